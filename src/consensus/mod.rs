@@ -1,0 +1,1 @@
+//! Consensus: PBFT as a value you step.

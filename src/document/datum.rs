@@ -1,0 +1,134 @@
+//! [`Datum`]: one SQL value in memory, in PostgreSQL's own representation (dates and times count from 2000-01-01).
+
+use super::{Jsonb, Numeric, Oid};
+
+/// One SQL value. The variant says the representation; the SQL type that goes with it (e.g. `varchar(10)` for
+/// `Text`) travels in the plan. `PartialEq` is structural (NaN equals NaN, 1.0 differs from 1.00): SQL equality is an operator in `sql`.
+#[derive(Clone, Debug, Default)]
+pub enum Datum {
+    /// NULL of any type.
+    #[default]
+    Null,
+    /// `boolean`.
+    Bool(bool),
+    /// `smallint`.
+    Int2(i16),
+    /// `integer`.
+    Int4(i32),
+    /// `bigint`.
+    Int8(i64),
+    /// `oid` and the `reg*` types, `xid`, `cid`.
+    Oid(Oid),
+    /// `real`.
+    Float4(f32),
+    /// `double precision`.
+    Float8(f64),
+    /// `numeric`.
+    Numeric(Numeric),
+    /// `text`, `varchar`, `char(n)` (blank-padded as declared), `name`, `"char"`, `unknown`, `cstring`.
+    Text(Box<str>),
+    /// `json`: the text as given.
+    Json(Box<str>),
+    /// `jsonb`.
+    Jsonb(Jsonb),
+    /// `bytea`.
+    Bytea(Box<[u8]>),
+    /// `date`: days since 2000-01-01; `i32::MAX` is infinity, `i32::MIN` -infinity.
+    Date(i32),
+    /// `time`: microseconds since midnight, 0..=86_400_000_000.
+    Time(i64),
+    /// `timetz`: microseconds since midnight, and the zone in seconds west of Greenwich.
+    TimeTz(i64, i32),
+    /// `timestamp`: microseconds since 2000-01-01 00:00; `i64::MAX`/`MIN` are the infinities.
+    Timestamp(i64),
+    /// `timestamptz`: microseconds since 2000-01-01 00:00 UTC; `i64::MAX`/`MIN` are the infinities.
+    TimestampTz(i64),
+    /// `interval`.
+    Interval(Interval),
+    /// `uuid`.
+    Uuid([u8; 16]),
+    /// An array of any element type.
+    Array(Box<Array>),
+    /// A row value: `record` or a composite type.
+    Record(Box<Record>),
+}
+
+/// PostgreSQL's interval: three parts that do not convert into each other by themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Interval {
+    /// Months (years are 12).
+    pub months: i32,
+    /// Days.
+    pub days: i32,
+    /// Microseconds.
+    pub micros: i64,
+}
+
+/// An array value: row-major elements with dimensions and lower bounds. No dimensions = the empty array.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Array {
+    /// The element type.
+    pub element: Oid,
+    /// (length, lower bound) of each dimension, at most 6.
+    pub dims: Vec<(i32, i32)>,
+    /// The elements in row-major order; as many as the product of the lengths.
+    pub values: Vec<Datum>,
+}
+
+impl Array {
+    /// A one-dimensional array with lower bound 1 (or the empty array).
+    pub fn new(element: Oid, values: Vec<Datum>) -> Self {
+        let dims = if values.is_empty() { Vec::new() } else { vec![(values.len() as i32, 1)] };
+        Self { element, dims, values }
+    }
+}
+
+/// A row value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Field names and types (`f1`, `f2`, ... for an anonymous ROW).
+    pub fields: std::sync::Arc<[(Box<str>, Oid)]>,
+    /// One value a field.
+    pub values: Vec<Datum>,
+}
+
+impl Datum {
+    /// Whether the value is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// A text value.
+    pub fn text(text: impl Into<Box<str>>) -> Self {
+        Self::Text(text.into())
+    }
+}
+
+impl PartialEq for Datum {
+    fn eq(&self, other: &Self) -> bool {
+        use Datum::*;
+        match (self, other) {
+            (Null, Null) => true,
+            (Bool(a), Bool(b)) => a == b,
+            (Int2(a), Int2(b)) => a == b,
+            (Int4(a), Int4(b)) => a == b,
+            (Int8(a), Int8(b)) => a == b,
+            (Oid(a), Oid(b)) => a == b,
+            (Float4(a), Float4(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
+            (Float8(a), Float8(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
+            (Numeric(a), Numeric(b)) => a.to_string() == b.to_string(),
+            (Text(a), Text(b)) => a == b,
+            (Json(a), Json(b)) => a == b,
+            (Jsonb(a), Jsonb(b)) => a.as_bytes() == b.as_bytes(),
+            (Bytea(a), Bytea(b)) => a == b,
+            (Date(a), Date(b)) => a == b,
+            (Time(a), Time(b)) | (Timestamp(a), Timestamp(b)) | (TimestampTz(a), TimestampTz(b)) => a == b,
+            (TimeTz(a, x), TimeTz(b, y)) => a == b && x == y,
+            (Interval(a), Interval(b)) => a == b,
+            (Uuid(a), Uuid(b)) => a == b,
+            (Array(a), Array(b)) => a == b,
+            (Record(a), Record(b)) => a == b,
+            _ => false,
+        }
+    }
+}

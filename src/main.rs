@@ -1,0 +1,2 @@
+//! AerolithDB.
+fn main() {}

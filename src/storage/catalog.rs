@@ -1,0 +1,466 @@
+//! The catalog: everything that exists, as one immutable value with a version.
+//!
+//! A session plans against an `Arc<Catalog>`; DDL makes a changed copy inside its transaction and commits the
+//! changed [`Entry`]s as mutations. Expressions (defaults, checks, index keys, view queries) are kept as SQL text:
+//! names in them are resolved again when they are used.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::document::{Oid, Type};
+
+/// First OID for objects that users make; below are the built-in ones (as in PostgreSQL).
+pub const FIRST_USER_OID: Oid = 16384;
+/// The schema `pg_catalog`, in every database.
+pub const PG_CATALOG: Oid = 11;
+/// The schema `information_schema`, in every database.
+pub const INFORMATION_SCHEMA: Oid = 13000;
+/// The superuser that the first start makes (`aerolith`).
+pub const BOOTSTRAP_ROLE: Oid = 10;
+
+/// Everything that exists, at one version.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Grows by one with each committed change of the catalog.
+    pub version: u64,
+    /// The next OID to hand out.
+    pub next_oid: Oid,
+    /// All entries by OID.
+    pub entries: BTreeMap<Oid, Arc<Entry>>,
+    /// (namespace, name) -> OID of relations (tables, indexes, views, sequences share one name space).
+    pub relations: BTreeMap<(Oid, String), Oid>,
+    /// (database, name) -> OID of schemas.
+    pub schemas: BTreeMap<(Oid, String), Oid>,
+    /// name -> OID of databases.
+    pub databases: BTreeMap<String, Oid>,
+    /// name -> OID of roles.
+    pub roles: BTreeMap<String, Oid>,
+    /// table -> its indexes, in OID order.
+    pub indexes: BTreeMap<Oid, Vec<Oid>>,
+    /// object (OID, column number or 0) -> comment.
+    pub comments: BTreeMap<(Oid, i32), String>,
+}
+
+/// One object of the catalog.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Entry {
+    Database(Database),
+    Schema(Schema),
+    Table(Table),
+    Index(Index),
+    View(View),
+    Sequence(Sequence),
+    Role(Role),
+}
+
+/// A database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Database {
+    pub oid: Oid,
+    pub name: String,
+    pub owner: Oid,
+}
+
+/// A schema (namespace) of one database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Schema {
+    pub oid: Oid,
+    pub database: Oid,
+    pub name: String,
+    pub owner: Oid,
+}
+
+/// A table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its OID; also the prefix of its rows' keys until a TRUNCATE or rewrite changes `storage`.
+    pub oid: Oid,
+    /// The schema.
+    pub schema: Oid,
+    /// The name.
+    pub name: String,
+    /// The owning role.
+    pub owner: Oid,
+    /// The OID of its row type.
+    pub row_type: Oid,
+    /// The key prefix of its rows (PostgreSQL's relfilenode): TRUNCATE gives the table a new one.
+    pub storage: Oid,
+    /// Its columns in order of `number`; dropped ones stay with `dropped` set, so that numbers are stable.
+    pub columns: Vec<Column>,
+    /// Column numbers that make the key of a row in storage; empty: a hidden row id. Fixed when the table is made.
+    pub key: Vec<i16>,
+    /// Constraints other than NOT NULL.
+    pub constraints: Vec<Constraint>,
+    /// `WITH (...)` options as given.
+    pub options: Vec<(String, String)>,
+}
+
+/// A column of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// attnum, from 1, never reused.
+    pub number: i16,
+    /// The name.
+    pub name: String,
+    /// The type.
+    pub typ: Type,
+    /// Whether NULL is refused.
+    pub not_null: bool,
+    /// DEFAULT as SQL text.
+    pub default: Option<String>,
+    /// GENERATED ... AS IDENTITY.
+    pub identity: Option<Identity>,
+    /// Dropped: kept for its number only.
+    pub dropped: bool,
+    /// The value (in text form) that rows written before ADD COLUMN have; `None` is NULL.
+    pub missing: Option<String>,
+}
+
+/// An identity column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Identity {
+    /// GENERATED ALWAYS (else BY DEFAULT).
+    pub always: bool,
+    /// The sequence behind it.
+    pub sequence: Oid,
+}
+
+/// A constraint of a table.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Constraint {
+    /// Its OID.
+    pub oid: Oid,
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub kind: ConstraintKind,
+}
+
+/// What a constraint says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ConstraintKind {
+    /// CHECK with its SQL text.
+    Check {
+        /// The expression.
+        expr: String,
+    },
+    /// UNIQUE, held by an index.
+    Unique {
+        /// Column numbers.
+        columns: Vec<i16>,
+        /// The index.
+        index: Oid,
+    },
+    /// PRIMARY KEY, held by an index entry in the catalog (the rows themselves when it is the table's `key`).
+    PrimaryKey {
+        /// Column numbers.
+        columns: Vec<i16>,
+        /// The index.
+        index: Oid,
+    },
+}
+
+/// An index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Index {
+    /// Its OID; also the prefix of its entries' keys (with the table's `storage` change it is rebuilt).
+    pub oid: Oid,
+    /// The table.
+    pub table: Oid,
+    /// The schema (the table's).
+    pub schema: Oid,
+    /// The name.
+    pub name: String,
+    /// Access method: `btree` (others are refused so far).
+    pub method: String,
+    /// UNIQUE.
+    pub unique: bool,
+    /// Holds the primary key.
+    pub primary: bool,
+    /// True when the rows themselves are the index (the primary key that is the table's `key`): it has no entries.
+    pub is_row_key: bool,
+    /// NULLS NOT DISTINCT.
+    pub nulls_not_distinct: bool,
+    /// Key columns.
+    pub keys: Vec<IndexKey>,
+    /// INCLUDE columns (numbers).
+    pub include: Vec<i16>,
+    /// WHERE predicate as SQL text.
+    pub predicate: Option<String>,
+}
+
+/// One key column of an index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexKey {
+    /// A column number, or an expression as SQL text.
+    pub source: IndexSource,
+    /// The type of the key.
+    pub typ: Type,
+    /// DESC.
+    pub descending: bool,
+    /// NULLS FIRST.
+    pub nulls_first: bool,
+}
+
+/// What an index key is computed from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum IndexSource {
+    Column(i16),
+    Expression(String),
+}
+
+/// A view.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// Its OID.
+    pub oid: Oid,
+    /// The schema.
+    pub schema: Oid,
+    /// The name.
+    pub name: String,
+    /// The owning role.
+    pub owner: Oid,
+    /// The OID of its row type.
+    pub row_type: Oid,
+    /// The query as SQL text.
+    pub query: String,
+    /// search_path when it was made: names in `query` resolve by it.
+    pub search_path: Vec<String>,
+    /// Column names and types.
+    pub columns: Vec<(String, Type)>,
+}
+
+/// A sequence. Its current value lives in storage beside the catalog, not here.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Sequence {
+    pub oid: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    /// The data type (int2, int4 or int8).
+    pub typ: Type,
+    pub start: i64,
+    pub increment: i64,
+    pub min: i64,
+    pub max: i64,
+    pub cache: i64,
+    pub cycle: bool,
+    /// OWNED BY: table and column number.
+    pub owned_by: Option<(Oid, i16)>,
+}
+
+/// A role.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Role {
+    pub oid: Oid,
+    pub name: String,
+    pub superuser: bool,
+    pub create_db: bool,
+    pub create_role: bool,
+    pub inherit: bool,
+    pub login: bool,
+    pub replication: bool,
+    pub bypass_rls: bool,
+    pub connection_limit: i32,
+    /// SCRAM-SHA-256 verifier (`SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`).
+    pub password: Option<String>,
+}
+
+impl Entry {
+    /// The object's OID.
+    pub fn oid(&self) -> Oid {
+        match self {
+            Self::Database(x) => x.oid,
+            Self::Schema(x) => x.oid,
+            Self::Table(x) => x.oid,
+            Self::Index(x) => x.oid,
+            Self::View(x) => x.oid,
+            Self::Sequence(x) => x.oid,
+            Self::Role(x) => x.oid,
+        }
+    }
+
+    /// The object's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Database(x) => &x.name,
+            Self::Schema(x) => &x.name,
+            Self::Table(x) => &x.name,
+            Self::Index(x) => &x.name,
+            Self::View(x) => &x.name,
+            Self::Sequence(x) => &x.name,
+            Self::Role(x) => &x.name,
+        }
+    }
+
+    /// The schema of a relation (table, index, view, sequence).
+    pub fn schema(&self) -> Option<Oid> {
+        match self {
+            Self::Table(x) => Some(x.schema),
+            Self::Index(x) => Some(x.schema),
+            Self::View(x) => Some(x.schema),
+            Self::Sequence(x) => Some(x.schema),
+            Self::Database(_) | Self::Schema(_) | Self::Role(_) => None,
+        }
+    }
+}
+
+impl Catalog {
+    /// The entry of an OID.
+    pub fn get(&self, oid: Oid) -> Option<&Arc<Entry>> {
+        self.entries.get(&oid)
+    }
+
+    /// The table of an OID.
+    pub fn table(&self, oid: Oid) -> Option<&Table> {
+        match self.get(oid).map(|e| &**e) {
+            Some(Entry::Table(table)) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The index of an OID.
+    pub fn index(&self, oid: Oid) -> Option<&Index> {
+        match self.get(oid).map(|e| &**e) {
+            Some(Entry::Index(index)) => Some(index),
+            _ => None,
+        }
+    }
+
+    /// The indexes of a table, in OID order.
+    pub fn indexes_of(&self, table: Oid) -> impl Iterator<Item = &Index> {
+        self.indexes.get(&table).into_iter().flatten().filter_map(|oid| self.index(*oid))
+    }
+
+    /// A relation (table, index, view or sequence) by schema and name.
+    pub fn relation(&self, schema: Oid, name: &str) -> Option<&Arc<Entry>> {
+        self.relations.get(&(schema, name.to_string())).and_then(|oid| self.get(*oid))
+    }
+
+    /// A user schema of a database by name.
+    pub fn schema(&self, database: Oid, name: &str) -> Option<Oid> {
+        match name {
+            "pg_catalog" => Some(PG_CATALOG),
+            "information_schema" => Some(INFORMATION_SCHEMA),
+            _ => self.schemas.get(&(database, name.to_string())).copied(),
+        }
+    }
+
+    /// A role by name.
+    pub fn role(&self, name: &str) -> Option<&Role> {
+        match self.roles.get(name).and_then(|oid| self.get(*oid)).map(|e| &**e) {
+            Some(Entry::Role(role)) => Some(role),
+            _ => None,
+        }
+    }
+
+    /// A database by name.
+    pub fn database(&self, name: &str) -> Option<&Database> {
+        match self.databases.get(name).and_then(|oid| self.get(*oid)).map(|e| &**e) {
+            Some(Entry::Database(database)) => Some(database),
+            _ => None,
+        }
+    }
+
+    /// Hands out an OID.
+    pub fn allocate_oid(&mut self) -> Oid {
+        let oid = self.next_oid.max(FIRST_USER_OID);
+        self.next_oid = oid + 1;
+        oid
+    }
+
+    /// Puts or replaces an entry and keeps the name tables in step. Does not change `version`.
+    pub fn put(&mut self, entry: Entry) {
+        self.remove(entry.oid());
+        let oid = entry.oid();
+        self.next_oid = self.next_oid.max(oid + 1);
+        match &entry {
+            Entry::Database(x) => {
+                self.databases.insert(x.name.clone(), oid);
+            }
+            Entry::Schema(x) => {
+                self.schemas.insert((x.database, x.name.clone()), oid);
+            }
+            Entry::Role(x) => {
+                self.roles.insert(x.name.clone(), oid);
+            }
+            Entry::Table(_) | Entry::View(_) | Entry::Sequence(_) => {}
+            Entry::Index(x) => {
+                let list = self.indexes.entry(x.table).or_default();
+                list.push(oid);
+                list.sort_unstable();
+            }
+        }
+        if let Some(schema) = entry.schema() {
+            self.relations.insert((schema, entry.name().to_string()), oid);
+        }
+        if let Entry::Table(x) = &entry {
+            self.next_oid = self.next_oid.max(x.row_type + 1).max(x.storage + 1);
+            let last = x.constraints.iter().map(|c| c.oid).max().unwrap_or(0);
+            self.next_oid = self.next_oid.max(last + 1);
+        }
+        self.entries.insert(oid, Arc::new(entry));
+    }
+
+    /// Removes an entry and its names; its comments stay with the caller. Does not change `version`.
+    pub fn remove(&mut self, oid: Oid) -> Option<Arc<Entry>> {
+        let entry = self.entries.remove(&oid)?;
+        match &*entry {
+            Entry::Database(x) => {
+                self.databases.remove(&x.name);
+            }
+            Entry::Schema(x) => {
+                self.schemas.remove(&(x.database, x.name.clone()));
+            }
+            Entry::Role(x) => {
+                self.roles.remove(&x.name);
+            }
+            Entry::Table(_) | Entry::View(_) | Entry::Sequence(_) => {}
+            Entry::Index(x) => {
+                if let Some(list) = self.indexes.get_mut(&x.table) {
+                    list.retain(|i| *i != oid);
+                    if list.is_empty() {
+                        self.indexes.remove(&x.table);
+                    }
+                }
+            }
+        }
+        if let Some(schema) = entry.schema() {
+            self.relations.remove(&(schema, entry.name().to_string()));
+        }
+        Some(entry)
+    }
+}
+
+impl Table {
+    /// The live columns, in order.
+    pub fn live_columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|c| !c.dropped)
+    }
+
+    /// A live column by name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.live_columns().find(|c| c.name == name)
+    }
+
+    /// A column by number.
+    pub fn column_by_number(&self, number: i16) -> Option<&Column> {
+        self.columns.iter().find(|c| c.number == number)
+    }
+
+    /// The primary key's column numbers.
+    pub fn primary_key(&self) -> Option<&[i16]> {
+        self.constraints.iter().find_map(|c| match &c.kind {
+            ConstraintKind::PrimaryKey { columns, .. } => Some(columns.as_slice()),
+            _ => None,
+        })
+    }
+}
