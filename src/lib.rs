@@ -3,5 +3,7 @@
 pub mod consensus;
 pub mod document;
 pub mod error;
+#[cfg(feature = "server")]
+pub mod exec;
 pub mod sql;
 pub mod storage;

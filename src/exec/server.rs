@@ -1,0 +1,173 @@
+//! [`Server`]: what all sessions share: the engine, the proposer, limits, the registry for CancelRequest.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Notify;
+
+use crate::error::Result;
+use crate::storage::Engine;
+
+use super::Proposer;
+
+/// Limits and folders.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Bytes of memory that queries may take together.
+    pub memory_limit: usize,
+    /// Where queries spill to.
+    pub spill_dir: PathBuf,
+    /// Bytes they may spill.
+    pub spill_bytes_max: u64,
+    /// Partitions a query is run in.
+    pub parallelism: usize,
+    /// Settings that a new session starts with (`statement_timeout`, ...).
+    pub settings: Vec<(String, String)>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            memory_limit: 1 << 30,
+            spill_dir: std::env::temp_dir().join("aerolithdb-spill"),
+            spill_bytes_max: 16 << 30,
+            parallelism: std::thread::available_parallelism().map_or(2, usize::from),
+            settings: Vec::new(),
+        }
+    }
+}
+
+/// What all sessions share.
+pub struct Server {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) proposer: Arc<dyn Proposer>,
+    pub(crate) config: ServerConfig,
+    backends: Mutex<HashMap<i32, Backend>>,
+    next_pid: AtomicI32,
+}
+
+/// What a CancelRequest and `pg_stat_activity` know of a session.
+struct Backend {
+    secret: Vec<u8>,
+    cancel: Arc<Cancel>,
+}
+
+impl Server {
+    /// Makes the shared part.
+    pub fn new(engine: Arc<Engine>, proposer: Arc<dyn Proposer>, config: ServerConfig) -> Result<Arc<Self>> {
+        Ok(Arc::new(Self {
+            engine,
+            proposer,
+            config,
+            backends: Mutex::default(),
+            next_pid: AtomicI32::new(1),
+        }))
+    }
+
+    /// The storage engine.
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Cancels what the session with this process id and secret is doing. A wrong secret does nothing.
+    pub fn cancel(&self, pid: i32, secret: &[u8]) {
+        let backends = self.backends.lock().expect("no panic while holding the lock");
+        if let Some(backend) = backends.get(&pid)
+            && backend.secret == secret
+        {
+            backend.cancel.cancel(CancelReason::User);
+        }
+    }
+
+    /// The SCRAM-SHA-256 verifier of a role that may log in; `None` when there is no such role or it has no password.
+    pub fn scram_verifier(&self, user: &str) -> Option<String> {
+        let catalog = self.engine.catalog();
+        let role = catalog.role(user)?;
+        if role.login { role.password.clone() } else { None }
+    }
+
+    /// The number of sessions.
+    pub fn session_count(&self) -> usize {
+        self.backends.lock().expect("no panic while holding the lock").len()
+    }
+
+    /// Ends all sessions' running statements (57P01), at shutdown.
+    pub fn cancel_all(&self) {
+        for backend in self.backends.lock().expect("no panic while holding the lock").values() {
+            backend.cancel.cancel(CancelReason::Shutdown);
+        }
+    }
+
+    pub(crate) fn register(&self, secret: Vec<u8>, cancel: Arc<Cancel>) -> i32 {
+        let mut backends = self.backends.lock().expect("no panic while holding the lock");
+        loop {
+            let pid = self.next_pid.fetch_add(1, Ordering::Relaxed);
+            if pid <= 0 {
+                self.next_pid.store(1, Ordering::Relaxed);
+            } else if !backends.contains_key(&pid) {
+                backends.insert(pid, Backend { secret, cancel });
+                return pid;
+            }
+        }
+    }
+
+    pub(crate) fn unregister(&self, pid: i32) {
+        self.backends.lock().expect("no panic while holding the lock").remove(&pid);
+    }
+}
+
+/// Why a statement is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelReason {
+    /// A CancelRequest or pg_cancel_backend.
+    User = 1,
+    /// statement_timeout.
+    Timeout = 2,
+    /// The server is going down, or pg_terminate_backend.
+    Shutdown = 3,
+}
+
+/// A cancel flag that can be asked (by kernels) and waited for (by streams). Cleared when a statement begins.
+#[derive(Default)]
+pub struct Cancel {
+    reason: AtomicU8,
+    notify: Notify,
+}
+
+impl Cancel {
+    /// Asks the running statement to stop.
+    pub fn cancel(&self, reason: CancelReason) {
+        self.reason.store(reason as u8, Ordering::SeqCst);
+        self.notify.notify_waiters();
+    }
+
+    /// Forgets a request that came for an earlier statement (a shutdown is never forgotten).
+    pub fn clear(&self) {
+        for reason in [CancelReason::User, CancelReason::Timeout] {
+            let _ = self.reason.compare_exchange(reason as u8, 0, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
+
+    /// The error to stop with, if it was asked for.
+    pub fn check(&self) -> Result<()> {
+        match self.reason.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            2 => Err(crate::err!(QUERY_CANCELED, "canceling statement due to statement timeout")),
+            3 => Err(crate::err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")),
+            _ => Err(crate::err!(QUERY_CANCELED, "canceling statement due to user request")),
+        }
+    }
+
+    /// Waits until it is asked for.
+    pub async fn cancelled(&self) {
+        loop {
+            let notified = self.notify.notified();
+            if self.reason.load(Ordering::SeqCst) != 0 {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
