@@ -57,13 +57,7 @@ struct Backend {
 impl Server {
     /// Makes the shared part.
     pub fn new(engine: Arc<Engine>, proposer: Arc<dyn Proposer>, config: ServerConfig) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            engine,
-            proposer,
-            config,
-            backends: Mutex::default(),
-            next_pid: AtomicI32::new(1),
-        }))
+        Ok(Arc::new(Self { engine, proposer, config, backends: Mutex::default(), next_pid: AtomicI32::new(1) }))
     }
 
     /// The storage engine.
