@@ -1,1 +1,3 @@
-//! The one integration-test binary.
+//! The one integration-test binary: every integration test is a module here, so that DataFusion is linked once.
+
+mod tidy;

@@ -1,0 +1,54 @@
+# The commands of the project; each installs what it needs and works on a fresh machine with Rust >= 1.94.
+#   make demo     build, start a node, load documents, run queries, leave it running
+#   make test     everything that must pass
+#   make check    fmt, clippy, rustdoc (what .ci/run does beside `make test`)
+#   make bench    criterion benches of the layers
+#   make crash    kill -9 under load, fifty times
+
+SHELL := /bin/bash
+export AEROLITHDB_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aerolithdb
+export CARGO_TARGET_DIR ?= $(AEROLITHDB_BUILD_CACHE)/target
+export ROCKSDB_STATIC := 1
+# Built once by `make rocksdb`; every cargo call links it from there.
+export ROCKSDB_LIB_DIR := $(AEROLITHDB_BUILD_CACHE)/rocksdb-0.19.0+11.8.1-$(shell uname -m)
+BIN := $(CARGO_TARGET_DIR)/debug/aerolithdb
+
+.PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers
+
+setup:
+	@tools/setup.sh
+
+rocksdb: setup
+	@tools/rocksdb-lib.sh >/dev/null
+
+build: rocksdb
+	cargo build --locked
+
+demo: build
+	@tools/demo.sh $(BIN)
+
+test: rocksdb
+	cargo test --locked
+	@tools/setup.sh drivers
+	@tests/drivers/run.sh $(BIN)
+
+check: fmt clippy doc
+
+fmt:
+	cargo fmt --check
+
+clippy: rocksdb
+	cargo clippy --locked --all-targets -- -D warnings
+
+doc: rocksdb
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+
+bench: rocksdb
+	CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo bench --locked --profile dev
+
+crash: build
+	@tests/crash/run.sh $(BIN) 50
+
+drivers: build
+	@tools/setup.sh drivers
+	@tests/drivers/run.sh $(BIN)
