@@ -134,7 +134,7 @@ fn libraries_stay_behind_their_fences() {
         let code = without_comments_and_tests(&text);
         for (library, places) in FENCES {
             let used = code.contains(&format!("use {library}::")) || code.contains(&format!(" {library}::"));
-            if used && !places.iter().any(|p| path.starts_with(p)) && !EXCEPTIONS.contains(&(path.as_str(), library)) {
+            if used && !places.iter().any(|p| path.starts_with(p)) && !EXCEPTIONS.contains(&(path.as_str(), *library)) {
                 breaches.push(format!("src/{path} names {library}"));
             }
         }
