@@ -19,7 +19,23 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("exec", &["sql", "storage", "security", "document", "error", "config"]),
     ("pg", &["exec", "sql", "security", "document", "error", "config"]),
     ("http", &["exec", "sql", "security", "document", "error", "config"]),
-    ("node", &["pg", "http", "exec", "sql", "storage", "consensus", "p2p", "security", "document", "error", "config", "telemetry"]),
+    (
+        "node",
+        &[
+            "pg",
+            "http",
+            "exec",
+            "sql",
+            "storage",
+            "consensus",
+            "p2p",
+            "security",
+            "document",
+            "error",
+            "config",
+            "telemetry",
+        ],
+    ),
     ("cli", &["node", "config", "error", "telemetry"]),
     ("main", &["cli", "error"]),
     ("lib", &[]),
@@ -147,7 +163,8 @@ fn consensus_knows_no_clock_no_randomness_and_no_hash_order() {
     for (path, text) in tree().into_iter().filter(|(p, _)| p.starts_with("consensus/")) {
         let code = without_comments_and_tests(&text);
         let simulator = path.contains("/simulator/") || path.contains("/testing/");
-        for word in ["std::time::Instant", "SystemTime", "HashMap", "HashSet", "tokio", "rand::", "std::net", "std::fs"] {
+        for word in ["std::time::Instant", "SystemTime", "HashMap", "HashSet", "tokio", "rand::", "std::net", "std::fs"]
+        {
             assert!(simulator || !code.contains(word), "src/{path} names {word}");
         }
     }
@@ -165,7 +182,8 @@ fn every_source_file_opens_with_what_it_is() {
 #[test]
 fn no_stub_is_left_and_no_machine_is_named() {
     // Written in two halves so that this file does not find itself.
-    let words = [("todo", "!("), ("unimplemented", "!("), ("#[ig", "nore"), ("/roo", "t/"), ("/wor", "k/"), ("/home", "/")];
+    let words =
+        [("todo", "!("), ("unimplemented", "!("), ("#[ig", "nore"), ("/roo", "t/"), ("/wor", "k/"), ("/home", "/")];
     for (path, text) in tree() {
         for (a, b) in words {
             assert!(!text.contains(&format!("{a}{b}")), "src/{path} contains {a}{b}");
