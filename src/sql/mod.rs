@@ -5,4 +5,5 @@
 
 pub mod context;
 pub mod function;
+pub mod functions;
 pub mod plan;

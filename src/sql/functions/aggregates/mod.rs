@@ -1,0 +1,30 @@
+//! Aggregates: [`basic`] (count, sum, avg, bool_and, bit_or, ...), [`extremes`] (min, max, any_value), [`collect`]
+//! (string_agg, array_agg).
+//!
+//! A state is made for one group and takes row by row; `finish` may be asked again and again, so it never consumes.
+
+pub(crate) mod basic;
+pub(crate) mod collect;
+pub(crate) mod extremes;
+pub(crate) mod moments;
+
+use crate::document::Datum;
+use crate::sql::functions::pending::PendingNumeric as _;
+use crate::sql::function::Function;
+
+pub(crate) fn lists() -> [&'static [Function]; 3] {
+    [basic::LIST, extremes::LIST, collect::LIST]
+}
+
+/// Bytes a value holds outside of itself, roughly.
+pub(crate) fn heap_bytes(value: &Datum) -> usize {
+    match value {
+        Datum::Text(text) | Datum::Json(text) => text.len(),
+        Datum::Bytea(bytes) => bytes.len(),
+        Datum::Jsonb(document) => document.as_bytes().len(),
+        Datum::Numeric(number) => number.as_bytes().len(),
+        Datum::Array(array) => array.values.iter().map(|value| size_of::<Datum>() + heap_bytes(value)).sum(),
+        Datum::Record(record) => record.values.iter().map(|value| size_of::<Datum>() + heap_bytes(value)).sum(),
+        _ => 0,
+    }
+}

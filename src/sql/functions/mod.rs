@@ -1,0 +1,74 @@
+//! The function catalogue: every function that a query can name, by name and by OID.
+//!
+//! Signatures, OIDs, strictness and volatility are PostgreSQL's (`pg_proc`), so that the same table serves the binder,
+//! the executor and the system catalogs. A file holds one area, its `LIST` first and the kernels after it:
+//! [`aggregates`], [`window`], [`string`], [`math`], [`array`], [`json`], [`misc`]. Functions behind operators and casts
+//! belong to `sql::operators` and `sql::casts`, those of dates and times to `sql::datetime`; they are chained in here.
+
+pub(crate) mod aggregates;
+pub(crate) mod array;
+pub(crate) mod compare;
+pub(crate) mod define;
+pub(crate) mod pending;
+pub(crate) mod string;
+pub(crate) mod window;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::context::EvalContext;
+use super::function::{Body, Function};
+use crate::document::{Datum, Oid};
+use crate::error::{Error, Result};
+
+struct Catalogue {
+    all: Vec<&'static Function>,
+    by_name: HashMap<&'static str, Vec<&'static Function>>,
+    by_oid: HashMap<Oid, &'static Function>,
+}
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+    let mut catalogue = Catalogue { all: Vec::new(), by_name: HashMap::new(), by_oid: HashMap::new() };
+    for function in lists().into_iter().flatten() {
+        // A function can stand in two lists, as itself and behind an operator; the first one counts.
+        if catalogue.by_oid.contains_key(&function.oid) {
+            continue;
+        }
+        catalogue.by_oid.insert(function.oid, function);
+        catalogue.by_name.entry(function.name).or_default().push(function);
+        catalogue.all.push(function);
+    }
+    catalogue
+});
+
+fn lists() -> Vec<&'static [Function]> {
+    let mut lists = Vec::new();
+    lists.extend(aggregates::lists());
+    lists.extend(string::lists());
+    lists.extend(array::lists());
+    lists.push(window::LIST);
+    lists
+}
+
+/// All functions of a name, whatever their arguments.
+pub fn find(name: &str) -> &'static [&'static Function] {
+    CATALOGUE.by_name.get(name).map_or(&[], Vec::as_slice)
+}
+
+/// The function with an OID.
+pub fn by_oid(oid: Oid) -> Option<&'static Function> {
+    CATALOGUE.by_oid.get(&oid).copied()
+}
+
+/// Every function.
+pub fn all() -> &'static [&'static Function] {
+    &CATALOGUE.all
+}
+
+/// Calls another entry's scalar kernel, e.g. one that `datetime` owns. NULL arguments are the caller's matter.
+pub(crate) fn call(oid: Oid, context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    match by_oid(oid).map(|function| function.body) {
+        Some(Body::Scalar(kernel)) => kernel(context, args),
+        _ => Err(Error::internal(format!("no scalar function with OID {oid}"))),
+    }
+}

@@ -1,0 +1,12 @@
+//! Functions on text and bytea: [`basic`] (length, case, padding, trimming, parts), [`split`] (to and from arrays),
+//! [`format`](mod@format) (concat, format, quoting), [`binary`] (bytea, digests, encodings), [`unicode`] (normal forms, escapes).
+//!
+//! Positions and lengths count characters (code points), as the database encoding is UTF-8.
+
+pub(crate) mod basic;
+
+use crate::sql::function::Function;
+
+pub(crate) fn lists() -> Vec<&'static [Function]> {
+    vec![basic::LIST]
+}
