@@ -73,9 +73,7 @@ fn by_sort_key(left: &Datum, right: &Datum) -> Ordering {
 /// `bpchar` ignores trailing blanks in comparisons.
 pub(crate) fn compare_bpchar(left: &Datum, right: &Datum) -> Ordering {
     match (left, right) {
-        (Datum::Text(a), Datum::Text(b)) => {
-            a.trim_end_matches(' ').as_bytes().cmp(b.trim_end_matches(' ').as_bytes())
-        }
+        (Datum::Text(a), Datum::Text(b)) => a.trim_end_matches(' ').as_bytes().cmp(b.trim_end_matches(' ').as_bytes()),
         _ => compare(left, right),
     }
 }

@@ -308,8 +308,7 @@ pub(crate) fn check_length(context: &EvalContext, bytes: usize) -> Result<()> {
     }
     // Asking the host costs a virtual call; small values cannot be over any limit.
     if bytes > 1 << 16 && bytes > context.host.memory_limit() {
-        return Err(crate::err!(OUT_OF_MEMORY, "out of memory")
-            .detail(format!("Failed on request of size {bytes}.")));
+        return Err(crate::err!(OUT_OF_MEMORY, "out of memory").detail(format!("Failed on request of size {bytes}.")));
     }
     Ok(())
 }

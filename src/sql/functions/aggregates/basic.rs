@@ -4,9 +4,9 @@ use crate::document::{Datum, Numeric, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
-use crate::sql::functions::pending::PendingNumeric as _;
 use crate::sql::function::{Accumulator, Function};
 use crate::sql::functions::define::{Args, aggregate};
+use crate::sql::functions::pending::PendingNumeric as _;
 
 #[rustfmt::skip]
 pub(crate) static LIST: &[Function] = &[
@@ -110,9 +110,7 @@ impl Accumulator for Integers {
                 i64::try_from(self.sum).map_err(|_| err!(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"))?,
             ),
             IntegerResult::Numeric => Datum::Numeric(Numeric::from_i128(self.sum)),
-            IntegerResult::Average => {
-                Datum::Numeric(Numeric::from_i128(self.sum).div(&Numeric::from_i64(self.count))?)
-            }
+            IntegerResult::Average => Datum::Numeric(Numeric::from_i128(self.sum).div(&Numeric::from_i64(self.count))?),
         })
     }
 

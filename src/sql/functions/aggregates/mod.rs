@@ -9,8 +9,8 @@ pub(crate) mod extremes;
 pub(crate) mod moments;
 
 use crate::document::Datum;
-use crate::sql::functions::pending::PendingNumeric as _;
 use crate::sql::function::Function;
+use crate::sql::functions::pending::PendingNumeric as _;
 
 pub(crate) fn lists() -> [&'static [Function]; 3] {
     [basic::LIST, extremes::LIST, collect::LIST]

@@ -4,9 +4,9 @@ use crate::document::{Datum, Numeric, Type};
 use crate::err;
 use crate::error::Result;
 use crate::sql::context::EvalContext;
-use crate::sql::functions::pending::PendingNumeric as _;
 use crate::sql::function::Function;
 use crate::sql::functions::define::{Args, Rows, set};
+use crate::sql::functions::pending::PendingNumeric as _;
 
 #[rustfmt::skip]
 pub(crate) static LIST: &[Function] = &[
@@ -95,7 +95,9 @@ fn series_numeric(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
     let upwards = step.compare(&zero).is_gt();
     let mut next = Some(start);
     let rows = std::iter::from_fn(move || {
-        let current = next.take().filter(|value| if upwards { value.compare(&stop).is_le() } else { value.compare(&stop).is_ge() })?;
+        let current = next
+            .take()
+            .filter(|value| if upwards { value.compare(&stop).is_le() } else { value.compare(&stop).is_ge() })?;
         Some(match current.add(&step) {
             Ok(following) => {
                 next = Some(following);
