@@ -10,6 +10,10 @@ use crate::document::{Datum, Oid, Type};
 
 use super::function::Function;
 
+mod display;
+mod properties;
+pub mod visit;
+
 /// A column of a statement's plan, unique within the statement.
 pub type ColumnId = u32;
 
@@ -179,7 +183,7 @@ pub enum CastKind {
     TypmodAssign,
     /// Apply the type modifier explicitly, as a CAST does: too long is cut.
     TypmodExplicit,
-    /// Element by element, by the cast between the element types with the given element expression in `Cast::typ`.
+    /// Element by element, by the explicit cast between the element types (its typmod applied as a CAST does).
     Array,
 }
 
@@ -254,7 +258,8 @@ pub enum Rel {
         calls: Vec<SetCall>,
         /// WITH ORDINALITY: an int8 column counting from 1.
         ordinality: Option<ColumnId>,
-        /// For lateral references: the rows on the left (`OneRow` when nothing is referenced outside).
+            /// For lateral references: the rows on the left (`OneRow` when nothing is referenced outside). Its columns
+        /// pass through.
         input: Box<Rel>,
         /// Keep left rows for which there is no row (LEFT JOIN LATERAL ... ON true).
         outer: bool,
