@@ -258,7 +258,7 @@ pub enum Rel {
         calls: Vec<SetCall>,
         /// WITH ORDINALITY: an int8 column counting from 1.
         ordinality: Option<ColumnId>,
-            /// For lateral references: the rows on the left (`OneRow` when nothing is referenced outside). Its columns
+        /// For lateral references: the rows on the left (`OneRow` when nothing is referenced outside). Its columns
         /// pass through.
         input: Box<Rel>,
         /// Keep left rows for which there is no row (LEFT JOIN LATERAL ... ON true).

@@ -7,7 +7,11 @@ use super::visit::guard;
 use super::*;
 
 /// A comma-separated list.
-fn list<T>(f: &mut Formatter<'_>, items: &[T], mut one: impl FnMut(&mut Formatter<'_>, &T) -> fmt::Result) -> fmt::Result {
+fn list<T>(
+    f: &mut Formatter<'_>,
+    items: &[T],
+    mut one: impl FnMut(&mut Formatter<'_>, &T) -> fmt::Result,
+) -> fmt::Result {
     for (i, item) in items.iter().enumerate() {
         if i > 0 {
             f.write_str(", ")?;
@@ -476,9 +480,7 @@ impl Display for Query {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         if !self.output.is_empty() {
             f.write_str("-> ")?;
-            list(f, &self.output, |f, column| {
-                write!(f, "{} #{} {}", column.name, column.id, type_name(column.typ))
-            })?;
+            list(f, &self.output, |f, column| write!(f, "{} #{} {}", column.name, column.id, type_name(column.typ)))?;
             f.write_char('\n')?;
         }
         write!(f, "{}", self.plan)

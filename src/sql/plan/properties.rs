@@ -199,9 +199,7 @@ impl Rel {
             }
             Rel::With { body, .. } => body.columns(),
             Rel::CteRef { columns, .. } => columns.iter().map(|(id, _, typ)| (*id, *typ)).collect(),
-            Rel::Modify(modify) => {
-                modify.returning.iter().flatten().map(|(id, expr)| (*id, expr.typ())).collect()
-            }
+            Rel::Modify(modify) => modify.returning.iter().flatten().map(|(id, expr)| (*id, expr.typ())).collect(),
         }
     }
 
