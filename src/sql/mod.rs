@@ -6,4 +6,6 @@
 pub mod context;
 pub mod function;
 pub mod functions;
+pub mod parser;
 pub mod plan;
+pub mod statement;
