@@ -116,7 +116,7 @@ impl PartialEq for Datum {
             (Oid(a), Oid(b)) => a == b,
             (Float4(a), Float4(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
             (Float8(a), Float8(b)) => a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()),
-            (Numeric(a), Numeric(b)) => a.to_string() == b.to_string(),
+            (Numeric(a), Numeric(b)) => a.is_identical(b),
             (Text(a), Text(b)) => a == b,
             (Json(a), Json(b)) => a == b,
             (Jsonb(a), Jsonb(b)) => a.as_bytes() == b.as_bytes(),
