@@ -39,11 +39,7 @@ fn small_weight_and_first_digit(mantissa: i128, scale: u16) -> (i64, u16) {
     let weight = exponent.div_euclid(4);
     // The digit is magnitude / 10^(4 * weight + scale), where that power may be below one.
     let shift = 4 * weight + scale as i64;
-    let digit = if shift >= 0 {
-        magnitude / 10u128.pow(shift as u32)
-    } else {
-        magnitude * 10u128.pow(-shift as u32)
-    };
+    let digit = if shift >= 0 { magnitude / 10u128.pow(shift as u32) } else { magnitude * 10u128.pow(-shift as u32) };
     (weight, digit as u16)
 }
 
@@ -86,9 +82,7 @@ impl Numeric {
                 }
                 Self::from_decimal(Decimal::from_i128(a, x).add(&Decimal::from_i128(b, y)), x.max(y).into())
             }
-            (Some(a), Some(b)) => {
-                Self::from_decimal(a.decimal().add(&b.decimal()), a.scale().max(b.scale()).into())
-            }
+            (Some(a), Some(b)) => Self::from_decimal(a.decimal().add(&b.decimal()), a.scale().max(b.scale()).into()),
             _ => Ok(match (&self.0, &other.0) {
                 (Repr::NaN, _) | (_, Repr::NaN) => Self::NAN,
                 (Repr::Infinity, Repr::NegInfinity) | (Repr::NegInfinity, Repr::Infinity) => Self::NAN,
@@ -139,11 +133,7 @@ impl Numeric {
             return Err(division_by_zero());
         }
         if let (&Finite::Small(a, x), &Finite::Small(b, y)) = (&a, &b) {
-            let scale = division_scale(
-                small_weight_and_first_digit(a, x),
-                small_weight_and_first_digit(b, y),
-                &[x, y],
-            );
+            let scale = division_scale(small_weight_and_first_digit(a, x), small_weight_and_first_digit(b, y), &[x, y]);
             // a/10^x / (b/10^y) * 10^scale = a * 10^(scale + y - x) / b
             let shift = scale + y as i32 - x as i32;
             if shift >= 0
@@ -416,16 +406,10 @@ impl Numeric {
             ));
         }
         if low.is_infinite() || high.is_infinite() {
-            return Err(err!(
-                INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION,
-                "lower and upper bounds must be finite"
-            ));
+            return Err(err!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "lower and upper bounds must be finite"));
         }
         if low == high {
-            return Err(err!(
-                INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION,
-                "lower bound cannot equal upper bound"
-            ));
+            return Err(err!(INVALID_ARGUMENT_FOR_WIDTH_BUCKET_FUNCTION, "lower bound cannot equal upper bound"));
         }
         let ascending = low < high;
         let (before, after) = if ascending { (self < low, self >= high) } else { (self > low, self <= high) };

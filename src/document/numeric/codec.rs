@@ -120,8 +120,7 @@ impl Numeric {
 
     /// Reads PostgreSQL's binary form (numeric_recv).
     pub fn decode_binary(bytes: &[u8]) -> Result<Self> {
-        let invalid =
-            |what: &str| err!(INVALID_BINARY_REPRESENTATION, "invalid {what} in external \"numeric\" value");
+        let invalid = |what: &str| err!(INVALID_BINARY_REPRESENTATION, "invalid {what} in external \"numeric\" value");
         let field = |i: usize| -> Result<u16> {
             match bytes.get(2 * i..2 * i + 2) {
                 Some(&[a, b]) => Ok(u16::from_be_bytes([a, b])),

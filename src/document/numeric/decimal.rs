@@ -123,9 +123,7 @@ impl Decimal {
     pub(super) fn exponent(&self) -> i64 {
         match self.limbs.last() {
             None => 0,
-            Some(top) => {
-                (self.limbs.len() as i64 - 1 - self.frac as i64) * LIMB_DIGITS as i64 + top.ilog10() as i64
-            }
+            Some(top) => (self.limbs.len() as i64 - 1 - self.frac as i64) * LIMB_DIGITS as i64 + top.ilog10() as i64,
         }
     }
 

@@ -20,10 +20,7 @@ impl Numeric {
     /// The square root.
     pub fn sqrt(&self) -> Result<Self> {
         if self.signum() == Some(-1) {
-            return Err(err!(
-                INVALID_ARGUMENT_FOR_POWER_FUNCTION,
-                "cannot take square root of a negative number"
-            ));
+            return Err(err!(INVALID_ARGUMENT_FOR_POWER_FUNCTION, "cannot take square root of a negative number"));
         }
         if !self.is_finite() {
             return Ok(self.clone());
@@ -103,10 +100,7 @@ impl Numeric {
             return self.power_special(exponent);
         }
         if self.is_zero() && exponent.signum() == Some(-1) {
-            return Err(err!(
-                INVALID_ARGUMENT_FOR_POWER_FUNCTION,
-                "zero raised to a negative power is undefined"
-            ));
+            return Err(err!(INVALID_ARGUMENT_FOR_POWER_FUNCTION, "zero raised to a negative power is undefined"));
         }
         if exponent.is_integer()
             && let Some(power) = exponent.to_i64().and_then(|power| i32::try_from(power).ok())
@@ -155,10 +149,7 @@ impl Numeric {
             return Ok(if *self == one { one } else { Self::NAN });
         }
         if self.is_zero() && exponent.signum() == Some(-1) {
-            return Err(err!(
-                INVALID_ARGUMENT_FOR_POWER_FUNCTION,
-                "zero raised to a negative power is undefined"
-            ));
+            return Err(err!(INVALID_ARGUMENT_FOR_POWER_FUNCTION, "zero raised to a negative power is undefined"));
         }
         if self.signum() == Some(-1) && exponent.is_finite() && !exponent.is_integer() {
             return Err(complex());
@@ -244,10 +235,7 @@ impl Numeric {
 }
 
 fn complex() -> crate::error::Error {
-    err!(
-        INVALID_ARGUMENT_FOR_POWER_FUNCTION,
-        "a negative number raised to a non-integer power yields a complex result"
-    )
+    err!(INVALID_ARGUMENT_FOR_POWER_FUNCTION, "a negative number raised to a non-integer power yields a complex result")
 }
 
 /// PostgreSQL's estimate of log10(|base|^power), from the first 16 digits.
@@ -332,9 +320,8 @@ fn exp(value: &Decimal, scale: i32) -> Result<Decimal> {
 /// ln(value), rounded to `scale`. The value is positive.
 fn ln(value: &Decimal, scale: i32) -> Decimal {
     // Roots bring the number near one, each halves the logarithm.
-    let near = |x: &Decimal| {
-        Decimal::from_i128(9, 1).cmp_abs(x).is_le() && Decimal::from_i128(11, 1).cmp_abs(x).is_ge()
-    };
+    let near =
+        |x: &Decimal| Decimal::from_i128(9, 1).cmp_abs(x).is_le() && Decimal::from_i128(11, 1).cmp_abs(x).is_ge();
     // One root for each bit of the exponent and a few more.
     let roots = ((value.exponent().abs() + 1) as f64 * LN_10 / 0.09).log2().ceil().max(0.0) as i32;
     let digits = scale + roots / 3 + 12;

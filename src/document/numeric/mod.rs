@@ -38,7 +38,11 @@ pub struct Numeric(Repr);
 #[derive(Clone)]
 enum Repr {
     /// `mantissa * 10^-scale`, the mantissa in two halves so that the type needs no 16-byte alignment.
-    Small { scale: u16, high: i64, low: u64 },
+    Small {
+        scale: u16,
+        high: i64,
+        low: u64,
+    },
     /// More than 38 digits.
     Big(Box<Big>),
     NaN,
@@ -144,11 +148,8 @@ impl Numeric {
         // "%.15g": trailing zeros go away.
         let text = format!("{:.*e}", digits - 1, value);
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let mantissa = if mantissa.contains('.') {
-            mantissa.trim_end_matches('0').trim_end_matches('.')
-        } else {
-            mantissa
-        };
+        let mantissa =
+            if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
         Self::parse(&format!("{mantissa}e{exponent}")).unwrap_or(Self::NAN)
     }
 
