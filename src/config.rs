@@ -157,8 +157,9 @@ impl Config {
     pub fn load(file: Option<&Path>, environment: &Environment, overrides: &Overrides) -> Result<Self> {
         let mut config = Self::default();
         if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|e| err!(CONFIG_FILE_ERROR, "could not read configuration file \"{}\": {e}", path.display()))?;
+            let text = std::fs::read_to_string(path).map_err(|e| {
+                err!(CONFIG_FILE_ERROR, "could not read configuration file \"{}\": {e}", path.display())
+            })?;
             config.apply_file(&text, &format!("file \"{}\"", path.display()))?;
         }
         config.apply_environment(environment)?;
@@ -255,7 +256,9 @@ impl PgConfig {
         match self.listen.as_str() {
             "localhost" => Ok(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
             "*" => Ok(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED)),
-            text => text.parse().map_err(|_| err!(CONFIG_FILE_ERROR, "pg.listen must be an IP address, not \"{text}\"")),
+            text => {
+                text.parse().map_err(|_| err!(CONFIG_FILE_ERROR, "pg.listen must be an IP address, not \"{text}\""))
+            }
         }
     }
 }

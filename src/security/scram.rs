@@ -254,7 +254,8 @@ impl Challenge {
             .and_then(|proof| proof.try_into().ok())
             .ok_or_else(|| malformed("Malformed proof in client-final-message."))?;
 
-        let auth_message = [self.client_first_bare.as_bytes(), b",", self.server_first.as_bytes(), b",", without_proof.as_bytes()];
+        let auth_message =
+            [self.client_first_bare.as_bytes(), b",", self.server_first.as_bytes(), b",", without_proof.as_bytes()];
         let signature = hmac(&self.verifier.stored_key, &auth_message);
         let mut client_key = proof;
         client_key.iter_mut().zip(signature).for_each(|(k, s)| *k ^= s);
@@ -321,8 +322,7 @@ mod tests {
     /// The client's side, for tests: answers the server's first message.
     fn client_final(password: &str, bare: &str, server_first: &str, binding: &[u8]) -> String {
         let field = |name: &str| server_first.split(',').find_map(|f| f.strip_prefix(name)).unwrap();
-        let salted =
-            salted_password(password, &STANDARD.decode(field("s=")).unwrap(), field("i=").parse().unwrap());
+        let salted = salted_password(password, &STANDARD.decode(field("s=")).unwrap(), field("i=").parse().unwrap());
         let without_proof = format!("c={},r={}", STANDARD.encode(binding), field("r="));
         let client_key = hmac(&salted, &[b"Client Key"]);
         let auth = format!("{bare},{server_first},{without_proof}");
@@ -357,7 +357,10 @@ mod tests {
         // SASLprep: the compatibility form of the same password.
         assert!(log_in(Some(&stored), "pa\u{df}wörd ix").is_ok());
         let error = log_in(Some(&stored), "other").unwrap_err();
-        assert_eq!((error.code().as_str(), error.message()), ("28P01", "password authentication failed for user \"u\""));
+        assert_eq!(
+            (error.code().as_str(), error.message()),
+            ("28P01", "password authentication failed for user \"u\"")
+        );
         assert_eq!(log_in(None, "").unwrap_err().code().as_str(), "28P01");
         assert_eq!(log_in(Some("md5abc"), "x").unwrap_err().code().as_str(), "28P01");
     }
@@ -408,7 +411,19 @@ mod tests {
 
     #[test]
     fn malformed_messages_are_refused() {
-        for bad in ["", "n", "n,", "n,,", "n,,n=", "n,,n=,", "n,,r=abc", "n,a=x,n=,r=abc", "n,,m=1,n=,r=a", "q,,n=,r=a", "n,,n=,r=\u{7f}"] {
+        for bad in [
+            "",
+            "n",
+            "n,",
+            "n,,",
+            "n,,n=",
+            "n,,n=,",
+            "n,,r=abc",
+            "n,a=x,n=,r=abc",
+            "n,,m=1,n=,r=a",
+            "q,,n=,r=a",
+            "n,,n=,r=\u{7f}",
+        ] {
             let exchange = Exchange::new("u", None, b"", None);
             assert!(exchange.first(SCRAM_SHA_256, bad.as_bytes()).is_err(), "{bad}");
         }

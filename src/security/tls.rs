@@ -108,7 +108,8 @@ mod tests {
             (&rcgen::PKCS_ED25519, None),
         ] {
             let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
-            let certificate = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
+            let certificate =
+                rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap().self_signed(&key).unwrap();
             assert_eq!(signature_hash(certificate.der()), hash);
         }
         for length in 0..20 {
