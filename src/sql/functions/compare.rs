@@ -29,6 +29,7 @@ pub(crate) fn compare(left: &Datum, right: &Datum) -> Ordering {
             .then_with(|| a.dims.len().cmp(&b.dims.len()))
             .then_with(|| a.dims.cmp(&b.dims)),
         (Record(a), Record(b)) => elements(&a.values, &b.values),
+        (Numeric(a), Numeric(b)) => a.cmp(b),
         _ => by_sort_key(left, right),
     }
 }

@@ -9,6 +9,8 @@ pub(crate) mod aggregates;
 pub(crate) mod array;
 pub(crate) mod compare;
 pub(crate) mod define;
+pub(crate) mod output;
+pub(crate) mod pattern;
 pub(crate) mod pending;
 pub(crate) mod string;
 pub(crate) mod window;
@@ -45,6 +47,7 @@ fn lists() -> Vec<&'static [Function]> {
     let mut lists = Vec::new();
     lists.extend(aggregates::lists());
     lists.extend(string::lists());
+    lists.extend([pattern::functions::LIST, pattern::similar::LIST]);
     lists.extend(array::lists());
     lists.push(window::LIST);
     lists
@@ -72,3 +75,12 @@ pub(crate) fn call(oid: Oid, context: &EvalContext, args: &[Datum]) -> Result<Da
         _ => Err(Error::internal(format!("no scalar function with OID {oid}"))),
     }
 }
+
+/// For a VARIADIC "any" function called with `VARIADIC array`: the function that takes the array itself.
+pub fn spread(function: &Function) -> Option<&'static Function> {
+    let lists = [string::format::SPREAD];
+    lists.into_iter().flatten().find(|entry| entry.oid == SPREAD_OIDS + function.oid)
+}
+
+/// What is added to PostgreSQL's OID in [`spread`].
+const SPREAD_OIDS: Oid = 10_000_000;

@@ -1,31 +1,16 @@
-//! Stand-ins for what `document` does not export yet.
-#![allow(missing_docs)]
-use crate::document::Numeric;
+//! Stand-ins for what `sql::io` does not export yet.
+use crate::document::{Datum, Type};
 use crate::error::{Error, Result};
-pub(crate) trait PendingNumeric: Sized {
-    fn from_i128(v: i128) -> Self {
-        unreachable!("numeric of {v}")
+use crate::sql::context::FormatSettings;
+pub(crate) fn text_out(value: &Datum, _: Type, _: &FormatSettings, out: &mut String) -> Result<()> {
+    match value {
+        Datum::Bool(v) => out.push_str(if *v { "t" } else { "f" }),
+        Datum::Int2(v) => out.push_str(&v.to_string()),
+        Datum::Int4(v) => out.push_str(&v.to_string()),
+        Datum::Int8(v) => out.push_str(&v.to_string()),
+        Datum::Oid(v) => out.push_str(&v.to_string()),
+        Datum::Numeric(v) => out.push_str(&v.to_string()),
+        _ => return Err(Error::unsupported("text of this type")),
     }
-    fn from_i64(v: i64) -> Self {
-        unreachable!("numeric of {v}")
-    }
-    fn add(&self, _: &Self) -> Result<Self> {
-        Err(Error::unsupported("numeric"))
-    }
-    fn div(&self, _: &Self) -> Result<Self> {
-        Err(Error::unsupported("numeric"))
-    }
-    fn as_bytes(&self) -> &[u8] {
-        &[]
-    }
-    fn is_nan(&self) -> bool {
-        false
-    }
-    fn is_infinite(&self) -> bool {
-        false
-    }
-    fn compare(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
-    }
+    Ok(())
 }
-impl PendingNumeric for Numeric {}

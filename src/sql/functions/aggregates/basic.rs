@@ -6,7 +6,6 @@ use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Accumulator, Function};
 use crate::sql::functions::define::{Args, aggregate};
-use crate::sql::functions::pending::PendingNumeric as _;
 
 #[rustfmt::skip]
 pub(crate) static LIST: &[Function] = &[

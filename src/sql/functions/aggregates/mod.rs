@@ -10,7 +10,6 @@ pub(crate) mod moments;
 
 use crate::document::Datum;
 use crate::sql::function::Function;
-use crate::sql::functions::pending::PendingNumeric as _;
 
 pub(crate) fn lists() -> [&'static [Function]; 3] {
     [basic::LIST, extremes::LIST, collect::LIST]

@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::sql::context::EvalContext;
 use crate::sql::function::Function;
 use crate::sql::functions::define::{Args, Rows, set};
-use crate::sql::functions::pending::PendingNumeric as _;
 
 #[rustfmt::skip]
 pub(crate) static LIST: &[Function] = &[
@@ -89,15 +88,15 @@ fn series_numeric(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
         }
     }
     let zero = Numeric::from_i64(0);
-    if step.compare(&zero).is_eq() {
+    if step.cmp(&zero).is_eq() {
         return Err(err!(INVALID_PARAMETER_VALUE, "step size cannot equal zero"));
     }
-    let upwards = step.compare(&zero).is_gt();
+    let upwards = step.cmp(&zero).is_gt();
     let mut next = Some(start);
     let rows = std::iter::from_fn(move || {
         let current = next
             .take()
-            .filter(|value| if upwards { value.compare(&stop).is_le() } else { value.compare(&stop).is_ge() })?;
+            .filter(|value| if upwards { value.cmp(&stop).is_le() } else { value.cmp(&stop).is_ge() })?;
         Some(match current.add(&step) {
             Ok(following) => {
                 next = Some(following);

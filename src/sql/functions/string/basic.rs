@@ -158,7 +158,7 @@ fn initcap(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         .chars()
         .map(|c| {
             let mapped = if in_word { simple_lower(c) } else { simple_title(c) };
-            in_word = c.is_alphanumeric();
+            in_word = c.is_alphabetic() || c.is_ascii_digit();
             mapped
         })
         .collect();

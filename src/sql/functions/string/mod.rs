@@ -4,9 +4,13 @@
 //! Positions and lengths count characters (code points), as the database encoding is UTF-8.
 
 pub(crate) mod basic;
+pub(crate) mod binary;
+pub(crate) mod format;
+pub(crate) mod split;
+pub(crate) mod unicode;
 
 use crate::sql::function::Function;
 
-pub(crate) fn lists() -> Vec<&'static [Function]> {
-    vec![basic::LIST]
+pub(crate) fn lists() -> [&'static [Function]; 5] {
+    [basic::LIST, split::LIST, format::LIST, binary::LIST, unicode::LIST]
 }
