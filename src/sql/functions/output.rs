@@ -23,12 +23,7 @@ pub(crate) fn output_any(context: &EvalContext, value: &Datum) -> Result<String>
 
 /// Calls a VARIADIC "any" kernel with the elements of the last argument, an array, in place of it.
 /// A NULL array is NULL when `null_is_null`, else no arguments.
-pub(crate) fn spread(
-    context: &EvalContext,
-    args: &[Datum],
-    null_is_null: bool,
-    kernel: ScalarFn,
-) -> Result<Datum> {
+pub(crate) fn spread(context: &EvalContext, args: &[Datum], null_is_null: bool, kernel: ScalarFn) -> Result<Datum> {
     let Some((last, fixed)) = args.split_last() else { return Err(Error::internal("VARIADIC without an array")) };
     let mut all = fixed.to_vec();
     match last {

@@ -94,9 +94,8 @@ fn series_numeric(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
     let upwards = step.cmp(&zero).is_gt();
     let mut next = Some(start);
     let rows = std::iter::from_fn(move || {
-        let current = next
-            .take()
-            .filter(|value| if upwards { value.cmp(&stop).is_le() } else { value.cmp(&stop).is_ge() })?;
+        let current =
+            next.take().filter(|value| if upwards { value.cmp(&stop).is_le() } else { value.cmp(&stop).is_ge() })?;
         Some(match current.add(&step) {
             Ok(following) => {
                 next = Some(following);

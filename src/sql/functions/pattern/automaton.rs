@@ -167,14 +167,7 @@ impl Program {
     }
 
     /// Adds a state and everything reachable from it without consuming.
-    fn follow(
-        &self,
-        state: usize,
-        text: &Text,
-        at: usize,
-        states: &mut States,
-        stack: &mut Vec<usize>,
-    ) -> Result<()> {
+    fn follow(&self, state: usize, text: &Text, at: usize, states: &mut States, stack: &mut Vec<usize>) -> Result<()> {
         stack.push(state);
         while let Some(state) = stack.pop() {
             if std::mem::replace(&mut states.seen[state], true) {

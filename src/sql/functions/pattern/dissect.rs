@@ -107,9 +107,7 @@ impl Parts {
             Node::Alternate(nodes) => {
                 for node in nodes {
                     let before = captures.clone();
-                    if self.program(node).spans(text, start, end)?
-                        && self.dissect(node, text, start, end, captures)?
-                    {
+                    if self.program(node).spans(text, start, end)? && self.dissect(node, text, start, end, captures)? {
                         return Ok(true);
                     }
                     *captures = before;
@@ -120,7 +118,8 @@ impl Parts {
                 if *min == 0 && start == end {
                     return Ok(true);
                 }
-                let mut run = Iterations { parts: self, node, min: (*min).max(1), max: *max, end, failed: HashSet::new() };
+                let mut run =
+                    Iterations { parts: self, node, min: (*min).max(1), max: *max, end, failed: HashSet::new() };
                 run.from(text, 0, start, captures)
             }
             _ => Ok(true),
@@ -154,9 +153,7 @@ impl Parts {
                 continue;
             }
             let before = captures.clone();
-            if self.dissect(left, text, start, middle, captures)?
-                && self.dissect(right, text, middle, end, captures)?
-            {
+            if self.dissect(left, text, start, middle, captures)? && self.dissect(right, text, middle, end, captures)? {
                 return Ok(true);
             }
             *captures = before;

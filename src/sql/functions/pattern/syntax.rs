@@ -148,8 +148,7 @@ struct Parser {
 
 /// Parses an expression.
 pub(crate) fn parse(pattern: &str, options: Options) -> Result<Parsed> {
-    let parsed =
-        Parsed { root: Node::Empty, groups: 0, options, backrefs: false, lookaround: false, words: false };
+    let parsed = Parsed { root: Node::Empty, groups: 0, options, backrefs: false, lookaround: false, words: false };
     let mut parser = Parser { chars: pattern.chars().collect(), at: 0, parsed, closed: vec![true], depth: 0 };
     parser.directors()?;
     if parser.parsed.options.literal {
@@ -397,14 +396,10 @@ impl Parser {
                 self.set(set)
             }
             '.' => self.set(Set::any(self.parsed.options.newline_stops)),
-            '^' => Node::Assert(if self.parsed.options.newline_anchors {
-                Assertion::LineStart
-            } else {
-                Assertion::Start
-            }),
-            '$' => {
-                Node::Assert(if self.parsed.options.newline_anchors { Assertion::LineEnd } else { Assertion::End })
+            '^' => {
+                Node::Assert(if self.parsed.options.newline_anchors { Assertion::LineStart } else { Assertion::Start })
             }
+            '$' => Node::Assert(if self.parsed.options.newline_anchors { Assertion::LineEnd } else { Assertion::End }),
             '\\' => self.escape()?,
             c => self.char(c),
         })
@@ -477,8 +472,7 @@ impl Parser {
 
     /// `\1`... A number of several digits that is larger than the groups so far is an octal character instead.
     fn backref(&mut self) -> Option<Result<Node>> {
-        let digits: String =
-            self.chars[self.at..].iter().take_while(|c| c.is_ascii_digit()).take(3).collect();
+        let digits: String = self.chars[self.at..].iter().take_while(|c| c.is_ascii_digit()).take(3).collect();
         let number: usize = digits.parse().ok()?;
         if digits.len() > 1 && number > self.parsed.groups {
             return None;
@@ -528,8 +522,7 @@ impl Parser {
     }
 
     fn hex(&mut self, min: usize, max: usize) -> Result<char> {
-        let digits: String =
-            self.chars[self.at..].iter().take_while(|c| c.is_ascii_hexdigit()).take(max).collect();
+        let digits: String = self.chars[self.at..].iter().take_while(|c| c.is_ascii_hexdigit()).take(max).collect();
         self.at += digits.len();
         if digits.len() < min {
             return Err(invalid("invalid escape \\ sequence"));
@@ -654,16 +647,12 @@ fn class_escape(c: char) -> Option<(Class, bool)> {
 fn strip_captures(node: Node) -> Node {
     match node {
         Node::Capture(_, node) => strip_captures(*node),
-        Node::Concat(left, right) => {
-            Node::Concat(Box::new(strip_captures(*left)), Box::new(strip_captures(*right)))
-        }
+        Node::Concat(left, right) => Node::Concat(Box::new(strip_captures(*left)), Box::new(strip_captures(*right))),
         Node::Alternate(nodes) => Node::Alternate(nodes.into_iter().map(strip_captures).collect()),
         Node::Repeat { node, min, max, greedy } => {
             Node::Repeat { node: Box::new(strip_captures(*node)), min, max, greedy }
         }
-        Node::Look { behind, negated, node } => {
-            Node::Look { behind, negated, node: Box::new(strip_captures(*node)) }
-        }
+        Node::Look { behind, negated, node } => Node::Look { behind, negated, node: Box::new(strip_captures(*node)) },
         other => other,
     }
 }

@@ -103,9 +103,10 @@ fn trim(args: &[Datum], from_left: bool, from_right: bool) -> Result<Datum> {
 }
 
 fn in_range(index: i64, length: usize) -> Result<usize> {
-    usize::try_from(index).ok().filter(|index| *index < length).ok_or_else(|| {
-        err!(ARRAY_SUBSCRIPT_ERROR, "index {index} out of valid range, 0..{}", length as i64 - 1)
-    })
+    usize::try_from(index)
+        .ok()
+        .filter(|index| *index < length)
+        .ok_or_else(|| err!(ARRAY_SUBSCRIPT_ERROR, "index {index} out of valid range, 0..{}", length as i64 - 1))
 }
 
 fn get_byte(_: &EvalContext, args: &[Datum]) -> Result<Datum> {

@@ -74,9 +74,10 @@ struct FormatParser<'a> {
 
 impl FormatParser<'_> {
     fn peek(&self) -> Result<u8> {
-        self.bytes.get(self.at).copied().ok_or_else(|| {
-            err!(INVALID_PARAMETER_VALUE, "unterminated format() type specifier").hint(PERCENT_HINT)
-        })
+        self.bytes
+            .get(self.at)
+            .copied()
+            .ok_or_else(|| err!(INVALID_PARAMETER_VALUE, "unterminated format() type specifier").hint(PERCENT_HINT))
     }
 
     fn digits(&mut self) -> Result<Option<i32>> {
@@ -160,9 +161,8 @@ fn format(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
             last = directive.width_position.map_or(last + 1, |position| position as usize);
             let width = width_argument(context, argument(args, last)?)?;
             directive.left |= width < 0;
-            directive.width = width.checked_abs().ok_or_else(|| {
-                err!(NUMERIC_VALUE_OUT_OF_RANGE, "number is out of range")
-            })?;
+            directive.width =
+                width.checked_abs().ok_or_else(|| err!(NUMERIC_VALUE_OUT_OF_RANGE, "number is out of range"))?;
         }
         last = directive.position.map_or(last + 1, |position| position as usize);
         let converted = convert(context, conversion, argument(args, last)?)?;
@@ -184,9 +184,9 @@ fn width_argument(context: &EvalContext, value: &Datum) -> Result<i32> {
         Datum::Int2(width) => Ok(i32::from(*width)),
         other => {
             let text = output_any(context, other)?;
-            text.trim().parse().map_err(|_| {
-                err!(INVALID_TEXT_REPRESENTATION, "invalid input syntax for type integer: \"{text}\"")
-            })
+            text.trim()
+                .parse()
+                .map_err(|_| err!(INVALID_TEXT_REPRESENTATION, "invalid input syntax for type integer: \"{text}\""))
         }
     }
 }
@@ -208,7 +208,8 @@ fn convert(context: &EvalContext, conversion: char, value: &Datum) -> Result<Str
 }
 
 fn pad(context: &EvalContext, text: &mut String, value: &str, directive: &Directive) -> Result<()> {
-    let missing = (directive.width as usize).saturating_sub(if directive.width > 0 { value.chars().count() } else { 0 });
+    let missing =
+        (directive.width as usize).saturating_sub(if directive.width > 0 { value.chars().count() } else { 0 });
     check_length(context, text.len() + value.len() + missing)?;
     if directive.left {
         text.push_str(value);

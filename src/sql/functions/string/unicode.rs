@@ -43,8 +43,7 @@ fn is_normalized(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     Ok(Datum::Bool(normal_form(args)? == args.text(0)?))
 }
 
-static UNASSIGNED: LazyLock<regex::Regex> =
-    LazyLock::new(|| regex::Regex::new(r"\p{Cn}").expect("a constant pattern"));
+static UNASSIGNED: LazyLock<regex::Regex> = LazyLock::new(|| regex::Regex::new(r"\p{Cn}").expect("a constant pattern"));
 
 fn unicode_assigned(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     Ok(Datum::Bool(!UNASSIGNED.is_match(args.text(0)?)))
