@@ -3,9 +3,15 @@
 //! text -> `parser` -> `Statement` -> `binder` -> [`plan`]; types, operators and functions are data in `catalog`
 //! tables of signatures, evaluated by `eval`.
 
+pub mod casts;
 pub mod context;
+pub mod datetime;
+pub mod eval;
 pub mod function;
+pub mod io;
+pub mod operators;
 pub mod functions;
 pub mod parser;
 pub mod plan;
 pub mod statement;
+pub mod types;

@@ -50,6 +50,8 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend([pattern::functions::LIST, pattern::similar::LIST]);
     lists.extend(array::lists());
     lists.push(window::LIST);
+    lists.push(super::operators::functions());
+    lists.push(super::casts::functions());
     lists
 }
 

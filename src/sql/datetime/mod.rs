@@ -1,0 +1,4 @@
+//! Dates, times and intervals.
+
+pub mod typmod;
+pub mod zone;

@@ -1,0 +1,113 @@
+//! Values as text and as bytes on the wire, exactly as PostgreSQL's input, output, receive and send functions.
+//!
+//! [`text_in`] and [`binary_in`] never panic: what is malformed is 22P02, 22003, 22007, 22008 or 22P03.
+
+use crate::document::{Datum, Type};
+use crate::err;
+use crate::error::{Error, Result};
+
+use super::casts::typmod;
+use super::context::{EvalContext, FormatSettings};
+
+pub mod number;
+pub mod reg;
+pub mod text;
+
+/// Reads a value's text form. The type's modifier applies as in an assignment: what is too long is refused.
+pub fn text_in(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
+    let value = read(typ, text, context)?;
+    typmod::apply(value, typ, false)
+}
+
+fn read(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
+    Ok(match Type::new(typ.oid) {
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::UNKNOWN | Type::CSTRING | Type::REFCURSOR => Datum::text(text),
+        Type::PG_NODE_TREE | Type::ACLITEM => Datum::text(text),
+        Type::INT4 => Datum::Int4(number::integer_in(text, "integer")?),
+        Type::INT8 => Datum::Int8(number::integer_in(text, "bigint")?),
+        Type::INT2 => Datum::Int2(number::integer_in(text, "smallint")?),
+        Type::BOOL => Datum::Bool(text::bool_in(text)?),
+        Type::FLOAT8 => Datum::Float8(number::float8_in(text)?),
+        Type::FLOAT4 => Datum::Float4(number::float4_in(text)?),
+        Type::NUMERIC => Datum::Numeric(crate::document::Numeric::parse(text)?),
+        Type::OID => Datum::Oid(number::oid_in(text, "oid")?),
+        Type::XID => Datum::Oid(number::oid_in(text, "xid")?),
+        Type::CID => Datum::Oid(number::oid_in(text, "cid")?),
+        Type::NAME => Datum::text(text::truncate_name(text)),
+        Type::CHAR => Datum::text(text::char_in(text)),
+        Type::BYTEA => Datum::Bytea(text::bytea_in(text)?.into()),
+        Type::UUID => Datum::Uuid(text::uuid_in(text)?),
+        Type::REGCLASS => reg::regclass_in(text, context)?,
+        _ => return Err(no_input(typ)),
+    })
+}
+
+fn no_input(typ: Type) -> Error {
+    err!(FEATURE_NOT_SUPPORTED, "cannot accept a value of type {}", super::types::format_type(Type::new(typ.oid)))
+}
+
+/// Writes a value's text form. Object names (`regclass`, ...) need the catalog: see [`output`].
+pub fn text_out(value: &Datum, typ: Type, format: &FormatSettings, out: &mut String) {
+    match value {
+        Datum::Null => {}
+        Datum::Text(text) | Datum::Json(text) => out.push_str(text),
+        Datum::Int2(n) => number::integer_out(i64::from(*n), out),
+        Datum::Int4(n) => number::integer_out(i64::from(*n), out),
+        Datum::Int8(n) => number::integer_out(*n, out),
+        Datum::Bool(value) => out.push(if *value { 't' } else { 'f' }),
+        Datum::Oid(n) => number::integer_out(i64::from(*n), out),
+        Datum::Float8(n) => number::float8_out(*n, format.extra_float_digits, out),
+        Datum::Float4(n) => number::float4_out(*n, format.extra_float_digits, out),
+        Datum::Numeric(n) => out.push_str(&n.to_string()),
+        Datum::Bytea(bytes) => text::bytea_out(bytes, format.bytea_hex, out),
+        Datum::Uuid(uuid) => text::uuid_out(uuid, out),
+        _ => out.push_str(&format!("{value:?} {typ:?}")),
+    }
+}
+
+/// Writes a value's text form, with object names from the catalog.
+pub fn output(value: &Datum, typ: Type, context: &EvalContext, out: &mut String) {
+    text_out(value, typ, &context.format, out);
+}
+
+/// Converts through the text form, as a cast `WITH INOUT` does.
+pub fn convert(value: &Datum, from: Type, to: Type, context: &EvalContext) -> Result<Datum> {
+    let mut text = String::new();
+    let input = match value {
+        Datum::Text(text) => text,
+        other => {
+            output(other, from, context, &mut text);
+            text.as_str()
+        }
+    };
+    let value = read(to, input, context)?;
+    typmod::apply(value, to, true)
+}
+
+/// The type that a value has by itself.
+pub fn natural_type(value: &Datum) -> Type {
+    match value {
+        Datum::Null => Type::UNKNOWN,
+        Datum::Bool(_) => Type::BOOL,
+        Datum::Int2(_) => Type::INT2,
+        Datum::Int4(_) => Type::INT4,
+        Datum::Int8(_) => Type::INT8,
+        Datum::Oid(_) => Type::OID,
+        Datum::Float4(_) => Type::FLOAT4,
+        Datum::Float8(_) => Type::FLOAT8,
+        Datum::Numeric(_) => Type::NUMERIC,
+        Datum::Text(_) => Type::TEXT,
+        Datum::Json(_) => Type::JSON,
+        Datum::Jsonb(_) => Type::JSONB,
+        Datum::Bytea(_) => Type::BYTEA,
+        Datum::Date(_) => Type::DATE,
+        Datum::Time(_) => Type::TIME,
+        Datum::TimeTz(..) => Type::TIMETZ,
+        Datum::Timestamp(_) => Type::TIMESTAMP,
+        Datum::TimestampTz(_) => Type::TIMESTAMPTZ,
+        Datum::Interval(_) => Type::INTERVAL,
+        Datum::Uuid(_) => Type::UUID,
+        Datum::Array(array) => super::types::array_of(array.element).map_or(Type::TEXT_ARRAY, Type::new),
+        Datum::Record(_) => Type::RECORD,
+    }
+}
