@@ -135,9 +135,35 @@ static BASE: &[TypeInfo] = &[
 
 /// Types that PostgreSQL has and we do not: refused by name.
 const KNOWN_UNSUPPORTED: &[&str] = &[
-    "xml", "point", "lseg", "path", "box", "polygon", "line", "circle", "cidr", "inet", "macaddr", "macaddr8", "money",
-    "bit", "varbit", "tsvector", "tsquery", "int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange",
-    "int4multirange", "int8multirange", "nummultirange", "tsmultirange", "tstzmultirange", "datemultirange",
+    "xml",
+    "point",
+    "lseg",
+    "path",
+    "box",
+    "polygon",
+    "line",
+    "circle",
+    "cidr",
+    "inet",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "bit",
+    "varbit",
+    "tsvector",
+    "tsquery",
+    "int4range",
+    "int8range",
+    "numrange",
+    "tsrange",
+    "tstzrange",
+    "daterange",
+    "int4multirange",
+    "int8multirange",
+    "nummultirange",
+    "tsmultirange",
+    "tstzmultirange",
+    "datemultirange",
     "txid_snapshot",
 ];
 
@@ -227,7 +253,11 @@ pub fn format_oid(oid: Oid, typmod: Option<i32>) -> String {
     match typmod {
         None => info.display.to_string(),
         Some(typmod) if typmod < 0 => {
-            if oid == Type::BPCHAR.oid { "bpchar".to_string() } else { info.display.to_string() }
+            if oid == Type::BPCHAR.oid {
+                "bpchar".to_string()
+            } else {
+                info.display.to_string()
+            }
         }
         Some(typmod) => with_typmod(info, typmod),
     }
@@ -548,7 +578,10 @@ impl NameParser<'_> {
                 _ => return Err(err!(INVALID_PARAMETER_VALUE, "precision for type float must be less than 54 bits")),
             },
             "decimal" | "dec" | "numeric" => {
-                return Ok(Some(Type::with_typmod(Type::NUMERIC.oid, typmod_in(Type::NUMERIC.oid, &self.modifiers()?)?)));
+                return Ok(Some(Type::with_typmod(
+                    Type::NUMERIC.oid,
+                    typmod_in(Type::NUMERIC.oid, &self.modifiers()?)?,
+                )));
             }
             "character" | "char" | "nchar" => {
                 let base = if self.word("varying") { Type::VARCHAR } else { Type::BPCHAR };
@@ -676,9 +709,6 @@ mod tests {
         assert_eq!(error.message(), "type \"nosuch\" does not exist");
         assert_eq!(parse_name("inet").unwrap_err().code(), crate::error::SqlState::FEATURE_NOT_SUPPORTED);
         assert_eq!(parse_name("int4(3)").unwrap_err().message(), "type modifier is not allowed for type \"int4\"");
-        assert_eq!(
-            parse_name("numeric(0)").unwrap_err().message(),
-            "NUMERIC precision 0 must be between 1 and 1000"
-        );
+        assert_eq!(parse_name("numeric(0)").unwrap_err().message(), "NUMERIC precision 0 must be between 1 and 1000");
     }
 }

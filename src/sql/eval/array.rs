@@ -12,9 +12,8 @@ const DIMENSIONS_MAX: usize = 6;
 
 /// One array out of arrays, which become its first dimension.
 pub(super) fn stack(element: Oid, values: Vec<Datum>) -> Result<Array> {
-    let mismatch = || {
-        err!(ARRAY_SUBSCRIPT_ERROR, "multidimensional arrays must have array expressions with matching dimensions")
-    };
+    let mismatch =
+        || err!(ARRAY_SUBSCRIPT_ERROR, "multidimensional arrays must have array expressions with matching dimensions");
     let mut dims: Option<Vec<(i32, i32)>> = None;
     let mut empty = false;
     let count = values.len();
@@ -50,11 +49,7 @@ pub(super) fn stack(element: Oid, values: Vec<Datum>) -> Result<Array> {
 }
 
 /// `container[...]...`
-pub(super) fn subscript<'a>(
-    frame: &Frame<'a>,
-    value: Value<'a>,
-    subscripts: &'a [Subscript],
-) -> Result<Value<'a>> {
+pub(super) fn subscript<'a>(frame: &Frame<'a>, value: Value<'a>, subscripts: &'a [Subscript]) -> Result<Value<'a>> {
     match value.as_ref() {
         Datum::Array(array) => {
             if subscripts.iter().any(|s| matches!(s, Subscript::Slice(..))) {
@@ -63,9 +58,7 @@ pub(super) fn subscript<'a>(
             let Some(index) = element_index(frame, array, subscripts)? else { return Ok(Value::Owned(Datum::Null)) };
             match value {
                 Value::Ref(Datum::Array(array)) => Ok(Value::Ref(&array.values[index])),
-                Value::Owned(Datum::Array(mut array)) => {
-                    Ok(Value::Owned(std::mem::take(&mut array.values[index])))
-                }
+                Value::Owned(Datum::Array(mut array)) => Ok(Value::Owned(std::mem::take(&mut array.values[index]))),
                 _ => Ok(Value::Owned(Datum::Null)),
             }
         }

@@ -59,12 +59,9 @@ impl Compiler {
             Expr::Not(input) => Node::Not(node(input)?),
             Expr::IsNull(input, negated) => Node::IsNull(node(input)?, *negated),
             Expr::IsBool(input, value, negated) => Node::IsBool(node(input)?, *value, *negated),
-            Expr::IsDistinct { left, right, equal, negated } => Node::IsDistinct {
-                left: node(left)?,
-                right: node(right)?,
-                equal: test(equal)?,
-                negated: *negated,
-            },
+            Expr::IsDistinct { left, right, equal, negated } => {
+                Node::IsDistinct { left: node(left)?, right: node(right)?, equal: test(equal)?, negated: *negated }
+            }
             Expr::Case { whens, otherwise, .. } => Node::Case {
                 whens: whens
                     .iter()
@@ -141,7 +138,14 @@ impl Compiler {
         Ok(Some(Node::Chain { first: self.boxed(first, depth)?, links }))
     }
 
-    fn in_list(&self, left: &Expr, list: &[Expr], equal: &'static Function, negated: bool, depth: usize) -> Result<Node> {
+    fn in_list(
+        &self,
+        left: &Expr,
+        list: &[Expr],
+        equal: &'static Function,
+        negated: bool,
+        depth: usize,
+    ) -> Result<Node> {
         let left = self.boxed(left, depth)?;
         if list.len() >= SET_MIN {
             if let Some((set, has_null)) = constant_set(list, equal) {
@@ -157,11 +161,7 @@ fn call(function: &'static Function, args: Vec<Node>) -> Result<Call> {
         Body::Scalar(kernel) => Some(kernel),
         Body::Host => None,
         Body::Set(_) => {
-            return Err(err!(
-                FEATURE_NOT_SUPPORTED,
-                "set-returning functions are not allowed here: {}",
-                function.name
-            ));
+            return Err(err!(FEATURE_NOT_SUPPORTED, "set-returning functions are not allowed here: {}", function.name));
         }
         Body::Aggregate(_) | Body::Window => {
             return Err(Error::internal(format!("{} reached the row interpreter", function.name)));

@@ -31,9 +31,7 @@ fn step(expr: Expr, context: &EvalContext) -> Expr {
             let input = boxed(input);
             let ready = is_const(&input)
                 && match kind {
-                    CastKind::InOut => {
-                        is_stable_text(super::compile::type_of(&input).oid) && is_stable_text(typ.oid)
-                    }
+                    CastKind::InOut => is_stable_text(super::compile::type_of(&input).oid) && is_stable_text(typ.oid),
                     CastKind::Array => false,
                     _ => true,
                 };
@@ -56,9 +54,7 @@ fn step(expr: Expr, context: &EvalContext) -> Expr {
         }
         Expr::Case { whens, otherwise, typ } => case(whens, otherwise, typ, context),
         Expr::Coalesce(args, typ) => coalesce(all(args), typ),
-        Expr::NullIf { left, condition, typ } => {
-            Expr::NullIf { left: boxed(left), condition: boxed(condition), typ }
-        }
+        Expr::NullIf { left, condition, typ } => Expr::NullIf { left: boxed(left), condition: boxed(condition), typ },
         Expr::MinMax { greatest, args, less, typ } => Expr::MinMax { greatest, args: all(args), less, typ },
         Expr::AnyAll { all, left, operator, array } => {
             Expr::AnyAll { all, left: boxed(left), operator, array: boxed(array) }

@@ -151,9 +151,7 @@ impl<'a> Frame<'a> {
                 Ok(Value::Owned(Datum::Record(Box::new(Record { fields: names.clone(), values }))))
             }
             Node::Field { input, index } => match self.eval(input)? {
-                Value::Ref(Datum::Record(record)) => {
-                    Ok(record.values.get(*index).map_or_else(null, Value::Ref))
-                }
+                Value::Ref(Datum::Record(record)) => Ok(record.values.get(*index).map_or_else(null, Value::Ref)),
                 Value::Owned(Datum::Record(mut record)) => {
                     Ok(Value::Owned(record.values.get_mut(*index).map(std::mem::take).unwrap_or_default()))
                 }
@@ -275,9 +273,7 @@ impl<'a> Frame<'a> {
         match cast {
             Cast::Relabel => Ok(value),
             Cast::InOut { from, to } => io::convert(value.as_ref(), *from, *to, self.context).map(Value::Owned),
-            Cast::Typmod { to, explicit } => {
-                typmod::apply(value.into_owned(), *to, *explicit).map(Value::Owned)
-            }
+            Cast::Typmod { to, explicit } => typmod::apply(value.into_owned(), *to, *explicit).map(Value::Owned),
             Cast::Array { pathway, from, to } => {
                 let Datum::Array(mut array) = value.into_owned() else { return Ok(null()) };
                 array.element = to.oid;

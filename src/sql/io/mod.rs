@@ -21,7 +21,9 @@ pub fn text_in(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
 
 fn read(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
     Ok(match Type::new(typ.oid) {
-        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::UNKNOWN | Type::CSTRING | Type::REFCURSOR => Datum::text(text),
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::UNKNOWN | Type::CSTRING | Type::REFCURSOR => {
+            Datum::text(text)
+        }
         Type::PG_NODE_TREE | Type::ACLITEM => Datum::text(text),
         Type::INT4 => Datum::Int4(number::integer_in(text, "integer")?),
         Type::INT8 => Datum::Int8(number::integer_in(text, "bigint")?),

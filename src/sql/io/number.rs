@@ -270,7 +270,9 @@ mod tests {
         let mut out = String::new();
         float8_out(0.1 + 0.2, 0, &mut out);
         assert_eq!(out, "0.3");
-        assert!(float8_in("1e400").unwrap_err().message().contains("\"1e400\" is out of range for type double precision"));
+        assert!(
+            float8_in("1e400").unwrap_err().message().contains("\"1e400\" is out of range for type double precision")
+        );
         assert!(float8_in("infinit").is_err());
         assert!(float8_in("nan").unwrap().is_nan());
         assert_eq!(float4_in("1e-50").unwrap_err().message(), "\"1e-50\" is out of range for type real");

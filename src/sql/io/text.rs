@@ -37,7 +37,9 @@ pub(crate) fn char_in(text: &str) -> String {
 /// The byte of a `"char"` value as held.
 pub(crate) fn char_byte(text: &str) -> u8 {
     match text.as_bytes() {
-        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => ((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0'),
+        [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7'] => {
+            ((a - b'0') << 6) | ((b - b'0') << 3) | (c - b'0')
+        }
         bytes => bytes.first().copied().unwrap_or(0),
     }
 }

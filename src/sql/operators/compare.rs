@@ -90,9 +90,7 @@ pub fn compare_as(oid: Oid, a: &Datum, b: &Datum) -> Ordering {
 
 fn compare_bpchar(a: &Datum, b: &Datum) -> Ordering {
     match (a, b) {
-        (Datum::Text(a), Datum::Text(b)) => {
-            a.trim_end_matches(' ').as_bytes().cmp(b.trim_end_matches(' ').as_bytes())
-        }
+        (Datum::Text(a), Datum::Text(b)) => a.trim_end_matches(' ').as_bytes().cmp(b.trim_end_matches(' ').as_bytes()),
         (a, b) => compare(a, b),
     }
 }

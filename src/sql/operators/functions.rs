@@ -4,7 +4,7 @@ use crate::document::Type as T;
 use crate::sql::function::Function;
 use crate::sql::function::Volatility::{Immutable as I, Stable as S};
 
-use super::{called_on_null, f, compare, decimal, float, integer, text};
+use super::{called_on_null, compare, decimal, f, float, integer, text};
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[
