@@ -1,6 +1,6 @@
 //! [`Datum`]: one SQL value in memory, in PostgreSQL's own representation (dates and times count from 2000-01-01).
 
-use super::{Jsonb, Numeric, Oid};
+use super::{Jsonb, JsonbRef, Numeric, Oid};
 
 /// One SQL value. The variant says the representation; the SQL type that goes with it (e.g. `varchar(10)` for
 /// `Text`) travels in the plan. `PartialEq` is structural (NaN equals NaN, 1.0 differs from 1.00): SQL equality is an operator in `sql`.
@@ -103,6 +103,72 @@ impl Datum {
         Self::Text(text.into())
     }
 }
+
+/// A value read in place from a stored row: text and documents are borrowed.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)]
+pub enum DatumRef<'a> {
+    Null,
+    Bool(bool),
+    Int2(i16),
+    Int4(i32),
+    Int8(i64),
+    Oid(Oid),
+    Float4(f32),
+    Float8(f64),
+    Numeric(Numeric),
+    Text(&'a str),
+    Json(&'a str),
+    Jsonb(JsonbRef<'a>),
+    Bytea(&'a [u8]),
+    Date(i32),
+    Time(i64),
+    TimeTz(i64, i32),
+    Timestamp(i64),
+    TimestampTz(i64),
+    Interval(Interval),
+    Uuid([u8; 16]),
+    Array(Box<Array>),
+    Record(Box<Record>),
+}
+
+impl DatumRef<'_> {
+    /// Whether the value is NULL.
+    pub fn is_null(&self) -> bool {
+        matches!(self, Self::Null)
+    }
+
+    /// The value without borrowing.
+    pub fn into_owned(self) -> Datum {
+        match self {
+            Self::Null => Datum::Null,
+            Self::Bool(value) => Datum::Bool(value),
+            Self::Int2(value) => Datum::Int2(value),
+            Self::Int4(value) => Datum::Int4(value),
+            Self::Int8(value) => Datum::Int8(value),
+            Self::Oid(value) => Datum::Oid(value),
+            Self::Float4(value) => Datum::Float4(value),
+            Self::Float8(value) => Datum::Float8(value),
+            Self::Numeric(value) => Datum::Numeric(value),
+            Self::Text(value) => Datum::Text(value.into()),
+            Self::Json(value) => Datum::Json(value.into()),
+            Self::Jsonb(value) => Datum::Jsonb(value.to_owned()),
+            Self::Bytea(value) => Datum::Bytea(value.into()),
+            Self::Date(value) => Datum::Date(value),
+            Self::Time(value) => Datum::Time(value),
+            Self::TimeTz(micros, zone) => Datum::TimeTz(micros, zone),
+            Self::Timestamp(value) => Datum::Timestamp(value),
+            Self::TimestampTz(value) => Datum::TimestampTz(value),
+            Self::Interval(value) => Datum::Interval(value),
+            Self::Uuid(value) => Datum::Uuid(value),
+            Self::Array(value) => Datum::Array(value),
+            Self::Record(value) => Datum::Record(value),
+        }
+    }
+}
+
+/// Vectors of values are everywhere; a longer `Datum` would be felt.
+const _: () = assert!(size_of::<Datum>() <= 32);
 
 impl PartialEq for Datum {
     fn eq(&self, other: &Self) -> bool {

@@ -3,14 +3,20 @@
 //! - [`types`]: type OIDs and [`Type`] (OID + modifier).
 //! - [`datum`]: [`Datum`], one SQL value.
 //! - [`numeric`]: [`Numeric`], arbitrary precision with display scale.
-//! - [`jsonb`]: [`Jsonb`] and `JsonbRef`, the binary document.
+//! - [`jsonb`]: [`Jsonb`] and [`JsonbRef`], the binary document.
+//! - [`bytes`]: self-describing bytes of a value. - [`row`]: rows of them, with random access to columns.
+//! - [`key`]: bytes that sort like the values.
 
+pub mod bytes;
 pub mod datum;
 pub mod jsonb;
+pub mod key;
 pub mod numeric;
+pub mod row;
 pub mod types;
 
-pub use datum::{Array, Datum, Interval, Record};
-pub use jsonb::Jsonb;
+pub use datum::{Array, Datum, DatumRef, Interval, Record};
+pub use jsonb::{Jsonb, JsonbBuilder, JsonbRef};
+pub use key::sort_key;
 pub use numeric::Numeric;
 pub use types::{Oid, Type};

@@ -76,6 +76,12 @@ impl Numeric {
     #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let (&head, rest) = bytes.split_first().ok_or_else(corrupt)?;
+        Self::from_head(head, rest)
+    }
+
+    /// Reads storage bytes whose head byte stands elsewhere (in a jsonb tag).
+    #[inline]
+    pub(crate) fn from_head(head: u8, rest: &[u8]) -> Result<Self> {
         match head {
             0..SCALE_FOLLOWS => read_small(head as u16, rest),
             SCALE_FOLLOWS => match rest {
