@@ -233,9 +233,8 @@ impl JsonbBuilder {
 
     fn fail_string(&mut self) {
         self.failure.get_or_insert_with(|| {
-            err!(PROGRAM_LIMIT_EXCEEDED, "string too long to represent as jsonb string").detail(format!(
-                "Due to an implementation restriction, jsonb strings cannot exceed {SIZE_MAX} bytes."
-            ))
+            err!(PROGRAM_LIMIT_EXCEEDED, "string too long to represent as jsonb string")
+                .detail(format!("Due to an implementation restriction, jsonb strings cannot exceed {SIZE_MAX} bytes."))
         });
     }
 
@@ -245,10 +244,7 @@ impl JsonbBuilder {
         }
         let what = if frame.is_object { "object" } else { "array" };
         self.failure.get_or_insert_with(|| {
-            err!(
-                PROGRAM_LIMIT_EXCEEDED,
-                "total size of jsonb {what} elements exceeds the maximum of {SIZE_MAX} bytes"
-            )
+            err!(PROGRAM_LIMIT_EXCEEDED, "total size of jsonb {what} elements exceeds the maximum of {SIZE_MAX} bytes")
         });
         false
     }

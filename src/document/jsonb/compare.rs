@@ -8,8 +8,8 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 
 use super::{DEPTH_MAX, Jsonb, JsonbBuilder, JsonbRef, Kind};
-use crate::document::key::{read_escaped, write_escaped};
 use crate::document::Numeric;
+use crate::document::key::{read_escaped, write_escaped};
 use crate::err;
 use crate::error::{Error, Result};
 

@@ -296,15 +296,8 @@ pub(crate) enum Escapes {
 
 /// Reads JSON text as PostgreSQL does and says what is wrong with it, if something is.
 pub(crate) fn diagnose(text: &str, escapes: Escapes) -> Result<()> {
-    let mut lexer = Lexer {
-        bytes: text.as_bytes(),
-        escapes,
-        token: Token::End,
-        start: 0,
-        end: 0,
-        line: 1,
-        line_start: 0,
-    };
+    let mut lexer =
+        Lexer { bytes: text.as_bytes(), escapes, token: Token::End, start: 0, end: 0, line: 1, line_start: 0 };
     lexer.run()
 }
 
@@ -511,10 +504,9 @@ impl Lexer<'_> {
                                         return Err(self.invalid_token());
                                     }
                                     Some(None) => {
-                                        return Err(self.fail_at(
-                                            at,
-                                            "\"\\u\" must be followed by four hexadecimal digits.",
-                                        ));
+                                        return Err(
+                                            self.fail_at(at, "\"\\u\" must be followed by four hexadecimal digits.")
+                                        );
                                     }
                                     Some(Some(digit)) => code = code * 16 + digit,
                                 }
@@ -522,10 +514,8 @@ impl Lexer<'_> {
                             if decoded {
                                 match code {
                                     0xd800..=0xdbff if high_surrogate => {
-                                        return Err(self.fail_at(
-                                            at,
-                                            "Unicode high surrogate must not follow a high surrogate.",
-                                        ));
+                                        return Err(self
+                                            .fail_at(at, "Unicode high surrogate must not follow a high surrogate."));
                                     }
                                     0xd800..=0xdbff => high_surrogate = true,
                                     0xdc00..=0xdfff if high_surrogate => high_surrogate = false,
