@@ -1,0 +1,48 @@
+//! What storage asks of the layer above: the keys that a row has in an index, and whether a row may be in its table.
+//! Storage knows bytes and versions; expressions, predicates and how values are shown belong to `exec`, which
+//! implements [`Evaluator`].
+
+use std::sync::Arc;
+
+use super::catalog::{Catalog, Index, Table};
+use crate::error::Result;
+
+/// Compiles what a table needs inside `apply`. Everything made here must be deterministic: the same bytes in, the same
+/// bytes or error out, on every replica. An error rejects the command.
+pub trait Evaluator: Send + Sync {
+    /// The function that computes an index's keys from a row. Asked once for an index and a catalog version.
+    fn index_function(&self, catalog: &Catalog, table: &Table, index: &Index) -> Result<Arc<dyn IndexFunction>>;
+
+    /// The check of rows that are written to a table: NOT NULL, and what else a change of the table may have added
+    /// since the writer planned (23502, 23514). `None`: nothing to check. Asked once for a table and a catalog version.
+    fn row_check(&self, _catalog: &Catalog, _table: &Table) -> Result<Option<Arc<dyn RowCheck>>> {
+        Ok(None)
+    }
+}
+
+/// Computes an index's keys from a row.
+pub trait IndexFunction: Send + Sync {
+    /// Appends the encoded keys of a row (`document::key`, in the index's order) to `out`.
+    fn encode_keys(&self, row: &[u8], out: &mut Vec<u8>) -> Result<IndexKeys>;
+
+    /// The keys of a row as the DETAIL of an error shows them: `(id)=(1)`, `(lower(name), n)=(a, 2)`.
+    fn describe_keys(&self, row: &[u8]) -> Result<String>;
+}
+
+/// What [`IndexFunction::encode_keys`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexKeys {
+    /// The row is not in the (partial) index; nothing was appended.
+    NotIndexed,
+    /// The keys were appended.
+    Encoded {
+        /// Whether any of them is NULL (then they are not unique, unless NULLS NOT DISTINCT).
+        has_null: bool,
+    },
+}
+
+/// Checks a row.
+pub trait RowCheck: Send + Sync {
+    /// Refuses a row that must not be in the table.
+    fn check(&self, row: &[u8]) -> Result<()>;
+}
