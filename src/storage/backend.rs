@@ -116,10 +116,21 @@ pub struct Batch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Operation<'a> {
-    Put { space: Space, key: &'a [u8], value: &'a [u8] },
-    Delete { space: Space, key: &'a [u8] },
+    Put {
+        space: Space,
+        key: &'a [u8],
+        value: &'a [u8],
+    },
+    Delete {
+        space: Space,
+        key: &'a [u8],
+    },
     /// From inclusive, to exclusive.
-    DeleteRange { space: Space, from: &'a [u8], to: &'a [u8] },
+    DeleteRange {
+        space: Space,
+        from: &'a [u8],
+        to: &'a [u8],
+    },
 }
 
 const PUT: u8 = 0;

@@ -17,9 +17,7 @@ pub fn bootstrap(admin_password: Option<String>, time: i64) -> Command {
     let database = catalog.allocate_oid();
     let schema = catalog.allocate_oid();
     let mut entries = vec![superuser(admin_password)];
-    for (oid, name, schema) in
-        [(POSTGRES_DATABASE, "postgres", PUBLIC_SCHEMA), (database, BOOTSTRAP_NAME, schema)]
-    {
+    for (oid, name, schema) in [(POSTGRES_DATABASE, "postgres", PUBLIC_SCHEMA), (database, BOOTSTRAP_NAME, schema)] {
         let owner = BOOTSTRAP_ROLE;
         entries.push(Entry::Database(Database { oid, name: name.into(), owner }));
         entries.push(Entry::Schema(Schema { oid: schema, database: oid, name: "public".into(), owner }));

@@ -128,7 +128,18 @@ mod tests {
         let start = if increment > 0 { min } else { max };
         let (oid, schema, owner, cache, owned_by) = (1, 2, 10, 1, None);
         Sequence {
-            oid, schema, name: "s".into(), owner, typ: Type::INT8, start, increment, min, max, cache, cycle, owned_by,
+            oid,
+            schema,
+            name: "s".into(),
+            owner,
+            typ: Type::INT8,
+            start,
+            increment,
+            min,
+            max,
+            cache,
+            cycle,
+            owned_by,
         }
     }
 

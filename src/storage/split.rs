@@ -29,12 +29,7 @@ pub(crate) fn split_points(
 }
 
 /// Ascending keys of the table, without its first.
-fn candidates(
-    backend: &dyn StorageBackend,
-    snapshot: &Snapshot,
-    storage: Oid,
-    parts: usize,
-) -> Result<Vec<Vec<u8>>> {
+fn candidates(backend: &dyn StorageBackend, snapshot: &Snapshot, storage: Oid, parts: usize) -> Result<Vec<Vec<u8>>> {
     let edge = |reverse| -> Result<Option<Vec<u8>>> {
         let options = ScanOptions { reverse, bulk: false };
         let mut rows = snapshot.scan(storage, Bound::Unbounded, Bound::Unbounded, options);
@@ -51,8 +46,7 @@ fn candidates(
     let probes = (parts * PROBES_PER_PART).min(1024);
     for i in 1..probes {
         let place = interpolate(&first, &last, i as u64, probes as u64);
-        let mut rows =
-            snapshot.scan(storage, Bound::Included(&place), Bound::Unbounded, ScanOptions::default());
+        let mut rows = snapshot.scan(storage, Bound::Included(&place), Bound::Unbounded, ScanOptions::default());
         if rows.advance()? && rows.key() > first.as_slice() {
             keys.push(rows.key().to_vec());
         }

@@ -74,9 +74,7 @@ fn row_mutation(mutation: &Mutation) -> Option<RowMutation<'_>> {
         Mutation::Put { table, key, row, expect } => {
             Some(RowMutation { table: *table, key, row: Some(row), expect: *expect })
         }
-        Mutation::Delete { table, key, expect } => {
-            Some(RowMutation { table: *table, key, row: None, expect: *expect })
-        }
+        Mutation::Delete { table, key, expect } => Some(RowMutation { table: *table, key, row: None, expect: *expect }),
         _ => None,
     }
 }
