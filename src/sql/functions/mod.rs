@@ -9,6 +9,7 @@ pub(crate) mod aggregates;
 pub(crate) mod array;
 pub(crate) mod compare;
 pub(crate) mod define;
+pub(crate) mod math;
 pub(crate) mod output;
 pub(crate) mod pattern;
 pub(crate) mod pending;
@@ -48,6 +49,7 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend(aggregates::lists());
     lists.extend(string::lists());
     lists.extend([pattern::functions::LIST, pattern::similar::LIST]);
+    lists.extend(math::lists());
     lists.extend(array::lists());
     lists.push(window::LIST);
     lists.push(super::operators::functions());

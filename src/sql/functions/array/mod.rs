@@ -1,9 +1,12 @@
-//! Arrays: [`series`] (generate_series and unnest, the sets made of arrays and numbers).
+//! Arrays: [`basic`] (dimensions, joining, searching), [`order`] (sorting, shuffling, sampling), [`series`] (sets made of
+//! arrays and numbers).
 
+pub(crate) mod basic;
+pub(crate) mod order;
 pub(crate) mod series;
 
 use crate::sql::function::Function;
 
-pub(crate) fn lists() -> Vec<&'static [Function]> {
-    vec![series::LIST]
+pub(crate) fn lists() -> [&'static [Function]; 3] {
+    [basic::LIST, order::LIST, series::LIST]
 }
