@@ -65,7 +65,7 @@ fn span(interval: &crate::document::Interval) -> i128 {
 fn by_sort_key(left: &Datum, right: &Datum) -> Ordering {
     let key = |datum: &Datum| {
         let mut bytes = Vec::new();
-        bytes.extend(format!("{datum:?}").bytes());
+        crate::document::sort_key(datum, &mut bytes);
         bytes
     };
     key(left).cmp(&key(right))

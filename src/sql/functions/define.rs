@@ -232,65 +232,11 @@ fn variant(datum: &Datum) -> String {
     text.split(['(', '{', ' ']).next().unwrap_or_default().to_owned()
 }
 
-/// The type a value has by itself; text, varchar and name are all `text`, oid and its aliases `oid`.
-pub(crate) fn natural_type(datum: &Datum) -> Type {
-    match datum {
-        Datum::Null => Type::UNKNOWN,
-        Datum::Bool(_) => Type::BOOL,
-        Datum::Int2(_) => Type::INT2,
-        Datum::Int4(_) => Type::INT4,
-        Datum::Int8(_) => Type::INT8,
-        Datum::Oid(_) => Type::OID,
-        Datum::Float4(_) => Type::FLOAT4,
-        Datum::Float8(_) => Type::FLOAT8,
-        Datum::Numeric(_) => Type::NUMERIC,
-        Datum::Text(_) => Type::TEXT,
-        Datum::Json(_) => Type::JSON,
-        Datum::Jsonb(_) => Type::JSONB,
-        Datum::Bytea(_) => Type::BYTEA,
-        Datum::Date(_) => Type::DATE,
-        Datum::Time(_) => Type::TIME,
-        Datum::TimeTz(..) => Type::TIMETZ,
-        Datum::Timestamp(_) => Type::TIMESTAMP,
-        Datum::TimestampTz(_) => Type::TIMESTAMPTZ,
-        Datum::Interval(_) => Type::INTERVAL,
-        Datum::Uuid(_) => Type::UUID,
-        Datum::Record(_) => Type::RECORD,
-        Datum::Array(array) => array_type(array.element),
-    }
-}
+pub(crate) use crate::sql::io::natural_type;
 
 /// The array type over an element type.
 pub(crate) fn array_type(element: Oid) -> Type {
-    let pairs = [
-        (Type::BOOL, Type::BOOL_ARRAY),
-        (Type::BYTEA, Type::BYTEA_ARRAY),
-        (Type::CHAR, Type::CHAR_ARRAY),
-        (Type::NAME, Type::NAME_ARRAY),
-        (Type::INT2, Type::INT2_ARRAY),
-        (Type::INT4, Type::INT4_ARRAY),
-        (Type::INT8, Type::INT8_ARRAY),
-        (Type::TEXT, Type::TEXT_ARRAY),
-        (Type::BPCHAR, Type::BPCHAR_ARRAY),
-        (Type::VARCHAR, Type::VARCHAR_ARRAY),
-        (Type::FLOAT4, Type::FLOAT4_ARRAY),
-        (Type::FLOAT8, Type::FLOAT8_ARRAY),
-        (Type::OID, Type::OID_ARRAY),
-        (Type::TIMESTAMP, Type::TIMESTAMP_ARRAY),
-        (Type::DATE, Type::DATE_ARRAY),
-        (Type::TIME, Type::TIME_ARRAY),
-        (Type::TIMESTAMPTZ, Type::TIMESTAMPTZ_ARRAY),
-        (Type::INTERVAL, Type::INTERVAL_ARRAY),
-        (Type::NUMERIC, Type::NUMERIC_ARRAY),
-        (Type::TIMETZ, Type::TIMETZ_ARRAY),
-        (Type::JSON, Type::JSON_ARRAY),
-        (Type::JSONB, Type::JSONB_ARRAY),
-        (Type::UUID, Type::UUID_ARRAY),
-        (Type::REGCLASS, Type::REGCLASS_ARRAY),
-        (Type::REGTYPE, Type::REGTYPE_ARRAY),
-        (Type::RECORD, Type::RECORD_ARRAY),
-    ];
-    pairs.into_iter().find(|(base, _)| base.oid == element).map_or(Type::TEXT_ARRAY, |(_, array)| array)
+    crate::sql::types::array_of(element).map_or(Type::TEXT_ARRAY, Type::new)
 }
 
 /// A text array value.

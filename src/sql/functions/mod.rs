@@ -12,7 +12,6 @@ pub(crate) mod define;
 pub(crate) mod math;
 pub(crate) mod output;
 pub(crate) mod pattern;
-pub(crate) mod pending;
 pub(crate) mod string;
 pub(crate) mod window;
 
@@ -52,6 +51,7 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend(math::lists());
     lists.extend(array::lists());
     lists.push(window::LIST);
+    lists.extend([crate::sql::operators::functions(), crate::sql::casts::functions()]);
     lists.push(super::operators::functions());
     lists.push(super::casts::functions());
     lists

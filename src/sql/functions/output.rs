@@ -11,7 +11,7 @@ pub(crate) fn output(context: &EvalContext, value: &Datum, typ: Type) -> Result<
     let mut text = String::new();
     match value {
         Datum::Text(value) | Datum::Json(value) => text.push_str(value),
-        value => super::pending::text_out(value, typ, &context.format, &mut text)?,
+        value => crate::sql::io::output(value, typ, context, &mut text),
     }
     Ok(text)
 }
