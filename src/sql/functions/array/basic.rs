@@ -78,9 +78,7 @@ fn extend(mut array: Array, value: &Datum, at_start: bool) -> Result<Datum> {
         [] => array.dims = vec![(1, 1)],
         [(length, lower)] => {
             // The lower bound stays: at the start, the other elements move up.
-            lower
-                .checked_add(*length)
-                .ok_or_else(|| err!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
+            lower.checked_add(*length).ok_or_else(|| err!(NUMERIC_VALUE_OUT_OF_RANGE, "integer out of range"))?;
             *length += 1;
         }
         _ => return Err(err!(DATA_EXCEPTION, "argument must be empty or one-dimensional array")),
@@ -243,10 +241,7 @@ fn fill(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     for length in &lengths {
         count *= i64::from(*length);
         if *length < 0 || count > ELEMENTS_MAX {
-            return Err(err!(
-                PROGRAM_LIMIT_EXCEEDED,
-                "array size exceeds the maximum allowed ({ELEMENTS_MAX})"
-            ));
+            return Err(err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed ({ELEMENTS_MAX})"));
         }
     }
     if lengths.is_empty() || count == 0 {

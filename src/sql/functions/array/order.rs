@@ -54,8 +54,20 @@ fn sort(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         }
         match (a[0].is_null(), b[0].is_null()) {
             (true, true) => Ordering::Equal,
-            (true, false) => if nulls_first { Ordering::Less } else { Ordering::Greater },
-            (false, true) => if nulls_first { Ordering::Greater } else { Ordering::Less },
+            (true, false) => {
+                if nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (false, true) => {
+                if nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
             (false, false) => directed(compare(&a[0], &b[0])),
         }
     });

@@ -289,8 +289,7 @@ fn width_bucket(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     if low == high {
         return refuse("lower bound cannot equal upper bound");
     }
-    let (before, after) =
-        if low < high { (operand < low, operand >= high) } else { (operand > low, operand <= high) };
+    let (before, after) = if low < high { (operand < low, operand >= high) } else { (operand > low, operand <= high) };
     if before {
         return Ok(Datum::Int4(0));
     }

@@ -70,9 +70,9 @@ fn random_numeric(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     }
     let scale = low.scale().max(high.scale());
     let span = high.sub(low)?.round(i32::from(scale))?;
-    let (mantissa, at) = span
-        .as_mantissa()
-        .ok_or_else(|| err!(FEATURE_NOT_SUPPORTED, "random() between numbers of more than 38 digits is not supported"))?;
+    let (mantissa, at) = span.as_mantissa().ok_or_else(|| {
+        err!(FEATURE_NOT_SUPPORTED, "random() between numbers of more than 38 digits is not supported")
+    })?;
     let steps = mantissa.unsigned_abs() * 10u128.pow(u32::from(scale.saturating_sub(at)));
     let offset = Numeric::from_mantissa(below_or_equal(context, steps) as i128, scale);
     low.add(&offset)?.round(i32::from(scale)).map(Datum::Numeric)
