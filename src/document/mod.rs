@@ -4,11 +4,13 @@
 //! - [`datum`]: [`Datum`], one SQL value.
 //! - [`numeric`]: [`Numeric`], arbitrary precision with display scale.
 //! - [`jsonb`]: [`Jsonb`] and [`JsonbRef`], the binary document.
+//! - [`json`]: the text of the `json` type.
 //! - [`bytes`]: self-describing bytes of a value. - [`row`]: rows of them, with random access to columns.
 //! - [`key`]: bytes that sort like the values.
 
 pub mod bytes;
 pub mod datum;
+pub mod json;
 pub mod jsonb;
 pub mod key;
 pub mod numeric;

@@ -28,7 +28,8 @@ mod text;
 
 pub use builder::JsonbBuilder;
 pub use compare::read_sort_key;
-pub(crate) use parse::{Escapes, decode_unicode, diagnose};
+pub(crate) use parse::{Reading, decode_unicode, diagnose};
+pub(crate) use text::write_string;
 
 use super::Numeric;
 use crate::err;

@@ -16,7 +16,7 @@ pub(super) fn parse(text: &str) -> Result<Jsonb> {
         Some(()) => parser.builder.finish(),
         None => Err(match parser.builder.failure() {
             Some(failure) => failure,
-            None => match diagnose(text, Escapes::Decoded) {
+            None => match diagnose(text, Reading::Jsonb) {
                 Err(error) => error,
                 Ok(()) => Error::internal("JSON text was refused without a reason"),
             },
@@ -287,15 +287,19 @@ pub(crate) fn decode_unicode(bytes: &[u8], at: usize) -> Option<(char, usize)> {
     }
 }
 
-/// Whether `\u` escapes are decoded (and can fail) or kept as they are, as in the `json` type's input.
+/// What the text is read for, which decides what can be wrong with it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Escapes {
-    Decoded,
-    Kept,
+pub(crate) enum Reading {
+    /// A document: `\u` escapes are decoded and numbers must fit.
+    Jsonb,
+    /// Input of the `json` type: only the form matters.
+    Json,
+    /// The `json` operators: `\u` escapes are decoded, numbers stay text.
+    JsonDecoded,
 }
 
 /// Reads JSON text as PostgreSQL does and says what is wrong with it, if something is.
-pub(crate) fn diagnose(text: &str, escapes: Escapes) -> Result<()> {
+pub(crate) fn diagnose(text: &str, reading: Reading) -> Result<()> {
     let mut lexer =
         Lexer { bytes: text.as_bytes(), escapes, token: Token::End, start: 0, end: 0, line: 1, line_start: 0 };
     lexer.run()
@@ -318,7 +322,7 @@ enum Token {
 /// PostgreSQL's JsonLexContext: the token just read, and where it stands.
 struct Lexer<'a> {
     bytes: &'a [u8],
-    escapes: Escapes,
+    reading: Reading,
     token: Token,
     start: usize,
     end: usize,
@@ -364,7 +368,7 @@ impl Lexer<'_> {
                         Token::String | Token::Word => self.lex()?,
                         Token::Number => {
                             self.lex()?;
-                            if self.escapes == Escapes::Decoded {
+                            if self.reading == Reading::Jsonb {
                                 Numeric::parse_json(&self.bytes[start..end])?;
                             }
                         }
@@ -476,7 +480,7 @@ impl Lexer<'_> {
     fn lex_string(&mut self) -> Result<()> {
         self.token = Token::String;
         let bytes = self.bytes;
-        let decoded = self.escapes == Escapes::Decoded;
+        let decoded = self.reading != Reading::Json;
         let mut at = self.start + 1;
         let mut high_surrogate = false;
         let low_wanted = "Unicode low surrogate must follow a high surrogate.";
