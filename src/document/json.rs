@@ -99,10 +99,9 @@ enum Selector<'a> {
 fn find<'a>(text: &'a str, path: &[Selector<'_>]) -> Option<&'a str> {
     let Some((step, rest)) = path.split_first() else { return Some(text.trim_ascii()) };
     match (kind(text), *step) {
-        (Kind::Object, Selector::Key(key) | Selector::Step(key)) => Entries::new(text)
-            .filter(|(name, _)| name == key)
-            .filter_map(|(_, value)| find(value, rest))
-            .last(),
+        (Kind::Object, Selector::Key(key) | Selector::Step(key)) => {
+            Entries::new(text).filter(|(name, _)| name == key).filter_map(|(_, value)| find(value, rest)).last()
+        }
         (Kind::Array, Selector::Index(_) | Selector::Step(_)) => {
             let index = match *step {
                 Selector::Index(index) => index,

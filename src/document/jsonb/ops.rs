@@ -272,8 +272,7 @@ impl Change<'_> {
     }
 
     fn step(&self, level: usize) -> Result<&str> {
-        self.path[level]
-            .ok_or_else(|| err!(NULL_VALUE_NOT_ALLOWED, "path element at position {} is null", level + 1))
+        self.path[level].ok_or_else(|| err!(NULL_VALUE_NOT_ALLOWED, "path element at position {} is null", level + 1))
     }
 
     /// Writes `value`, which is at `path[..level]`, with the change. `level` is inside the path.
@@ -291,13 +290,7 @@ impl Change<'_> {
         }
     }
 
-    fn write_object(
-        &self,
-        object: JsonbRef<'_>,
-        step: &str,
-        level: usize,
-        builder: &mut JsonbBuilder,
-    ) -> Result<()> {
+    fn write_object(&self, object: JsonbRef<'_>, step: &str, level: usize, builder: &mut JsonbBuilder) -> Result<()> {
         let is_last = level + 1 == self.path.len();
         let mut done = false;
         builder.begin_object();
@@ -337,13 +330,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn write_array(
-        &self,
-        array: JsonbRef<'_>,
-        step: &str,
-        level: usize,
-        builder: &mut JsonbBuilder,
-    ) -> Result<()> {
+    fn write_array(&self, array: JsonbRef<'_>, step: &str, level: usize, builder: &mut JsonbBuilder) -> Result<()> {
         let position = level + 1;
         let index = parse_index(step).ok_or_else(|| {
             err!(INVALID_TEXT_REPRESENTATION, "path element at position {position} is not an integer: \"{step}\"")
