@@ -25,6 +25,8 @@ pub mod evaluator;
 pub mod key;
 pub mod log;
 pub mod memory;
+#[cfg(feature = "server")]
+pub mod rocks;
 pub mod rowid;
 pub mod sequence;
 pub mod snapshot;

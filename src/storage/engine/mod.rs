@@ -7,6 +7,7 @@
 //! Everything here blocks only for memory, never for the disk, except reads through a snapshot that miss the cache,
 //! [`Engine::open`] and [`Engine::close`].
 
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod lock;
 mod queue;
 mod writer;
@@ -107,6 +108,18 @@ impl Shared {
 }
 
 impl Engine {
+    /// Opens the data folder, which is made when it is not there, and replays what the row store has not kept.
+    #[cfg(feature = "server")]
+    pub fn open(config: &StorageConfig, evaluator: Arc<dyn Evaluator>) -> Result<Arc<Self>> {
+        use super::log::disk::Folder;
+        use super::rocks::RocksBackend;
+
+        let lock = lock::Lock::take(&config.data_dir)?;
+        let backend = Arc::new(RocksBackend::open(&config.data_dir.join("rows"), config)?);
+        let disk = Folder::open(&config.data_dir.join("log"))?;
+        Self::start(config, backend, Box::new(disk), evaluator, Some(lock))
+    }
+
     /// An engine that keeps everything in memory and forgets it when it is dropped.
     pub fn in_memory(config: &StorageConfig, evaluator: Arc<dyn Evaluator>) -> Result<Arc<Self>> {
         let disk = super::log::disk::ForgetfulDisk::new();
@@ -335,6 +348,7 @@ fn now() -> i64 {
     since.as_micros() as i64 - 946_684_800_000_000
 }
 
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
 /// The error of a data folder that another server uses.
 fn in_use(path: &std::path::Path, pid: &str) -> Error {
     let path = path.display();
