@@ -141,10 +141,7 @@ fn json_each_text(_: &EvalContext, args: &[Datum]) -> Result<Rows> {
     rows(members.map(|(key, value)| pair(&TEXT_FIELDS, &key, optional_text(json::as_text(value)))).collect())
 }
 
-fn jsonb_members(
-    document: &Jsonb,
-    make: impl Fn(&str, JsonbRef<'_>) -> Datum + Send + 'static,
-) -> Result<Rows> {
+fn jsonb_members(document: &Jsonb, make: impl Fn(&str, JsonbRef<'_>) -> Datum + Send + 'static) -> Result<Rows> {
     let members: Vec<Datum> = document.as_ref().iter_object().map(|(key, value)| make(key, value)).collect();
     rows(members)
 }

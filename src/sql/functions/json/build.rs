@@ -1,6 +1,8 @@
 //! Makers: to_json, json_build_object, row_to_json, json_object and their jsonb twins.
 
-use super::encode::{key_of, optional_str, push_jsonb, to_document, write_array, write_json, write_record, write_string};
+use super::encode::{
+    key_of, optional_str, push_jsonb, to_document, write_array, write_json, write_record, write_string,
+};
 use crate::document::{Datum, JsonbBuilder, Type};
 use crate::err;
 use crate::error::{Error, Result};

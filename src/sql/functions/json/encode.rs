@@ -120,22 +120,16 @@ pub(crate) fn write_record(context: &EvalContext, record: &Record, pretty: bool,
 /// The text of a value used as a key.
 pub(crate) fn key_of(context: &EvalContext, value: &Datum, typ: Type) -> Result<String> {
     match value {
-        Datum::Array(_) | Datum::Record(_) | Datum::Json(_) | Datum::Jsonb(_) => Err(err!(
-            INVALID_PARAMETER_VALUE,
-            "key value must be scalar, not array, composite, or json"
-        )),
+        Datum::Array(_) | Datum::Record(_) | Datum::Json(_) | Datum::Jsonb(_) => {
+            Err(err!(INVALID_PARAMETER_VALUE, "key value must be scalar, not array, composite, or json"))
+        }
         Datum::Bool(value) => Ok(value.to_string()),
         value => string_of(context, value, typ),
     }
 }
 
 /// Pushes the value into a document.
-pub(crate) fn push_jsonb(
-    context: &EvalContext,
-    value: &Datum,
-    typ: Type,
-    builder: &mut JsonbBuilder,
-) -> Result<()> {
+pub(crate) fn push_jsonb(context: &EvalContext, value: &Datum, typ: Type, builder: &mut JsonbBuilder) -> Result<()> {
     if let Some(number) = number_of(context, value)? {
         builder.push_numeric(&Numeric::parse(&number)?);
         return Ok(());
