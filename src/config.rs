@@ -70,11 +70,11 @@ sections! {
     storage: StorageConfig {
         /// The folder with everything the node keeps.
         data_dir: PathBuf = PathBuf::from("./data");
-        /// Memory of the row store's block cache.
-        cache_size: ByteSize = ByteSize(256 << 20);
-        /// Memory of the row store's write buffers.
-        write_buffer_size: ByteSize = ByteSize(128 << 20);
-        /// Bytes of one segment file of the log.
+        /// Memory for the row store's block cache and write buffers together.
+        memory: ByteSize = ByteSize(512 << 20);
+        /// A transaction whose changes take more than this is refused (54000).
+        transaction_size_max: ByteSize = ByteSize(1 << 30);
+        /// The size at which a new file of the log is begun.
         log_segment_size: ByteSize = ByteSize(64 << 20);
     }
     /// How statements are executed.
@@ -234,8 +234,8 @@ impl Config {
         }
         for (name, size, least) in [
             ("pg.message_size_max", pg.message_size_max, 1 << 16),
-            ("storage.cache_size", self.storage.cache_size, 1 << 20),
-            ("storage.write_buffer_size", self.storage.write_buffer_size, 1 << 20),
+            ("storage.memory", self.storage.memory, 1 << 24),
+            ("storage.transaction_size_max", self.storage.transaction_size_max, 1 << 20),
             ("storage.log_segment_size", self.storage.log_segment_size, 1 << 16),
             ("exec.memory_limit", self.exec.memory_limit, 1 << 24),
         ] {
@@ -471,10 +471,10 @@ mod tests {
 
     #[test]
     fn later_sources_win() {
-        let file = "[pg]\nport = 1\nmax_connections = 50\n[storage]\ncache_size = \"64MB\"";
+        let file = "[pg]\nport = 1\nmax_connections = 50\n[storage]\nmemory = \"64MB\"";
         let config = load(file, &[("AEROLITHDB_PG_PORT", "2"), ("HOME", "/")], &[]).unwrap();
         assert_eq!((config.pg.port, config.pg.max_connections), (2, 50));
-        assert_eq!(config.storage.cache_size, ByteSize(64 << 20));
+        assert_eq!(config.storage.memory, ByteSize(64 << 20));
         assert_eq!(load(file, &[("AEROLITHDB_PG_PORT", "2")], &[("pg", "port", "3")]).unwrap().pg.port, 3);
     }
 

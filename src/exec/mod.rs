@@ -16,9 +16,12 @@ pub mod proposer;
 pub mod result;
 pub mod server;
 pub mod session;
+pub mod statements;
+pub mod values;
 
 pub use copy::{CopyFormat, CopyIn, CopyOptions};
 pub use proposer::Proposer;
 pub use result::{Batch, Notice, Notification, OutputColumn, Response, RowSink, RowStream, RowsTag, TransactionStatus};
 pub use server::{Server, ServerConfig};
 pub use session::{ConnectOptions, Prepared, Session, SqlPart};
+pub use statements::Statements;

@@ -82,6 +82,11 @@ impl Server {
         if role.login { role.password.clone() } else { None }
     }
 
+    /// Whether a role exists and is a superuser.
+    pub fn is_superuser(&self, user: &str) -> bool {
+        self.engine.catalog().role(user).is_some_and(|role| role.superuser)
+    }
+
     /// The number of sessions.
     pub fn session_count(&self) -> usize {
         self.backends.lock().expect("no panic while holding the lock").len()

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 
 use super::server::Cancel;
+use super::statements::Statements;
 use super::{Notice, Notification, OutputColumn, Response, RowSink, Server, TransactionStatus};
 
 /// What a client says when it connects, after authentication.
@@ -62,13 +63,14 @@ impl Prepared {
 /// One client's state.
 pub struct Session {
     server: Arc<Server>,
+    pub(crate) statements: Statements,
 }
 
 impl Session {
     /// Connects an authenticated user to a database.
     pub fn connect(server: Arc<Server>, options: ConnectOptions) -> Result<Self> {
         let _ = options;
-        Ok(Self { server })
+        Ok(Self { server, statements: Statements::default() })
     }
 
     /// The server.
@@ -168,6 +170,22 @@ impl Session {
     pub fn setting(&self, name: &str) -> Option<String> {
         let _ = name;
         None
+    }
+
+    /// A time limit that is set (`statement_timeout`, `idle_session_timeout`, ...); `None` when it is 0.
+    pub fn timeout(&self, name: &str) -> Option<std::time::Duration> {
+        let _ = name;
+        None
+    }
+
+    /// The named prepared statements.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// The named prepared statements, to save and remove.
+    pub fn statements_mut(&mut self) -> &mut Statements {
+        &mut self.statements
     }
 
     /// Rolls back what is open and forgets the session. Also happens on drop.

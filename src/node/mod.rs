@@ -1,12 +1,11 @@
 //! [`Node`]: a running server, the only place where the parts meet.
 //!
-//! Start: take the data folder, open storage (which recovers), make the first superuser and databases if there are
-//! none, open the sockets, write `server.json`. Stop, in the other order: no new connections, running statements end
+//! Start: take the data folder, open storage (which recovers, or makes the first superuser and
+//! databases), open the sockets, write `server.json`. Stop, in the other order: no new connections, running statements end
 //! with 57P01, connections close, storage is flushed and closed, the folder is given back.
 //!
-//! - [`runtime`]: what the command line knows of a running node. [`bootstrap`]: the first start.
+//! - [`runtime`]: what the command line knows of a running node.
 
-pub mod bootstrap;
 pub mod runtime;
 
 use std::net::{IpAddr, SocketAddr};
@@ -22,7 +21,8 @@ use crate::err;
 use crate::error::Result;
 use crate::exec::{Proposer, Server, ServerConfig};
 use crate::pg;
-use crate::storage::Engine;
+use crate::security::scram::Verifier;
+use crate::storage::{Engine, StorageConfig};
 use crate::storage::command::{Command, Outcome};
 
 use runtime::{DataDirLock, Runtime};
@@ -39,6 +39,20 @@ pub struct Node {
     engine: Arc<Engine>,
     // Last: the folder is given back when everything else is closed.
     _lock: DataDirLock,
+}
+
+/// Stands in until index expressions are compiled by `exec`.
+struct NoExpressions;
+
+impl crate::storage::Evaluator for NoExpressions {
+    fn index_function(
+        &self,
+        _catalog: &crate::storage::catalog::Catalog,
+        _table: &crate::storage::catalog::Table,
+        _index: &crate::storage::catalog::Index,
+    ) -> Result<Arc<dyn crate::storage::IndexFunction>> {
+        Err(crate::error::Error::unsupported("an index"))
+    }
 }
 
 /// Commits through the engine of this node: a cluster of one.
@@ -64,16 +78,14 @@ impl Node {
             .await
             .map_err(|e| err!(IO_ERROR, "could not listen on {address}: {e}"))?;
 
-        let storage = config.storage.clone();
-        let evaluator = crate::exec::evaluator();
-        let engine = blocking(move || Engine::open(&storage, evaluator)).await?;
-        let proposer: Arc<dyn Proposer> = Arc::new(LocalProposer(engine.clone()));
         let password = runtime::admin_password(&data_dir, admin_password)?;
-        bootstrap::run(&engine, &*proposer, &password).await?;
+        let storage = storage_config(&config, &password);
+        let engine = blocking(move || Engine::open(&storage, Arc::new(NoExpressions))).await?;
+        let proposer: Arc<dyn Proposer> = Arc::new(LocalProposer(engine.clone()));
         let server = Server::new(engine.clone(), proposer, server_config(&config))?;
 
         let port = socket.local_addr()?.port();
-        let pg = pg::Listener::start(socket, server.clone(), config.pg.clone())?;
+        let pg = pg::Listener::start(socket, server.clone(), config.pg.clone(), runtime::secret(&data_dir)?)?;
         let runtime = Runtime {
             pg_port: port,
             http_port: None,
@@ -108,7 +120,11 @@ impl Node {
         let Self { pg, server, engine, _lock, .. } = self;
         pg.stop(SHUTDOWN_GRACE, || server.cancel_all()).await;
         drop(server);
-        blocking(move || engine.close()).await?;
+        blocking(move || {
+            engine.close();
+            Ok(())
+        })
+        .await?;
         tracing::info!("node stopped");
         Ok(())
     }
@@ -117,6 +133,18 @@ impl Node {
 /// Runs what blocks on a thread for that.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|e| crate::error::Error::internal(e.to_string()))?
+}
+
+fn storage_config(config: &Config, password: &str) -> StorageConfig {
+    let storage = &config.storage;
+    StorageConfig {
+        data_dir: storage.data_dir.clone(),
+        memory: storage.memory.0 as usize,
+        max_transaction_bytes: storage.transaction_size_max.0 as usize,
+        log_segment_bytes: storage.log_segment_size.0,
+        admin_password: Some(Verifier::generate(password).to_string()),
+        ..StorageConfig::default()
+    }
 }
 
 fn server_config(config: &Config) -> ServerConfig {

@@ -19,6 +19,7 @@ pub const DEFAULT_DATABASE: &str = "aerolith";
 const RUNTIME_FILE: &str = "server.json";
 const LOCK_FILE: &str = "server.lock";
 const PASSWORD_FILE: &str = "admin.password";
+const SECRET_FILE: &str = "server.secret";
 
 /// How a running node is reached. The port of a protocol that is not built is null.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,12 +139,29 @@ pub fn admin_password(data_dir: &Path, given: Option<&str>) -> Result<String> {
         Some(text) => text.to_string(),
         None => random_password(),
     };
-    let temporary = data_dir.join(format!("{PASSWORD_FILE}.new"));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
-    writeln!(file, "{password}")?;
-    file.sync_all()?;
-    std::fs::rename(temporary, data_dir.join(PASSWORD_FILE))?;
+    write_private(data_dir, PASSWORD_FILE, format!("{password}\n").as_bytes())?;
     Ok(password)
+}
+
+/// A secret of this node, made at the first start.
+pub fn secret(data_dir: &Path) -> Result<[u8; 32]> {
+    if let Ok(bytes) = std::fs::read(data_dir.join(SECRET_FILE))
+        && let Ok(secret) = bytes.try_into()
+    {
+        return Ok(secret);
+    }
+    let secret: [u8; 32] = rand::random();
+    write_private(data_dir, SECRET_FILE, &secret)?;
+    Ok(secret)
+}
+
+/// Writes a file that only its owner may read; it is there whole or not at all.
+fn write_private(data_dir: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let temporary = data_dir.join(format!("{name}.new"));
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    Ok(std::fs::rename(temporary, data_dir.join(name))?)
 }
 
 fn read_admin_password(data_dir: &Path) -> Result<Option<String>> {

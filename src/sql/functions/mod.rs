@@ -9,7 +9,6 @@ pub(crate) mod aggregates;
 pub(crate) mod array;
 pub(crate) mod compare;
 pub(crate) mod define;
-pub(crate) mod json;
 pub(crate) mod math;
 pub(crate) mod output;
 pub(crate) mod pattern;
@@ -51,7 +50,6 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend([pattern::functions::LIST, pattern::similar::LIST]);
     lists.extend(math::lists());
     lists.extend(array::lists());
-    lists.extend(json::lists());
     lists.push(window::LIST);
     lists.extend([crate::sql::operators::functions(), crate::sql::casts::functions()]);
     lists.push(super::operators::functions());
@@ -84,7 +82,7 @@ pub(crate) fn call(oid: Oid, context: &EvalContext, args: &[Datum]) -> Result<Da
 
 /// For a VARIADIC "any" function called with `VARIADIC array`: the function that takes the array itself.
 pub fn spread(function: &Function) -> Option<&'static Function> {
-    let lists = [string::format::SPREAD, json::build::SPREAD];
+    let lists = [string::format::SPREAD];
     lists.into_iter().flatten().find(|entry| entry.oid == SPREAD_OIDS + function.oid)
 }
 
