@@ -235,7 +235,9 @@ mod tests {
 
     #[test]
     fn statements_end_at_a_semicolon_outside_quotes() {
-        for complete in ["select 1;", "select ';';\n", "select 1; -- done\n", "select $$;$$;", "select $a$ $$; $a$ ;", "/* ; */;"] {
+        for complete in
+            ["select 1;", "select ';';\n", "select 1; -- done\n", "select $$;$$;", "select $a$ $$; $a$ ;", "/* ; */;"]
+        {
             assert!(is_complete(complete), "{complete}");
         }
         for open in ["select 1", "select ';", "select 1 -- ;", "select $$;", "/* ;", "select \"a;\"", "; select é"] {

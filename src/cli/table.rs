@@ -61,8 +61,11 @@ mod tests {
 
     #[test]
     fn aligned_like_psql() {
-        let rows =
-            vec![vec![Some("1".into()), Some("é".into())], vec![Some("22".into()), None], vec![None, Some("a\nb".into())]];
+        let rows = vec![
+            vec![Some("1".into()), Some("é".into())],
+            vec![Some("22".into()), None],
+            vec![None, Some("a\nb".into())],
+        ];
         let table = render(&["id".into(), "name".into()], &rows);
         assert_eq!(table, " id | name \n----+------\n  1 | é\n 22 |\n    | a   +\n    | b\n(3 rows)\n");
     }

@@ -22,8 +22,8 @@ use crate::error::Result;
 use crate::exec::{Proposer, Server, ServerConfig};
 use crate::pg;
 use crate::security::scram::Verifier;
-use crate::storage::{Engine, StorageConfig};
 use crate::storage::command::{Command, Outcome};
+use crate::storage::{Engine, StorageConfig};
 
 use runtime::{DataDirLock, Runtime};
 
@@ -74,9 +74,8 @@ impl Node {
         let data_dir = config.storage.data_dir.clone();
         let lock = DataDirLock::acquire(&data_dir)?;
         let address = SocketAddr::new(config.pg.address()?, config.pg.port);
-        let socket = TcpListener::bind(address)
-            .await
-            .map_err(|e| err!(IO_ERROR, "could not listen on {address}: {e}"))?;
+        let socket =
+            TcpListener::bind(address).await.map_err(|e| err!(IO_ERROR, "could not listen on {address}: {e}"))?;
 
         let password = runtime::admin_password(&data_dir, admin_password)?;
         let storage = storage_config(&config, &password);

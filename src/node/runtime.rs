@@ -61,9 +61,8 @@ impl Runtime {
         let text = std::fs::read_to_string(data_dir.join(RUNTIME_FILE)).map_err(|_| {
             err!(CANNOT_CONNECT_NOW, "the node on data folder \"{}\" is not ready yet", data_dir.display())
         })?;
-        serde_json::from_str(&text).map_err(|e| {
-            err!(DATA_CORRUPTED, "\"{}\" is damaged: {e}", data_dir.join(RUNTIME_FILE).display())
-        })
+        serde_json::from_str(&text)
+            .map_err(|e| err!(DATA_CORRUPTED, "\"{}\" is damaged: {e}", data_dir.join(RUNTIME_FILE).display()))
     }
 
     /// Writes it into the data folder; readers see the old or the new one.
@@ -182,15 +181,12 @@ fn random_password() -> String {
 pub fn dsn(data_dir: &Path) -> Result<String> {
     let running = Runtime::read_running(data_dir)?;
     let password = read_admin_password(data_dir)?.ok_or_else(|| {
-        err!(UNDEFINED_FILE, "there is no \"{}\"", data_dir.join(PASSWORD_FILE).display())
-            .hint("It holds the superuser's password since the first start; without it, write the connection string by hand.")
+        err!(UNDEFINED_FILE, "there is no \"{}\"", data_dir.join(PASSWORD_FILE).display()).hint(
+            "It holds the superuser's password since the first start; without it, write the connection string by hand.",
+        )
     })?;
     let host = if running.host.contains(':') { format!("[{}]", running.host) } else { running.host };
-    Ok(format!(
-        "postgresql://{ADMIN_USER}:{}@{host}:{}/{DEFAULT_DATABASE}",
-        url_encode(&password),
-        running.pg_port
-    ))
+    Ok(format!("postgresql://{ADMIN_USER}:{}@{host}:{}/{DEFAULT_DATABASE}", url_encode(&password), running.pg_port))
 }
 
 /// Percent-encodes everything that is not unreserved in a URL.

@@ -253,10 +253,7 @@ impl Connection {
             ),
             _ => (
                 "idle_in_transaction_session_timeout",
-                err!(
-                    IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-                    "terminating connection due to idle-in-transaction timeout"
-                ),
+                err!(IDLE_IN_TRANSACTION_SESSION_TIMEOUT, "terminating connection due to idle-in-transaction timeout"),
             ),
         };
         let deadline = self.session.timeout(setting).map(|timeout| Instant::now() + timeout);

@@ -5,9 +5,7 @@
 //! then written in one place a format.
 
 use arrow::array::{Array, AsArray, BinaryViewArray, BooleanArray, PrimitiveArray, StringViewArray};
-use arrow::datatypes::{
-    DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt32Type,
-};
+use arrow::datatypes::{DataType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 
 use crate::document::jsonb::JsonbRef;

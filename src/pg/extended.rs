@@ -34,7 +34,12 @@ pub(super) struct Portal {
 
 enum State {
     Ready,
-    Running { stream: RowStream, current: Option<(Batch, usize)>, encoder: RowEncoder, tag: RowsTag },
+    Running {
+        stream: RowStream,
+        current: Option<(Batch, usize)>,
+        encoder: RowEncoder,
+        tag: RowsTag,
+    },
     /// All rows have been sent; the tag for who asks for more.
     Drained(RowsTag),
     /// A command that ran: it does not run again.
@@ -351,10 +356,7 @@ fn rows_tag(tag: &str) -> RowsTag {
 }
 
 fn transaction_aborted() -> Error {
-    err!(
-        IN_FAILED_SQL_TRANSACTION,
-        "current transaction is aborted, commands ignored until end of transaction block"
-    )
+    err!(IN_FAILED_SQL_TRANSACTION, "current transaction is aborted, commands ignored until end of transaction block")
 }
 
 fn no_portal(name: &str) -> Error {

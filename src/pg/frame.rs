@@ -334,7 +334,9 @@ mod tests {
         let mut rng = StdRng::seed_from_u64(seed);
         for _ in 0..20_000 {
             let kind = *b"QPBDECHSXdcfFp".get(rng.random_range(0..14)).unwrap();
-            let body: Vec<u8> = (0..rng.random_range(0..40)).map(|_| [0, 0, 1, 2, b'S', 0xff, rng.random()][rng.random_range(0..7)]).collect();
+            let body: Vec<u8> = (0..rng.random_range(0..40))
+                .map(|_| [0, 0, 1, 2, b'S', 0xff, rng.random()][rng.random_range(0..7)])
+                .collect();
             let _ = read(kind, &body);
         }
     }

@@ -89,8 +89,7 @@ impl Connection {
                 self.put_notices();
                 backend::put_row_description(&mut self.wire.output, &columns, &[]);
                 let mut encoder = RowEncoder::new(&columns, &[], || self.session.eval_context());
-                let (count, _) =
-                    self.send_rows(&mut encoder, &mut stream, &mut None, usize::MAX, &interrupt).await?;
+                let (count, _) = self.send_rows(&mut encoder, &mut stream, &mut None, usize::MAX, &interrupt).await?;
                 tag.text(count)
             }
             Response::Command(tag) => tag,

@@ -258,10 +258,7 @@ fn startup_packet(version: u32, packet: Bytes) -> Result<Startup> {
         return Err(err!(PROTOCOL_VIOLATION, "invalid startup packet layout: expected terminator as last byte"));
     }
     if startup.user.is_empty() {
-        return Err(err!(
-            INVALID_AUTHORIZATION_SPECIFICATION,
-            "no PostgreSQL user name specified in startup packet"
-        ));
+        return Err(err!(INVALID_AUTHORIZATION_SPECIFICATION, "no PostgreSQL user name specified in startup packet"));
     }
     if startup.database.is_empty() {
         startup.database = startup.user.clone();

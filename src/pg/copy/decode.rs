@@ -192,7 +192,9 @@ impl CopyDecoder {
 
     fn check_header(&self, line: &[u8]) -> Result<()> {
         let (found, expected) = (self.fields.len(), self.columns.len());
-        let bad = |message: String| Err(self.in_line(Error::new(crate::error::SqlState::BAD_COPY_FILE_FORMAT, message), line));
+        let bad = |message: String| {
+            Err(self.in_line(Error::new(crate::error::SqlState::BAD_COPY_FILE_FORMAT, message), line))
+        };
         if found != expected {
             return bad(format!("wrong number of fields in header line: got {found}, expected {expected}"));
         }
@@ -330,8 +332,8 @@ fn binary_header(data: &[u8]) -> Result<Option<usize>> {
         return Err(err!(BAD_COPY_FILE_FORMAT, "unrecognized critical flags in COPY file header"));
     }
     let extension = rest.get_i32();
-    let extension =
-        usize::try_from(extension).map_err(|_| err!(BAD_COPY_FILE_FORMAT, "invalid COPY file header (wrong length)"))?;
+    let extension = usize::try_from(extension)
+        .map_err(|_| err!(BAD_COPY_FILE_FORMAT, "invalid COPY file header (wrong length)"))?;
     let total = BINARY_SIGNATURE.len() + 8 + extension;
     Ok((data.len() >= total).then_some(total))
 }
@@ -415,7 +417,10 @@ mod tests {
         assert_eq!(message, "missing data for column \"doc\"");
         assert_eq!(context, "COPY t, line 2: \"2\"");
         let (message, context) = fail(b"1\t{}\t3\n");
-        assert_eq!((message.as_str(), context.as_str()), ("extra data after last expected column", "COPY t, line 1: \"1\t{}\t3\""));
+        assert_eq!(
+            (message.as_str(), context.as_str()),
+            ("extra data after last expected column", "COPY t, line 1: \"1\t{}\t3\"")
+        );
         let (message, context) = fail(b"1\t{}\nx\t{}\n");
         assert_eq!(message, "invalid input syntax for type integer: \"x\"");
         assert_eq!(context, "COPY t, line 2, column id: \"x\"");
@@ -443,7 +448,8 @@ mod tests {
         assert_eq!(all(decoder(&ID_DOC, with_header.clone()), b"what,ever\n1,{}\n", 5).unwrap().len(), 1);
         with_header.header_match = true;
         assert_eq!(all(decoder(&ID_DOC, with_header.clone()), b"id,doc\n1,{}\n", 5).unwrap().len(), 1);
-        let message = |data: &[u8]| all(decoder(&ID_DOC, with_header.clone()), data, 5).unwrap_err().message().to_string();
+        let message =
+            |data: &[u8]| all(decoder(&ID_DOC, with_header.clone()), data, 5).unwrap_err().message().to_string();
         assert_eq!(message(b"id,dok\n"), "column name mismatch in header line field 2: got \"dok\", expected \"doc\"");
         assert_eq!(message(b"id\n"), "wrong number of fields in header line: got 1, expected 2");
     }
@@ -457,7 +463,8 @@ mod tests {
             let rows = all(decoder(&ID_DOC, options(CopyFormat::Binary)), &data, step).unwrap();
             assert_eq!(rows, [vec![Datum::Int4(7), Datum::Null]]);
         }
-        let message = |data: &[u8]| all(decoder(&ID_DOC, options(CopyFormat::Binary)), data, 9).unwrap_err().to_string();
+        let message =
+            |data: &[u8]| all(decoder(&ID_DOC, options(CopyFormat::Binary)), data, 9).unwrap_err().to_string();
         assert_eq!(message(b"1\t{}\n"), "COPY file signature not recognized");
         assert_eq!(message(&data[..25]), "unexpected EOF in COPY data");
         data[20] = 3;

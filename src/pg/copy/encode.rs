@@ -154,9 +154,8 @@ mod tests {
     use crate::exec::Batch;
 
     fn encode(options: CopyOptions, rows: Vec<Vec<Datum>>) -> Vec<Vec<u8>> {
-        let columns: Vec<OutputColumn> = ["a", "b,"]
-            .map(|name| OutputColumn { name: name.into(), typ: Type::TEXT, table: 0, column: 0 })
-            .into();
+        let columns: Vec<OutputColumn> =
+            ["a", "b,"].map(|name| OutputColumn { name: name.into(), typ: Type::TEXT, table: 0, column: 0 }).into();
         let mut encoder = CopyEncoder::new(&columns, Arc::new(options), EvalContext::detached(Arc::default()));
         let mut out = Vec::new();
         encoder.header(&columns, &mut out);

@@ -47,8 +47,8 @@ pub(super) struct Line {
 
 impl LineFinder {
     pub(super) fn new(options: &CopyOptions) -> Self {
-        let quoting = (options.format == CopyFormat::Csv)
-            .then_some(Quoting { quote: options.quote, escape: options.escape });
+        let quoting =
+            (options.format == CopyFormat::Csv).then_some(Quoting { quote: options.quote, escape: options.escape });
         Self { quoting, eol: None, scanned: 0, in_quote: false, inner_lines: 0 }
     }
 
@@ -188,8 +188,7 @@ fn has_bare_return(line: &[u8]) -> bool {
 }
 
 fn literal(what: &str, escape: &str) -> Error {
-    err!(BAD_COPY_FILE_FORMAT, "literal {what} found in data")
-        .hint(format!("Use \"{escape}\" to represent {what}."))
+    err!(BAD_COPY_FILE_FORMAT, "literal {what} found in data").hint(format!("Use \"{escape}\" to represent {what}."))
 }
 
 fn literal_at(byte: u8) -> Error {
