@@ -11,6 +11,7 @@ use crate::document::{Oid, Type};
 use super::function::Function;
 use super::types;
 
+mod json;
 mod number;
 mod table;
 mod text;

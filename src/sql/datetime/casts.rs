@@ -13,7 +13,7 @@ fn unexpected(args: &[Datum]) -> Error {
 }
 
 macro_rules! casts {
-    ($($name:ident: |$c:ident, $x:pat| $e:expr;)*) => {$(
+    ($($name:ident: |$c:ident, $x:pat_param| $e:expr;)*) => {$(
         pub(crate) fn $name($c: &EvalContext, args: &[Datum]) -> Result<Datum> {
             match args {
                 [$x] => Ok($e),
@@ -66,7 +66,7 @@ fn today(context: &EvalContext) -> i64 {
 
 /// Precision coercions: the value and the modifier.
 macro_rules! scales {
-    ($($name:ident: |$typmod:ident, $x:pat| $e:expr;)*) => {$(
+    ($($name:ident: |$typmod:ident, $x:pat_param| $e:expr;)*) => {$(
         pub(crate) fn $name(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
             match args {
                 [$x, Datum::Int4($typmod)] => Ok($e),

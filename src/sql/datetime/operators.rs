@@ -9,11 +9,10 @@ use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 
 macro_rules! kernels {
-    ($($name:ident: |$c:ident, $x:pat, $y:pat| $e:expr;)*) => {$(
+    ($($name:ident: |$c:ident, $x:pat_param, $y:pat_param| $e:expr;)*) => {$(
         pub(crate) fn $name($c: &EvalContext, args: &[Datum]) -> Result<Datum> {
-            use Datum::{Date, Float8, Int4, Interval, Time, TimeTz, Timestamp, TimestampTz};
             #[allow(unused_imports)]
-            use {Date as _, Float8 as _, Int4 as _, Interval as _, Time as _, TimeTz as _, Timestamp as _, TimestampTz as _};
+            use Datum::{Date, Float8, Int4, Interval, Time, TimeTz, Timestamp, TimestampTz};
             match args {
                 [$x, $y] => Ok($e),
                 _ => Err(Error::internal(format!("datetime kernel called with {args:?}"))),

@@ -109,11 +109,27 @@ impl Compiler {
                     right: self.boxed(right, depth)?,
                 });
             }
+            if let Some(node) = self.navigate(expr, depth)? {
+                return Ok(node);
+            }
             if let Some(node) = self.chain(expr, depth)? {
                 return Ok(node);
             }
         }
         Ok(Node::Call(call(function, self.nodes(args, depth)?)?))
+    }
+
+    /// `doc -> 'a' -> 'b' ->> 'c'` as one node.
+    fn navigate(&self, expr: &Expr, depth: usize) -> Result<Option<Node>> {
+        let Some((mut input, last, as_text)) = navigation(expr) else { return Ok(None) };
+        let mut steps = vec![last];
+        while let Some((inner, step, false)) = navigation(input) {
+            steps.push(step);
+            input = inner;
+        }
+        steps.reverse();
+        let steps = steps.into_iter().map(|step| self.node(step, depth)).collect::<Result<_>>()?;
+        Ok(Some(Node::Navigate { input: self.boxed(input, depth)?, steps, as_text }))
     }
 
     /// A long left-deep chain of two-place operators, flat: depth costs neither stack nor time.
@@ -153,6 +169,19 @@ impl Compiler {
             }
         }
         Ok(Node::InList { left, list: self.nodes(list, depth)?, equal: test(equal)?, negated })
+    }
+}
+
+/// The input, the step and whether the result is text, if the expression is a step of jsonb navigation.
+fn navigation(expr: &Expr) -> Option<(&Expr, &Expr, bool)> {
+    let Expr::Call { function, args, .. } = expr else { return None };
+    let [input, step] = args.as_slice() else { return None };
+    match function.oid {
+        // jsonb_object_field, jsonb_array_element
+        3478 | 3215 => Some((input, step, false)),
+        // jsonb_object_field_text, jsonb_array_element_text
+        3214 | 3216 => Some((input, step, true)),
+        _ => None,
     }
 }
 

@@ -24,6 +24,12 @@ pub(super) enum Node {
         left: Box<Node>,
         right: Box<Node>,
     },
+    /// `->`, `->>`, `#>`, `#>>` with constant or computed steps over one jsonb value, without copies in between.
+    Navigate {
+        input: Box<Node>,
+        steps: Vec<Node>,
+        as_text: bool,
+    },
     Cast {
         input: Box<Node>,
         cast: Cast,

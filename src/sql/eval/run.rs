@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::sql::casts::{Pathway, typmod};
 use crate::sql::context::EvalContext;
 use crate::sql::function::Body;
-use crate::sql::io;
+use crate::sql::{io, operators};
 
 use super::array;
 use super::node::{Call, Cast, Equality, Node, Set, grow};
@@ -78,6 +78,7 @@ impl<'a> Frame<'a> {
             }
             Node::Call(call) => self.call(call),
             Node::Chain { first, links } => self.chain(first, links),
+            Node::Navigate { input, steps, as_text } => self.navigate(input, steps, *as_text),
             Node::Cast { input, cast } => self.cast(input, cast),
             Node::And(terms) => self.connective(terms, false),
             Node::Or(terms) => self.connective(terms, true),
@@ -265,6 +266,24 @@ impl<'a> Frame<'a> {
         Ok(if unknown { null() } else { boolean(negated) })
     }
 
+    fn navigate(&self, input: &'a Node, steps: &'a [Node], as_text: bool) -> Result<Value<'a>> {
+        let value = self.eval(input)?;
+        let Datum::Jsonb(document) = value.as_ref() else { return Ok(null()) };
+        let mut at = document.as_ref();
+        for step in steps {
+            let next = match self.eval(step)?.as_ref() {
+                Datum::Text(key) => operators::json::object_field(at, key),
+                Datum::Int4(index) => operators::json::array_element(at, i64::from(*index)),
+                _ => None,
+            };
+            match next {
+                Some(next) => at = next,
+                None => return Ok(null()),
+            }
+        }
+        Ok(Value::Owned(if as_text { operators::json::as_text(at) } else { Datum::Jsonb(at.to_owned()) }))
+    }
+
     fn cast(&self, input: &'a Node, cast: &'a Cast) -> Result<Value<'a>> {
         let value = self.eval(input)?;
         if value.as_ref().is_null() {
@@ -331,7 +350,7 @@ pub(super) fn integer_key(value: &Datum) -> Option<i64> {
 /// Bytes that are equal where the values are.
 pub(super) fn sort_key(value: &Datum) -> Vec<u8> {
     let mut key = Vec::new();
-    key.extend(format!("{value:?}").bytes());
+    crate::document::sort_key(value, &mut key);
     key
 }
 

@@ -52,8 +52,6 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend(array::lists());
     lists.push(window::LIST);
     lists.extend([crate::sql::operators::functions(), crate::sql::casts::functions()]);
-    lists.push(super::operators::functions());
-    lists.push(super::casts::functions());
     lists
 }
 

@@ -8,10 +8,18 @@ use crate::error::{Error, Result};
 
 use super::casts::typmod;
 use super::context::{EvalContext, FormatSettings};
+use super::datetime::format as datetime;
 
+pub mod array;
+mod binary;
 pub mod number;
+pub mod record;
 pub mod reg;
 pub mod text;
+#[cfg(test)]
+mod tests;
+
+pub use binary::{binary_in, binary_out};
 
 /// Reads a value's text form. The type's modifier applies as in an assignment: what is too long is refused.
 pub fn text_in(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
@@ -20,6 +28,7 @@ pub fn text_in(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
 }
 
 fn read(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
+    use super::datetime::{interval_in, parse};
     Ok(match Type::new(typ.oid) {
         Type::TEXT | Type::VARCHAR | Type::BPCHAR | Type::UNKNOWN | Type::CSTRING | Type::REFCURSOR => {
             Datum::text(text)
@@ -39,8 +48,33 @@ fn read(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
         Type::CHAR => Datum::text(text::char_in(text)),
         Type::BYTEA => Datum::Bytea(text::bytea_in(text)?.into()),
         Type::UUID => Datum::Uuid(text::uuid_in(text)?),
-        Type::REGCLASS => reg::regclass_in(text, context)?,
-        _ => return Err(no_input(typ)),
+        Type::JSONB => Datum::Jsonb(crate::document::Jsonb::parse(text)?),
+        Type::JSON => {
+            crate::document::json::validate(text)?;
+            Datum::Json(text.into())
+        }
+        Type::DATE => Datum::Date(parse::date_in(text, context)?),
+        Type::TIME => Datum::Time(parse::time_in(text, context)?),
+        Type::TIMETZ => parse::timetz_in(text, context)?,
+        Type::TIMESTAMP => Datum::Timestamp(parse::timestamp_in(text, context)?),
+        Type::TIMESTAMPTZ => Datum::TimestampTz(parse::timestamptz_in(text, context)?),
+        Type::INTERVAL => Datum::Interval(interval_in::interval_in(text, typ.typmod, context)?),
+        Type::INT2VECTOR => Datum::Array(Box::new(array::vector_in(Type::INT2.oid, text, context)?)),
+        Type::OIDVECTOR => Datum::Array(Box::new(array::vector_in(Type::OID.oid, text, context)?)),
+        Type::TID | Type::JSONPATH => Datum::text(text),
+        Type::XID8 => Datum::Int8(number::integer_in(text, "xid8")?),
+        Type::VOID => Datum::Null,
+        other if reg::is_reg(other) => reg::reg_in(other, text, context)?,
+        other => match super::types::by_oid(other.oid) {
+            Some(info) if info.is_array() => {
+                let element = Type::with_typmod(info.element, typ.typmod);
+                Datum::Array(Box::new(array::array_in(element, text, context)?))
+            }
+            None | Some(super::types::TypeInfo { oid: 2249, .. }) => {
+                Datum::Record(Box::new(record::record_in(other.oid, text, context)?))
+            }
+            Some(_) => return Err(no_input(typ)),
+        },
     })
 }
 
@@ -57,19 +91,45 @@ pub fn text_out(value: &Datum, typ: Type, format: &FormatSettings, out: &mut Str
         Datum::Int4(n) => number::integer_out(i64::from(*n), out),
         Datum::Int8(n) => number::integer_out(*n, out),
         Datum::Bool(value) => out.push(if *value { 't' } else { 'f' }),
-        Datum::Oid(n) => number::integer_out(i64::from(*n), out),
+        Datum::Oid(oid) => reg::reg_out(Type::new(typ.oid), *oid, None, out),
         Datum::Float8(n) => number::float8_out(*n, format.extra_float_digits, out),
         Datum::Float4(n) => number::float4_out(*n, format.extra_float_digits, out),
         Datum::Numeric(n) => out.push_str(&n.to_string()),
         Datum::Bytea(bytes) => text::bytea_out(bytes, format.bytea_hex, out),
         Datum::Uuid(uuid) => text::uuid_out(uuid, out),
-        _ => out.push_str(&format!("{value:?} {typ:?}")),
+        Datum::Jsonb(document) => out.push_str(&document.as_ref().to_string()),
+        Datum::Date(days) => datetime::date_out(*days, format, out),
+        Datum::Time(micros) => datetime::time_out(*micros, out),
+        Datum::TimeTz(micros, west) => datetime::timetz_out(*micros, *west, out),
+        Datum::Timestamp(micros) => datetime::timestamp_out(*micros, format, out),
+        Datum::TimestampTz(micros) => datetime::timestamptz_out(*micros, format, out),
+        Datum::Interval(interval) => datetime::interval_out(interval, format.interval_style, out),
+        Datum::Array(array) if matches!(Type::new(typ.oid), Type::INT2VECTOR | Type::OIDVECTOR) => {
+            array::vector_out(array, out);
+        }
+        Datum::Array(array) => {
+            let element = Type::new(array.element);
+            array::array_out(array, out, |value, out| text_out(value, element, format, out));
+        }
+        Datum::Record(record) => {
+            record::record_out(record, out, |value, oid, out| text_out(value, Type::new(oid), format, out));
+        }
     }
 }
 
 /// Writes a value's text form, with object names from the catalog.
 pub fn output(value: &Datum, typ: Type, context: &EvalContext, out: &mut String) {
-    text_out(value, typ, &context.format, out);
+    match value {
+        Datum::Oid(oid) => reg::reg_out(Type::new(typ.oid), *oid, Some(context), out),
+        Datum::Array(array) if reg::is_reg(Type::new(array.element)) || array.element == Type::RECORD.oid => {
+            let element = Type::new(array.element);
+            array::array_out(array, out, |value, out| output(value, element, context, out));
+        }
+        Datum::Record(record) => {
+            record::record_out(record, out, |value, oid, out| output(value, Type::new(oid), context, out));
+        }
+        value => text_out(value, typ, &context.format, out),
+    }
 }
 
 /// Converts through the text form, as a cast `WITH INOUT` does.

@@ -58,7 +58,7 @@ pub fn compare(a: &Datum, b: &Datum) -> Ordering {
         (Float4(a), Float8(b)) => compare_floats(f64::from(*a), *b),
         (Float8(a), Float4(b)) => compare_floats(*a, f64::from(*b)),
         (Numeric(a), Numeric(b)) => a.cmp(b),
-        (Jsonb(a), Jsonb(b)) => a.as_bytes().cmp(b.as_bytes()),
+        (Jsonb(a), Jsonb(b)) => a.as_ref().cmp(b.as_ref()),
         (Bytea(a), Bytea(b)) => a.cmp(b),
         (Date(a), Date(b)) => a.cmp(b),
         (Time(a), Time(b)) | (Timestamp(a), Timestamp(b)) | (TimestampTz(a), TimestampTz(b)) => a.cmp(b),

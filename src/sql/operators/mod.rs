@@ -12,11 +12,15 @@ use crate::document::{Oid, Type};
 
 use super::function::{Body, Function, ScalarFn, Volatility};
 
+mod array;
 pub mod compare;
 mod decimal;
 mod float;
 mod functions;
 mod integer;
+pub(crate) mod json;
+pub(crate) mod like;
+mod regexp;
 mod table;
 mod text;
 
@@ -122,7 +126,11 @@ static ALL: LazyLock<Vec<Operator>> = LazyLock::new(|| {
             left: (row.left.oid != 0).then_some(row.left),
             right: row.right,
             result: row.result,
-            function: functions.get(&row.function).expect("every operator's function is in the function table"),
+            function: functions
+                .get(&row.function)
+                .copied()
+                .or_else(|| super::functions::by_oid(row.function))
+                .expect("every operator's function is in one of the function tables"),
             commutator: row.commutator,
             negator: row.negator,
             hashable: row.hashable,

@@ -1,0 +1,203 @@
+//! Values, operators and functions against the answers of PostgreSQL 18.
+//!
+//! A case is a line of tab-separated fields: `name(type, ...)`, the arguments as text (`NULL` for NULL), and the result
+//! as text, or `!SQLSTATE message`. `in(type)` reads a value and writes it again; `bin(type)` goes through the binary
+//! form as well; `cast(from, to)` converts explicitly.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::sql::casts::{self, Context, Pathway};
+use crate::sql::context::{DateOrder, DateStyle, IntervalStyle};
+use crate::sql::function::{Body, Function};
+use crate::sql::{functions, operators, types};
+
+/// The moment that `now` is in all cases: 2024-05-06 07:08:09.123456+00.
+const NOW: i64 = 768_294_489_123_456;
+
+fn context() -> EvalContext {
+    let mut context = EvalContext::detached(Arc::default());
+    context.transaction_time = NOW;
+    context.statement_time = NOW;
+    context.format.time_zone = crate::sql::datetime::zone::find("America/New_York").unwrap();
+    context
+}
+
+fn call(function: &Function, args: &[Datum], context: &EvalContext) -> Result<Datum> {
+    if function.strict && args.iter().any(Datum::is_null) {
+        return Ok(Datum::Null);
+    }
+    match function.body {
+        Body::Scalar(kernel) => kernel(context, args),
+        Body::Set(kernel) => {
+            let rows = kernel(context, args)?.collect::<Result<Vec<_>>>()?;
+            let element = rows.first().map_or(Type::INT4, natural_type);
+            Ok(Datum::Array(Box::new(crate::document::Array::new(element.oid, rows))))
+        }
+        _ => panic!("{function:?} is not a plain function"),
+    }
+}
+
+fn resolve(name: &str, args: &[Type]) -> &'static Function {
+    let fits = |declared: &Type, given: &Type| {
+        declared.oid == given.oid
+            || types::is_polymorphic(declared.oid)
+            || declared.oid == Type::ANY.oid
+            || (declared.oid == Type::TEXT.oid && given.oid == Type::VARCHAR.oid)
+    };
+    let operator = operators::find(name).iter().find(|o| match (o.left, args) {
+        (Some(left), [a, b]) => fits(&left, a) && fits(&o.right, b),
+        (None, [a]) => fits(&o.right, a),
+        _ => false,
+    });
+    operator
+        .map(|o| o.function)
+        .or_else(|| {
+            let same = |f: &&&'static Function| {
+                f.args.len() == args.len() && f.args.iter().zip(args).all(|(a, b)| fits(a, b))
+            };
+            functions::find(name).iter().find(same).copied()
+        })
+        .unwrap_or_else(|| panic!("no {name}{args:?}"))
+}
+
+fn run(name: &str, types: &[Type], args: &[&str], context: &EvalContext) -> Result<String> {
+    let value = |(typ, text): (&Type, &&str)| match *text {
+        "NULL" => Ok(Datum::Null),
+        text => text_in(*typ, text, context),
+    };
+    let (result, typ) = match (name, types) {
+        ("in", [typ]) => (text_in(*typ, args[0], context)?, *typ),
+        ("bin", [typ]) => {
+            let mut bytes = Vec::new();
+            binary_out(&text_in(*typ, args[0], context)?, *typ, &mut bytes);
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            let again = binary_in(*typ, &bytes)?;
+            assert_eq!(again, text_in(*typ, args[0], context)?, "{typ:?} {args:?}");
+            return Ok(hex);
+        }
+        ("cast", [from, to]) => {
+            let input = value((from, &args[0]))?;
+            let result = match casts::pathway(from.oid, to.oid, Context::Explicit) {
+                Some(Pathway::Function(function)) => call(function, &[input], context)?,
+                Some(Pathway::Relabel) => input,
+                Some(Pathway::InOut) => convert(&input, *from, *to, context)?,
+                other => panic!("{other:?}"),
+            };
+            (typmod::apply(result, *to, true)?, *to)
+        }
+        _ => {
+            let args = types.iter().zip(args).map(value).collect::<Result<Vec<_>>>()?;
+            let function = resolve(name, types);
+            let result = call(function, &args, context)?;
+            let typ = match function.returns {
+                typ if types::is_polymorphic(typ.oid) => natural_type(&result),
+                typ => typ,
+            };
+            (result, typ)
+        }
+    };
+    if result.is_null() {
+        return Ok("NULL".to_string());
+    }
+    let mut out = String::new();
+    output(&result, typ, context, &mut out);
+    Ok(out)
+}
+
+fn check(cases: &str, context: &mut EvalContext) {
+    let mut wrong = Vec::new();
+    let mut count = 0;
+    for line in cases.lines().filter(|line| !line.is_empty() && !line.starts_with("# ")) {
+        if let Some(setting) = line.strip_prefix("SET ") {
+            set(setting, context);
+            continue;
+        }
+        count += 1;
+        let fields: Vec<String> = line.split('\t').map(|field| field.replace("\\n", "\n").replace("\\t", "\t")).collect();
+        let (name, rest) = fields[0].split_at(fields[0].find('(').unwrap());
+        let list = rest[1..].strip_suffix(')').unwrap();
+        let types: Vec<Type> =
+            list.split(';').filter(|t| !t.is_empty()).map(|name| types::parse_name(name).unwrap()).collect();
+        let args: Vec<&str> = fields[1..fields.len() - 1].iter().map(String::as_str).collect();
+        let expected = &fields[fields.len() - 1];
+        let found = match run(name, &types, &args, context) {
+            Ok(text) => text,
+            Err(error) => format!("!{} {}", error.code(), error.message()),
+        };
+        if found != *expected {
+            wrong.push(format!("{}\n  expected {expected}\n  found    {found}", fields[..fields.len() - 1].join(" | ")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn set(setting: &str, context: &mut EvalContext) {
+    let (name, value) = setting.split_once('=').unwrap();
+    let format = &mut context.format;
+    match (name, value) {
+        ("TimeZone", zone) => format.time_zone = crate::sql::datetime::zone::find(zone).unwrap(),
+        ("IntervalStyle", style) => {
+            format.interval_style = match style {
+                "postgres" => IntervalStyle::Postgres,
+                "postgres_verbose" => IntervalStyle::PostgresVerbose,
+                "sql_standard" => IntervalStyle::SqlStandard,
+                _ => IntervalStyle::Iso8601,
+            }
+        }
+        ("DateStyle", style) => {
+            let (style, order) = style.split_once(", ").unwrap();
+            format.date_style = match style {
+                "ISO" => DateStyle::Iso,
+                "SQL" => DateStyle::Sql,
+                "German" => DateStyle::German,
+                _ => DateStyle::Postgres,
+            };
+            format.date_order = match order {
+                "MDY" => DateOrder::Mdy,
+                "DMY" => DateOrder::Dmy,
+                _ => DateOrder::Ymd,
+            };
+        }
+        ("extra_float_digits", digits) => format.extra_float_digits = digits.parse().unwrap(),
+        ("bytea_output", form) => format.bytea_hex = form == "hex",
+        _ => panic!("unknown setting {name}"),
+    }
+}
+
+#[test]
+fn values() {
+    check(include_str!("cases/values.txt"), &mut context());
+}
+
+#[test]
+fn operators_and_casts() {
+    check(include_str!("cases/operators.txt"), &mut context());
+}
+
+#[test]
+fn datetime_input_and_output() {
+    check(include_str!("cases/datetime.txt"), &mut context());
+}
+
+/// Bytes that no client should send: errors, never panics.
+#[test]
+fn malformed_binary_input_is_refused() {
+    let mut state = 0x9E37_79B9_7F4A_7C15u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    for info in types::all() {
+        for _ in 0..200 {
+            let length = (next() % 40) as usize;
+            let mut bytes: Vec<u8> = (0..length).map(|_| (next() >> 24) as u8 % 5).collect();
+            if next() % 2 == 0 {
+                bytes.iter_mut().for_each(|byte| *byte = (next() >> 16) as u8);
+            }
+            let _ = binary_in(Type::new(info.oid), &bytes);
+        }
+    }
+}
