@@ -1,10 +1,10 @@
 //! The casts: `pg_cast` rows, and the `pg_proc` rows of their functions.
 
 use crate::document::Type as T;
+use crate::sql::datetime::casts as dt;
 use crate::sql::function::Function;
 use crate::sql::function::Volatility::{Immutable as I, Stable as S};
 use crate::sql::operators::f;
-use crate::sql::datetime::casts as dt;
 
 use super::Context::{Assignment, Explicit, Implicit};
 use super::Method::{Binary, Function as Func, InOut};

@@ -1,8 +1,8 @@
 //! Arithmetic of dates, times and intervals.
 
 use super::calendar::{
-    DAY, EPOCH_JULIAN, HOUR, Tm, checked_timestamp, date_out_of_range, date2j, days_in_month, in_range, interval_out_of_range,
-    is_infinite, j2date, time_of, timestamp_out_of_range, tm_of,
+    DAY, EPOCH_JULIAN, HOUR, Tm, checked_timestamp, date_out_of_range, date2j, days_in_month, in_range,
+    interval_out_of_range, is_infinite, j2date, time_of, timestamp_out_of_range, tm_of,
 };
 use super::format::is_infinite as infinite_interval;
 use super::interval_in::{INFINITY, MINUS_INFINITY, checked};
@@ -69,9 +69,7 @@ pub(crate) fn negate(interval: &Interval) -> Result<Interval> {
     match infinite_interval(interval) {
         Some(true) => Ok(MINUS_INFINITY),
         Some(false) => Ok(INFINITY),
-        None => {
-            checked(interval.months.checked_neg(), interval.days.checked_neg(), interval.micros.checked_neg())
-        }
+        None => checked(interval.months.checked_neg(), interval.days.checked_neg(), interval.micros.checked_neg()),
     }
 }
 

@@ -194,7 +194,9 @@ mod tests {
 
     #[test]
     fn dates_round_trip() {
-        for (date, days) in [((2000, 1, 1), 0), ((1970, 1, 1), -10957), ((-4713, 11, 24), -2_451_545), ((2024, 2, 29), 8825)] {
+        for (date, days) in
+            [((2000, 1, 1), 0), ((1970, 1, 1), -10957), ((-4713, 11, 24), -2_451_545), ((2024, 2, 29), 8825)]
+        {
             assert_eq!(days_of(date.0, date.1, date.2), Some(days));
             assert_eq!(j2date(days + EPOCH_JULIAN), date);
         }

@@ -308,15 +308,13 @@ impl<'a> Reader<'a> {
                     Some(prefix) => self.prefixed(field, prefix)?,
                     None => self.plain_number(field)?,
                 },
-                Kind::Word | Kind::Special => {
-                    match self.word(field, &fields[at + 1..], &mut prefix)? {
-                        Some(mask) => mask,
-                        None => {
-                            at += 1;
-                            continue;
-                        }
+                Kind::Word | Kind::Special => match self.word(field, &fields[at + 1..], &mut prefix)? {
+                    Some(mask) => mask,
+                    None => {
+                        at += 1;
+                        continue;
                     }
-                }
+                },
             };
             self.add(mask)?;
             at += 1;
@@ -453,11 +451,7 @@ impl<'a> Reader<'a> {
             Keyword::Month(month) => {
                 let mut mask = MONTH;
                 // A number that was taken for the month was the day.
-                if self.has(MONTH)
-                    && !self.text_month
-                    && !self.has(DAY_OF_MONTH)
-                    && (1..=31).contains(&self.tm.month)
-                {
+                if self.has(MONTH) && !self.text_month && !self.has(DAY_OF_MONTH) && (1..=31).contains(&self.tm.month) {
                     self.tm.day = self.tm.month;
                     mask = DAY_OF_MONTH;
                 }
@@ -843,7 +837,9 @@ pub fn timetz_in(text: &str, context: &EvalContext) -> Result<Datum> {
 /// Whether a zone has one offset only (UTC, Etc/GMT+3).
 fn is_fixed(zone: Option<&TimeZone>) -> bool {
     match zone {
-        Some(TimeZone::Named(tz)) => tz.name().starts_with("Etc/") || matches!(tz.name(), "UTC" | "GMT" | "UCT" | "Zulu"),
+        Some(TimeZone::Named(tz)) => {
+            tz.name().starts_with("Etc/") || matches!(tz.name(), "UTC" | "GMT" | "UCT" | "Zulu")
+        }
         _ => true,
     }
 }

@@ -87,8 +87,9 @@ fn lookup_time(micros: i64) -> Option<NaiveDateTime> {
 pub fn offset_at(zone: &TimeZone, instant: i64) -> i32 {
     match zone {
         TimeZone::Fixed(offset, _) => *offset,
-        TimeZone::Named(tz) => lookup_time(instant)
-            .map_or(0, |time| tz.offset_from_utc_datetime(&time).fix().local_minus_utc()),
+        TimeZone::Named(tz) => {
+            lookup_time(instant).map_or(0, |time| tz.offset_from_utc_datetime(&time).fix().local_minus_utc())
+        }
     }
 }
 
@@ -130,8 +131,9 @@ pub fn is_dst_at(zone: &TimeZone, instant: i64) -> bool {
     use chrono_tz::OffsetComponents as _;
     match zone {
         TimeZone::Fixed(..) => false,
-        TimeZone::Named(tz) => lookup_time(instant)
-            .is_some_and(|time| !tz.offset_from_utc_datetime(&time).dst_offset().is_zero()),
+        TimeZone::Named(tz) => {
+            lookup_time(instant).is_some_and(|time| !tz.offset_from_utc_datetime(&time).dst_offset().is_zero())
+        }
     }
 }
 

@@ -66,7 +66,8 @@ impl<'a> Scanner<'a> {
             if dims.len() >= DIMENSIONS_MAX {
                 return Err(too_many_dimensions(dims.len() + 1));
             }
-            let missing = |scanner: &Self| scanner.malformed("\"[\" must introduce explicitly-specified array dimensions.");
+            let missing =
+                |scanner: &Self| scanner.malformed("\"[\" must introduce explicitly-specified array dimensions.");
             let first = self.integer()?.ok_or_else(|| missing(self))?;
             let (lower, upper) = if self.eat(':') {
                 (first, self.integer()?.ok_or_else(|| self.malformed("Missing array dimension value."))?)
@@ -176,10 +177,7 @@ impl<'a> Scanner<'a> {
 }
 
 pub(crate) fn too_many_dimensions(count: usize) -> Error {
-    err!(
-        PROGRAM_LIMIT_EXCEEDED,
-        "number of array dimensions ({count}) exceeds the maximum allowed ({DIMENSIONS_MAX})"
-    )
+    err!(PROGRAM_LIMIT_EXCEEDED, "number of array dimensions ({count}) exceeds the maximum allowed ({DIMENSIONS_MAX})")
 }
 
 pub(crate) fn too_large() -> Error {
@@ -197,8 +195,9 @@ pub(crate) fn array_in(element: Type, text: &str, context: &EvalContext) -> Resu
             scanner.malformed("Array contents must start with \"{\".")
         });
     }
-    let mismatch =
-        |scanner: &Scanner<'_>| scanner.malformed("Multidimensional arrays must have sub-arrays with matching dimensions.");
+    let mismatch = |scanner: &Scanner<'_>| {
+        scanner.malformed("Multidimensional arrays must have sub-arrays with matching dimensions.")
+    };
     let mut values = Vec::new();
     let mut lengths: Vec<Option<usize>> = Vec::new();
     let mut counts: Vec<usize> = Vec::new();

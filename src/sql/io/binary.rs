@@ -108,7 +108,9 @@ fn receive(oid: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Datum> {
         Type::NAME => {
             let text = reader.text()?;
             if text.len() > 63 {
-                return Err(err!(NAME_TOO_LONG, "identifier too long").detail("Identifier must be less than 64 characters."));
+                return Err(
+                    err!(NAME_TOO_LONG, "identifier too long").detail("Identifier must be less than 64 characters.")
+                );
             }
             Datum::text(text)
         }

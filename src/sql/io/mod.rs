@@ -15,9 +15,9 @@ mod binary;
 pub mod number;
 pub mod record;
 pub mod reg;
-pub mod text;
 #[cfg(test)]
 mod tests;
+pub mod text;
 
 pub use binary::{binary_in, binary_out};
 

@@ -28,9 +28,8 @@ pub(crate) fn record_in(oid: Oid, text: &str, context: &EvalContext) -> Result<R
         return Err(err!(FEATURE_NOT_SUPPORTED, "input of anonymous composite types is not implemented"));
     };
     let parts = split(text)?;
-    let malformed = |detail: &str| {
-        err!(INVALID_TEXT_REPRESENTATION, "malformed record literal: \"{text}\"").detail(detail)
-    };
+    let malformed =
+        |detail: &str| err!(INVALID_TEXT_REPRESENTATION, "malformed record literal: \"{text}\"").detail(detail);
     // `()` is a row without columns, or a row of one NULL.
     let parts = if fields.is_empty() && parts == [None] { Vec::new() } else { parts };
     if parts.len() < fields.len() {

@@ -53,9 +53,8 @@ fn resolve(name: &str, args: &[Type]) -> &'static Function {
     operator
         .map(|o| o.function)
         .or_else(|| {
-            let same = |f: &&&'static Function| {
-                f.args.len() == args.len() && f.args.iter().zip(args).all(|(a, b)| fits(a, b))
-            };
+            let same =
+                |f: &&&'static Function| f.args.len() == args.len() && f.args.iter().zip(args).all(|(a, b)| fits(a, b));
             functions::find(name).iter().find(same).copied()
         })
         .unwrap_or_else(|| panic!("no {name}{args:?}"))
@@ -114,7 +113,8 @@ fn check(cases: &str, context: &mut EvalContext) {
             continue;
         }
         count += 1;
-        let fields: Vec<String> = line.split('\t').map(|field| field.replace("\\n", "\n").replace("\\t", "\t")).collect();
+        let fields: Vec<String> =
+            line.split('\t').map(|field| field.replace("\\n", "\n").replace("\\t", "\t")).collect();
         let (name, rest) = fields[0].split_at(fields[0].find('(').unwrap());
         let list = rest[1..].strip_suffix(')').unwrap();
         let types: Vec<Type> =
@@ -126,7 +126,8 @@ fn check(cases: &str, context: &mut EvalContext) {
             Err(error) => format!("!{} {}", error.code(), error.message()),
         };
         if found != *expected {
-            wrong.push(format!("{}\n  expected {expected}\n  found    {found}", fields[..fields.len() - 1].join(" | ")));
+            wrong
+                .push(format!("{}\n  expected {expected}\n  found    {found}", fields[..fields.len() - 1].join(" | ")));
         }
     }
     assert!(wrong.is_empty(), "{} of {count} wrong:\n{}", wrong.len(), wrong.join("\n"));

@@ -1,11 +1,11 @@
 //! The functions behind the operators: `pg_proc` rows with their kernels.
 
-use crate::sql::datetime::operators as dt;
 use crate::document::Type as T;
+use crate::sql::datetime::operators as dt;
 use crate::sql::function::Function;
 use crate::sql::function::Volatility::{Immutable as I, Stable as S};
 
-use super::{called_on_null, f, array, compare, decimal, float, integer, json, like, regexp, text};
+use super::{array, called_on_null, compare, decimal, f, float, integer, json, like, regexp, text};
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[
