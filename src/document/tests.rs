@@ -118,8 +118,24 @@ fn numeric_round_trips() {
 
 fn random_json(rng: &mut StdRng, depth: usize) -> String {
     const SCALARS: &[&str] = &[
-        "null", "true", "false", "0", "127", "128", "-1", "1.0", "1.00", "-0.5", "1e20", "1e50", "12345678901234567890",
-        "\"\"", "\"a\"", "\"\\u00e9 \\n \\\"\"", "\"\\ud83d\\ude00\"", "\"a string of more than eight bytes\"",
+        "null",
+        "true",
+        "false",
+        "0",
+        "127",
+        "128",
+        "-1",
+        "1.0",
+        "1.00",
+        "-0.5",
+        "1e20",
+        "1e50",
+        "12345678901234567890",
+        "\"\"",
+        "\"a\"",
+        "\"\\u00e9 \\n \\\"\"",
+        "\"\\ud83d\\ude00\"",
+        "\"a string of more than eight bytes\"",
     ];
     const KEYS: &[&str] = &["a", "b", "aa", "", "zz", "a key of some length", "é"];
     match rng.random_range(0..if depth > 4 { 3 } else { 6 }) {
@@ -130,9 +146,7 @@ fn random_json(rng: &mut StdRng, depth: usize) -> String {
         }
         _ => {
             let pairs: Vec<_> = (0..rng.random_range(0..7))
-                .map(|_| {
-                    format!("\"{}\" :{}", KEYS[rng.random_range(0..KEYS.len())], random_json(rng, depth + 1))
-                })
+                .map(|_| format!("\"{}\" :{}", KEYS[rng.random_range(0..KEYS.len())], random_json(rng, depth + 1)))
                 .collect();
             format!("{{{}}}", pairs.join(","))
         }
@@ -244,12 +258,12 @@ fn jsonb_operators() {
     assert_eq!(insert(&["a"], true), "cannot replace existing key");
     assert_eq!(shown(ops::delete_path(document("[1,[2,3]]").as_ref(), &p(&["1", "-1"]))), "[1, [2]]");
     assert_eq!(shown(ops::delete_key(document("[\"a\",\"b\",\"a\"]").as_ref(), "a")), "[\"b\"]");
-    assert_eq!(
-        shown(ops::delete_index(document("{}").as_ref(), 1)),
-        "cannot delete from object using integer index"
-    );
+    assert_eq!(shown(ops::delete_index(document("{}").as_ref(), 1)), "cannot delete from object using integer index");
     assert_eq!(shown(ops::strip_nulls(document("{\"a\":null,\"b\":[null]}").as_ref(), false)), "{\"b\": [null]}");
-    assert_eq!(ops::pretty(document("{\"a\":[],\"c\":[1]}").as_ref()), "{\n    \"a\": [\n    ],\n    \"c\": [\n        1\n    ]\n}");
+    assert_eq!(
+        ops::pretty(document("{\"a\":[],\"c\":[1]}").as_ref()),
+        "{\n    \"a\": [\n    ],\n    \"c\": [\n        1\n    ]\n}"
+    );
     let contains = |a: &str, b: &str| document(a).as_ref().contains(document(b).as_ref());
     assert!(contains("[1,2,[3,4]]", "[[4]]") && contains("[\"x\"]", "\"x\"") && !contains("\"x\"", "[\"x\"]"));
     assert!(contains("{\"a\":{\"b\":1,\"c\":2}}", "{\"a\":{\"c\":2.0}}") && !contains("[]", "{}"));
@@ -295,13 +309,11 @@ fn random_datum(rng: &mut StdRng, depth: usize) -> Datum {
         18 => Datum::Interval(Interval { months: rng.random(), days: rng.random(), micros: rng.random() }),
         19 => Datum::Uuid(rng.random()),
         20 | 21 => {
-            let values: Vec<Datum> =
-                (0..rng.random_range(0..4)).map(|_| Datum::Int4(rng.random_range(0..3))).collect();
+            let values: Vec<Datum> = (0..rng.random_range(0..4)).map(|_| Datum::Int4(rng.random_range(0..3))).collect();
             Datum::Array(Box::new(Array::new(23, values)))
         }
         _ => {
-            let values: Vec<Datum> =
-                (0..rng.random_range(0..4)).map(|_| random_datum(rng, depth + 1)).collect();
+            let values: Vec<Datum> = (0..rng.random_range(0..4)).map(|_| random_datum(rng, depth + 1)).collect();
             let fields = (0..values.len()).map(|i| (format!("f{}", i + 1).into(), 25)).collect();
             Datum::Record(Box::new(Record { fields, values }))
         }
@@ -322,10 +334,8 @@ fn values_rows_and_keys_round_trip() {
         let row = RowRef::new(&row).unwrap();
         assert_eq!(row.to_datums().unwrap(), values);
         assert!(row.get(values.len()).unwrap().is_none());
-        let orders: Vec<KeyOrder> = values
-            .iter()
-            .map(|_| KeyOrder { descending: rng.random(), nulls_first: rng.random() })
-            .collect();
+        let orders: Vec<KeyOrder> =
+            values.iter().map(|_| KeyOrder { descending: rng.random(), nulls_first: rng.random() }).collect();
         let (mut key, mut again) = (Vec::new(), Vec::new());
         encode_key(&values, &orders, &mut key);
         encode_key(&decode_key(&key, &orders).unwrap(), &orders, &mut again);
