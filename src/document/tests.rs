@@ -52,6 +52,8 @@ fn numeric_answers() {
     assert_eq!(numeric("2.5").round(0).unwrap().to_string(), "3");
     assert_eq!(numeric("-2.5").round(0).unwrap().to_string(), "-3");
     assert_eq!(numeric("1250").round(-2).unwrap().to_string(), "1300");
+    let long = numeric("-77339683931121973956899488029713513235.69145962916157");
+    assert_eq!(long.round(-38).unwrap().to_string(), format!("-1{}", "0".repeat(38)));
     assert_eq!(numeric("1_000.5").to_string(), "1000.5");
     assert_eq!(numeric("0x1F").to_string(), "31");
     assert_eq!(numeric("1.5e3").to_string(), "1500");
