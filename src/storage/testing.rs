@@ -168,15 +168,7 @@ pub(crate) fn sequence(oid: Oid, name: &str) -> Sequence {
 
 /// A command with mutations.
 pub(crate) fn command(mutations: Vec<Mutation>) -> Command {
-    Command {
-        id: CommandId(1),
-        principal: 10,
-        time: 0,
-        database: 5,
-        catalog_version: None,
-        tables: vec![],
-        mutations,
-    }
+    Command { id: CommandId(1), principal: 10, time: 0, database: 5, catalog_version: None, tables: vec![], mutations }
 }
 
 /// A command that changes the catalog from a version.
