@@ -118,8 +118,9 @@ pub(super) fn nonreserved(p: &mut Parser<'_>) -> Parse<Ident> {
 /// Whether the next token can be a ColId.
 pub(super) fn is_column_id(p: &Parser<'_>) -> bool {
     match token(p) {
-        Token::Word(w) if w.quote_style.is_none() => keywords::lookup(&w.value)
-            .is_none_or(|k| matches!(k.category, Category::Unreserved | Category::ColumnName)),
+        Token::Word(w) if w.quote_style.is_none() => {
+            keywords::lookup(&w.value).is_none_or(|k| matches!(k.category, Category::Unreserved | Category::ColumnName))
+        }
         Token::Word(_) => true,
         _ => false,
     }

@@ -113,10 +113,8 @@ impl Grammar<'_, '_> {
         let start = self.index();
         self.advance_token();
         let rows = self.list(|g| g.paren_list(Self::value_or_default))?;
-        let goes_on = matches!(
-            word(self),
-            "union" | "intersect" | "except" | "order" | "limit" | "offset" | "fetch" | "for"
-        );
+        let goes_on =
+            matches!(word(self), "union" | "intersect" | "except" | "order" | "limit" | "offset" | "fetch" | "for");
         if !goes_on {
             return Ok(InsertSource::Values(rows));
         }
@@ -251,16 +249,11 @@ impl Grammar<'_, '_> {
     }
 
     /// `[ONLY] table [*] [[AS] alias]` of UPDATE, DELETE and MERGE. `set` is no alias without AS.
-    fn modified_table(
-        &mut self,
-    ) -> Parse<(ObjectName, bool, Option<Ident>)> {
+    fn modified_table(&mut self) -> Parse<(ObjectName, bool, Option<Ident>)> {
         let only = word(self) == "only";
         let table = self.relation_name()?;
-        let alias = if take(self, "as") || (is_column_id(self) && word(self) != "set") {
-            Some(column_id(self)?)
-        } else {
-            None
-        };
+        let alias =
+            if take(self, "as") || (is_column_id(self) && word(self) != "set") { Some(column_id(self)?) } else { None };
         Ok((table, only, alias))
     }
 

@@ -454,9 +454,7 @@ impl Grammar<'_, '_> {
                 self.advance_token();
                 Ok(Expr::Value(ValueWithSpan { value: Value::Null, span: at }))
             }
-            "default" => {
-                Err(failure(SqlState::SYNTAX_ERROR, at, "DEFAULT is not allowed in this context"))
-            }
+            "default" => Err(failure(SqlState::SYNTAX_ERROR, at, "DEFAULT is not allowed in this context")),
             "not" => {
                 self.advance_token();
                 let expr = Box::new(self.subexpr(NOT)?);
@@ -482,8 +480,8 @@ impl Grammar<'_, '_> {
             "current_date" | "current_time" | "current_timestamp" | "localtime" | "localtimestamp" | "current_role"
             | "current_user" | "session_user" | "system_user" | "user" | "current_catalog" => self.value_function(),
             "current_schema" if !paren => self.value_function(),
-            "extract" | "overlay" | "position" | "substring" | "trim" | "normalize" | "coalesce" | "greatest" | "least"
-            | "nullif" | "grouping" | "merge_action"
+            "extract" | "overlay" | "position" | "substring" | "trim" | "normalize" | "coalesce" | "greatest"
+            | "least" | "nullif" | "grouping" | "merge_action"
                 if paren =>
             {
                 self.special_function()
@@ -606,11 +604,7 @@ impl Grammar<'_, '_> {
             let mut elem = Vec::new();
             if *token(g) != Token::RBracket {
                 elem = g.list(|g| {
-                    if *token(g) == Token::LBracket {
-                        g.node(false, |g| g.array_elements(false))
-                    } else {
-                        g.expr()
-                    }
+                    if *token(g) == Token::LBracket { g.node(false, |g| g.array_elements(false)) } else { g.expr() }
                 })?;
             }
             expect_token(g, &Token::RBracket)?;
@@ -911,11 +905,7 @@ impl Grammar<'_, '_> {
             Parenthesised::Exprs(_) => return unexpected(self),
         };
         let (left, right) = (Box::new(left), Box::new(right));
-        Ok(if all {
-            Expr::AllOp { left, compare_op, right }
-        } else {
-            Expr::AnyOp { left, compare_op, right, is_some }
-        })
+        Ok(if all { Expr::AllOp { left, compare_op, right } } else { Expr::AnyOp { left, compare_op, right, is_some } })
     }
 
     /// Operators that do not associate: another one of the same level is a syntax error.

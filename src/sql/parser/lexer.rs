@@ -166,7 +166,9 @@ impl Lexer<'_> {
                 }
                 _ if is_ident_start(byte) => self.word(start),
                 _ if is_operator(byte) => self.operator(start),
-                0 => return Err(err!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": 0x00")),
+                0 => {
+                    return Err(err!(CHARACTER_NOT_IN_REPERTOIRE, "invalid byte sequence for encoding \"UTF8\": 0x00"));
+                }
                 _ => self.punctuation(start, byte)?,
             }
         }

@@ -66,7 +66,8 @@ pub fn parse_expression(text: &str) -> Result<Expr> {
     let mut parser = Parser::new(&Dialect).with_tokens_with_locations(tokens);
     let mut grammar = Grammar::new(&mut parser);
     grammar.text = text;
-    let parsed = grammar.expr().and_then(|expr| if *token(&grammar) == Token::EOF { Ok(expr) } else { unexpected(&grammar) });
+    let parsed =
+        grammar.expr().and_then(|expr| if *token(&grammar) == Token::EOF { Ok(expr) } else { unexpected(&grammar) });
     parsed.map_err(|error| decode(error, text))
 }
 
@@ -124,7 +125,9 @@ pub fn row_locks(query: &Query) -> Result<Vec<RowLock>> {
 fn row_lock(lock: &LockClause) -> Result<RowLock> {
     let mut of = Vec::new();
     for part in lock.of.iter().flat_map(|name| &name.0) {
-        of.push(part.as_ident().cloned().ok_or_else(|| Error::internal("a row lock names something else than a table"))?);
+        of.push(
+            part.as_ident().cloned().ok_or_else(|| Error::internal("a row lock names something else than a table"))?,
+        );
     }
     let weak = of.first().is_some_and(|first| first.value == query::WEAK_LOCK);
     if weak {

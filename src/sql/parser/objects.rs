@@ -242,8 +242,7 @@ impl Grammar<'_, '_> {
             }
             "restart" => {
                 self.advance_token();
-                let given = take(self, "with")
-                    || matches!(token(self), Token::Number(..) | Token::Minus | Token::Plus);
+                let given = take(self, "with") || matches!(token(self), Token::Number(..) | Token::Minus | Token::Plus);
                 let value = if given { Some(integer(self)?) } else { None };
                 options.restart.replace(value).is_some()
             }
@@ -290,11 +289,8 @@ impl Grammar<'_, '_> {
 
     /// `name [=] value` of CREATE and ALTER DATABASE; CONNECTION LIMIT is `connection_limit`.
     pub(super) fn database_option(&mut self) -> Parse<(String, Option<String>)> {
-        let name = if take_all(self, &["connection", "limit"]) {
-            "connection_limit".to_string()
-        } else {
-            label(self)?.value
-        };
+        let name =
+            if take_all(self, &["connection", "limit"]) { "connection_limit".to_string() } else { label(self)?.value };
         take_token(self, &Token::Eq);
         if take(self, "default") {
             return Ok((name, None));

@@ -15,8 +15,8 @@ use sqlparser::ast::{
     OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Table, TableAlias, TableAliasColumnDef,
     TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier, TableSampleQuantity,
-    TableSampleSeed, TableSampleSeedModifier, TableWithJoins, Value, Values, WildcardAdditionalOptions,
-    WindowFrame, WindowFrameBound, WindowFrameUnits, WindowSpec, With,
+    TableSampleSeed, TableSampleSeedModifier, TableWithJoins, Value, Values, WildcardAdditionalOptions, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, With,
 };
 use sqlparser::tokenizer::Token;
 
@@ -367,11 +367,8 @@ impl Grammar<'_, '_> {
         self.advance_token();
         let into_allowed = std::mem::take(&mut self.into_allowed);
         if take(self, "distinct") {
-            select.distinct = Some(if take(self, "on") {
-                Distinct::On(self.paren_list(Self::expr)?)
-            } else {
-                Distinct::Distinct
-            });
+            select.distinct =
+                Some(if take(self, "on") { Distinct::On(self.paren_list(Self::expr)?) } else { Distinct::Distinct });
         } else {
             take(self, "all");
         }
@@ -420,8 +417,21 @@ impl Grammar<'_, '_> {
             Token::EOF | Token::SemiColon | Token::RParen => true,
             Token::Word(w) if w.quote_style.is_none() => matches!(
                 w.value.as_str(),
-                "from" | "where" | "group" | "having" | "window" | "into" | "union" | "intersect" | "except" | "order"
-                    | "limit" | "offset" | "fetch" | "for" | "returning"
+                "from"
+                    | "where"
+                    | "group"
+                    | "having"
+                    | "window"
+                    | "into"
+                    | "union"
+                    | "intersect"
+                    | "except"
+                    | "order"
+                    | "limit"
+                    | "offset"
+                    | "fetch"
+                    | "for"
+                    | "returning"
             ),
             _ => false,
         }
@@ -555,8 +565,7 @@ impl Grammar<'_, '_> {
         expect_token(self, &Token::LParen)?;
         let begins_clause = matches!(word(self), "partition" | "range" | "rows" | "groups" | "order");
         let window_name = if is_column_id(self) && !begins_clause { Some(column_id(self)?) } else { None };
-        let partition_by =
-            if take_all(self, &["partition", "by"]) { self.list(Self::expr)? } else { Vec::new() };
+        let partition_by = if take_all(self, &["partition", "by"]) { self.list(Self::expr)? } else { Vec::new() };
         let order_by = if word(self) == "order" { self.order_by()? } else { Vec::new() };
         let units = match word(self) {
             "rows" => Some(WindowFrameUnits::Rows),
@@ -750,8 +759,8 @@ impl Grammar<'_, '_> {
             | "current_user" | "session_user" | "system_user" | "user" | "current_catalog" => true,
             "current_schema" => !paren,
             "cast" | "extract" | "overlay" | "position" | "substring" | "trim" | "normalize" | "coalesce"
-            | "greatest" | "least" | "nullif" | "treat" | "json_object" | "json_array" | "json_value" | "json_query"
-            | "json_exists" | "json_scalar" | "json_serialize" | "json" => paren,
+            | "greatest" | "least" | "nullif" | "treat" | "json_object" | "json_array" | "json_value"
+            | "json_query" | "json_exists" | "json_scalar" | "json_serialize" | "json" => paren,
             _ => false,
         }
     }
@@ -927,7 +936,6 @@ impl Grammar<'_, '_> {
         Ok(factor)
     }
 }
-
 
 fn members(item: Expr) -> Vec<Expr> {
     match item {

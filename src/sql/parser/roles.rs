@@ -248,8 +248,8 @@ impl Grammar<'_, '_> {
             return Some((kind, true));
         }
         // A table may be called like a kind: `ON schema TO x`.
-        let named = !matches!(token_at(self, 1), Token::Comma | Token::Period)
-            && !matches!(word_at(self, 1), "to" | "from");
+        let named =
+            !matches!(token_at(self, 1), Token::Comma | Token::Period) && !matches!(word_at(self, 1), "to" | "from");
         let kind = match word(self) {
             "table" => ObjectKind::Table,
             "sequence" if named => ObjectKind::Sequence,

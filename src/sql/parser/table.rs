@@ -161,8 +161,16 @@ impl Grammar<'_, '_> {
                     let place = span(self);
                     let option = word(self).to_string();
                     let known = [
-                        "comments", "compression", "constraints", "defaults", "generated", "identity", "indexes",
-                        "statistics", "storage", "all",
+                        "comments",
+                        "compression",
+                        "constraints",
+                        "defaults",
+                        "generated",
+                        "identity",
+                        "indexes",
+                        "statistics",
+                        "storage",
+                        "all",
                     ];
                     if !known.contains(&option.as_str()) {
                         return Err(syntax_at(place));
@@ -318,8 +326,7 @@ impl Grammar<'_, '_> {
     /// `WITH (...)` and USING INDEX TABLESPACE of a key constraint.
     fn index_parameters(&mut self) -> Parse<(Vec<StorageOption>, Option<Ident>)> {
         let options = self.with_options()?;
-        let tablespace =
-            if take_all(self, &["using", "index", "tablespace"]) { Some(column_id(self)?) } else { None };
+        let tablespace = if take_all(self, &["using", "index", "tablespace"]) { Some(column_id(self)?) } else { None };
         Ok((options, tablespace))
     }
 

@@ -52,7 +52,9 @@ fn show(expr: &Expr) -> String {
         Expr::BinaryOp { left, op, right } => binary(left, &op.to_string(), right),
         Expr::UnaryOp { op: UnaryOperator::Not, expr } => format!("(NOT {})", show(expr)),
         Expr::UnaryOp { op, expr } => format!("({op} {})", show(expr)),
-        Expr::Value(ValueWithSpan { value: Value::Number(n, _), .. }) if n.starts_with('-') => format!("(- {})", &n[1..]),
+        Expr::Value(ValueWithSpan { value: Value::Number(n, _), .. }) if n.starts_with('-') => {
+            format!("(- {})", &n[1..])
+        }
         Expr::Cast { expr, data_type, .. } => format!("({}::{})", show(expr), data_type.to_string().to_uppercase()),
         Expr::IsNull(e) => format!("({} ISNULL)", show(e)),
         Expr::IsDistinctFrom(l, r) => binary(l, "ISDIST", r),

@@ -6,8 +6,8 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
 use crate::sql::statement::{
-    Declare, Discard, Execute, Explain, ExplainFormat, Fetch, FetchDirection, Isolation, Lock, ObjectKind,
-    Persistence, Prepare, Reindex, Set, SetValue, Statement, StorageOption, TransactionModes, Truncate, Vacuum,
+    Declare, Discard, Execute, Explain, ExplainFormat, Fetch, FetchDirection, Isolation, Lock, ObjectKind, Persistence,
+    Prepare, Reindex, Set, SetValue, Statement, StorageOption, TransactionModes, Truncate, Vacuum,
 };
 
 use super::Grammar;
@@ -180,9 +180,9 @@ impl Grammar<'_, '_> {
                 }
                 self.unsupported_create(&what)
             }
-            "function" | "procedure" | "trigger" | "type" | "domain" | "extension" | "rule" | "policy" | "publication"
-            | "subscription" | "statistics" | "aggregate" | "cast" | "collation" | "conversion" | "language" | "server"
-            | "tablespace" | "transform" | "trusted"
+            "function" | "procedure" | "trigger" | "type" | "domain" | "extension" | "rule" | "policy"
+            | "publication" | "subscription" | "statistics" | "aggregate" | "cast" | "collation" | "conversion"
+            | "language" | "server" | "tablespace" | "transform" | "trusted"
                 if persistence == Persistence::Permanent =>
             {
                 let what = format!("CREATE {}", word(self).to_uppercase());
@@ -534,7 +534,9 @@ impl Grammar<'_, '_> {
             let (fields, _) = self.interval_fields(None)?;
             let fields = match fields {
                 None => String::new(),
-                Some(fields @ (sqlparser::ast::IntervalFields::Hour | sqlparser::ast::IntervalFields::HourToMinute)) => {
+                Some(
+                    fields @ (sqlparser::ast::IntervalFields::Hour | sqlparser::ast::IntervalFields::HourToMinute),
+                ) => {
                     format!(" {fields}")
                 }
                 Some(_) => {
@@ -645,7 +647,8 @@ impl Grammar<'_, '_> {
         if alone {
             return Ok(FetchDirection::Forward(1));
         }
-        let counted = |n: i64| if n < 0 { FetchDirection::Backward(n.saturating_neg()) } else { FetchDirection::Forward(n) };
+        let counted =
+            |n: i64| if n < 0 { FetchDirection::Backward(n.saturating_neg()) } else { FetchDirection::Forward(n) };
         match word(self) {
             "next" => self.advance_token(),
             "prior" => {
@@ -733,12 +736,13 @@ impl Grammar<'_, '_> {
             format: ExplainFormat::Text,
             statement: Statement::Checkpoint,
         };
-        let options = *token(self) == Token::LParen && !{
-            self.advance_token();
-            let query = self.at_query() || *token(self) == Token::LParen;
-            self.prev_token();
-            query
-        };
+        let options = *token(self) == Token::LParen
+            && !{
+                self.advance_token();
+                let query = self.at_query() || *token(self) == Token::LParen;
+                self.prev_token();
+                query
+            };
         if options {
             self.advance_token();
             loop {
@@ -754,7 +758,8 @@ impl Grammar<'_, '_> {
         }
         let explainable = self.at_query_statement()
             || matches!(word(self), "execute" | "declare")
-            || (word(self) == "create" && matches!(word_at(self, 1), "table" | "materialized" | "temp" | "temporary" | "unlogged"));
+            || (word(self) == "create"
+                && matches!(word_at(self, 1), "table" | "materialized" | "temp" | "temporary" | "unlogged"));
         if !explainable {
             return unexpected(self);
         }
@@ -815,14 +820,8 @@ impl Grammar<'_, '_> {
     fn vacuum(&mut self) -> Parse<Statement> {
         let vacuum = word(self) == "vacuum";
         self.advance_token();
-        let mut statement = Vacuum {
-            vacuum,
-            analyze: !vacuum,
-            full: false,
-            verbose: false,
-            options: Vec::new(),
-            tables: Vec::new(),
-        };
+        let mut statement =
+            Vacuum { vacuum, analyze: !vacuum, full: false, verbose: false, options: Vec::new(), tables: Vec::new() };
         if *token(self) == Token::LParen {
             self.advance_token();
             loop {
@@ -866,8 +865,15 @@ impl Grammar<'_, '_> {
             "analyze" | "analyse" if statement.vacuum => statement.analyze = self.option_flag("analyze")?,
             "full" if statement.vacuum => statement.full = self.option_flag("full")?,
             "skip_locked" | "buffer_usage_limit" => statement.options.push(self.plain_option(name)?),
-            "freeze" | "disable_page_skipping" | "index_cleanup" | "process_main" | "process_toast" | "truncate"
-            | "parallel" | "skip_database_stats" | "only_database_stats"
+            "freeze"
+            | "disable_page_skipping"
+            | "index_cleanup"
+            | "process_main"
+            | "process_toast"
+            | "truncate"
+            | "parallel"
+            | "skip_database_stats"
+            | "only_database_stats"
                 if statement.vacuum =>
             {
                 statement.options.push(self.plain_option(name)?);
