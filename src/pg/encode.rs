@@ -226,8 +226,8 @@ fn write_binary(cell: &Cell<'_>, typ: Type, out: &mut Vec<u8>) -> Result<bool> {
             document.write_text(out);
         }
         Cell::Bytea(bytes) | Cell::Uuid(bytes) => out.extend_from_slice(bytes),
-        Cell::Borrowed(value) => return values::binary_out(value, typ, out),
-        Cell::Owned(value) => return values::binary_out(value, typ, out),
+        Cell::Borrowed(value) => values::binary_out(value, typ, out),
+        Cell::Owned(value) => values::binary_out(value, typ, out),
     }
     Ok(true)
 }

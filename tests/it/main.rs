@@ -1,3 +1,5 @@
 //! The one integration-test binary: every integration test is a module here, so that DataFusion is linked once.
 
+mod pg;
+mod support;
 mod tidy;

@@ -131,7 +131,8 @@ impl CopyDecoder {
             Ok(None) => return Ok(false),
             Err(error) => {
                 self.line += 1;
-                return Err(self.in_line(error, &data[..data.len().min(2 * CONTEXT_BYTES_MAX)]));
+                let is_unterminated = error.message().starts_with("unterminated");
+                return Err(if is_unterminated { self.in_line(error, data) } else { self.in_row(error) });
             }
         };
         self.line += line.lines;

@@ -116,8 +116,6 @@ impl CopyEncoder {
                 byte if *byte == delimiter => delimiter,
                 _ => continue,
             };
-            // A control character that is the delimiter stands for itself after a backslash.
-            let escape = if *byte == delimiter { delimiter } else { escape };
             out.extend_from_slice(&value[copied..at]);
             out.extend_from_slice(&[b'\\', escape]);
             copied = at + 1;

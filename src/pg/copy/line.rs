@@ -132,7 +132,8 @@ impl LineFinder {
                     _ => self.scanned = at + 1,
                 }
             } else if self.in_quote {
-                self.inner_lines += 1;
+                // As PostgreSQL counts: before the first line has ended, it does not know what a line end is.
+                self.inner_lines += u64::from(self.eol.is_some());
                 self.scanned = at + 1;
             } else {
                 match self.end_at(data, at, is_last)? {
@@ -491,8 +492,9 @@ pub(super) mod tests {
     fn csv_lines_may_span_lines() {
         for step in [1, 2, 3, 100] {
             let csv = options(CopyFormat::Csv);
-            let found = lines("1,\"a\nb\"\"\nc\"\n2,x\n", &csv, step).unwrap();
-            assert_eq!(found, [("1,\"a\nb\"\"\nc\"".to_string(), 3), ("2,x".to_string(), 1)]);
+            let found = lines("0\n1,\"a\nb\"\"\nc\"\n2,x\n", &csv, step).unwrap();
+            let expected = [("0", 1), ("1,\"a\nb\"\"\nc\"", 3), ("2,x", 1)];
+            assert_eq!(found, expected.map(|(line, lines)| (line.to_string(), lines)));
             assert!(lines("1,\"a\n", &csv, step).unwrap_err().message().starts_with("unterminated"));
             let mut other = csv.clone();
             other.escape = b'\\';
