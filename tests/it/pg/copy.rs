@@ -57,7 +57,10 @@ async fn text_and_csv_both_ways() {
 async fn binary_goes_out_and_in() {
     let node = Node::start().await;
     let client = table(&node).await;
-    client.batch_execute("INSERT INTO t SELECT n, jsonb_build_object('n', n) FROM generate_series(1, 1000) n").await.unwrap();
+    client
+        .batch_execute("INSERT INTO t SELECT n, jsonb_build_object('n', n) FROM generate_series(1, 1000) n")
+        .await
+        .unwrap();
     let stream = client.copy_out("COPY t TO STDOUT (FORMAT binary)").await.unwrap();
     let data: Vec<Bytes> = stream.map(|chunk| chunk.unwrap()).collect().await;
     client.batch_execute("CREATE TABLE u(id int, doc jsonb)").await.unwrap();

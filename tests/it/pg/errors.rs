@@ -43,7 +43,8 @@ async fn bad_messages() {
     raw.send(b'F', b"\0\0\0\x01\0\0\0\0\0\0").await;
     assert_eq!(raw.kinds().await, "E(0A000)Z");
     // In the extended protocol an error skips to the next Sync.
-    raw.bytes(&[message(b'B', b"x"), message(b'E', b"y"), message(b'Q', b"SELECT 1\0"), message(b'S', b"")].concat()).await;
+    raw.bytes(&[message(b'B', b"x"), message(b'E', b"y"), message(b'Q', b"SELECT 1\0"), message(b'S', b"")].concat())
+        .await;
     assert_eq!(raw.kinds().await, "E(08P01)Z");
     // COPY messages that nobody waits for are ignored.
     raw.bytes(&[message(b'd', b"x"), message(b'c', b""), message(b'Q', b"\0")].concat()).await;
@@ -72,7 +73,10 @@ async fn cancel_stops_a_result_that_streams() {
     let node = Node::start().await;
     let client = node.connect().await;
     let token = client.cancel_token();
-    let endless = tokio::spawn(async move { client.simple_query("SELECT * FROM generate_series(1, 1000000000)").await.map(|_| ()) });
+    let endless =
+        tokio::spawn(
+            async move { client.simple_query("SELECT * FROM generate_series(1, 1000000000)").await.map(|_| ()) },
+        );
     eventually("the statement runs", async || node.node().server().session_count() > 0).await;
     // Until it has hit: a request that comes before the statement begins is for nothing.
     let watcher = tokio::spawn(async move {

@@ -42,7 +42,8 @@ async fn portals_are_suspended_and_go_on() {
     assert_eq!(raw.kinds().await, "E(34000)Z");
     raw.send(b'Q', b"BEGIN\0").await;
     assert_eq!(raw.kinds().await, "CZ");
-    raw.bytes(&[parse("", "SELECT generate_series(1, 3)"), bind("p", ""), execute("p", 1), SYNC.to_vec()].concat()).await;
+    raw.bytes(&[parse("", "SELECT generate_series(1, 3)"), bind("p", ""), execute("p", 1), SYNC.to_vec()].concat())
+        .await;
     assert_eq!(raw.kinds().await, "12DsZ");
     raw.bytes(&[execute("p", 0), SYNC.to_vec()].concat()).await;
     assert_eq!(raw.kinds().await, "DDCZ");
@@ -93,10 +94,19 @@ async fn malformed_binds() {
     raw.bytes(&[parse("s", "SELECT $1::int, $2::text"), SYNC.to_vec()].concat()).await;
     assert_eq!(raw.kinds().await, "1Z");
     let cases: [(&[u8], &str); 6] = [
-        (b"\0s\0\0\0\0\x01\0\0\0\x011\0\0", "bind message supplies 1 parameters, but prepared statement \"s\" requires 2"),
-        (b"\0s\0\0\x03\0\0\0\0\0\0\0\x02\0\0\0\x011\0\0\0\x011\0\0", "bind message has 3 parameter formats but 2 parameters"),
+        (
+            b"\0s\0\0\0\0\x01\0\0\0\x011\0\0",
+            "bind message supplies 1 parameters, but prepared statement \"s\" requires 2",
+        ),
+        (
+            b"\0s\0\0\x03\0\0\0\0\0\0\0\x02\0\0\0\x011\0\0\0\x011\0\0",
+            "bind message has 3 parameter formats but 2 parameters",
+        ),
         (b"\0s\0\0\x01\0\x07\0\x02\0\0\0\x011\0\0\0\x011\0\0", "unsupported format code: 7"),
-        (b"\0s\0\0\0\0\x02\0\0\0\x011\0\0\0\x011\0\x03\0\0\0\0\0\0", "bind message has 3 result formats but query has 2 columns"),
+        (
+            b"\0s\0\0\0\0\x02\0\0\0\x011\0\0\0\x011\0\x03\0\0\0\0\0\0",
+            "bind message has 3 result formats but query has 2 columns",
+        ),
         (b"\0s\0\0\0\0\x02\0\0\0\x01x\0\0\0\x011\0\0", "invalid input syntax for type integer: \"x\""),
         (b"\0s\0\0\0\0\x02\0\0\0\x011\0\0\0\x01\xff\0\0", "invalid byte sequence for encoding \"UTF8\": 0xff"),
     ];

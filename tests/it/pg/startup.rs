@@ -119,7 +119,9 @@ async fn passwords() {
 #[tokio::test(flavor = "multi_thread")]
 async fn garbage_instead_of_a_password() {
     let node = Node::start().await;
-    for (kind, body) in [(b'p', &b"SCRAM-SHA-1\0\0\0\0\x01n"[..]), (b'p', b"SCRAM-SHA-256\0\0\0\0\x09n"), (b'Q', b"select 1\0")] {
+    for (kind, body) in
+        [(b'p', &b"SCRAM-SHA-1\0\0\0\0\x01n"[..]), (b'p', b"SCRAM-SHA-256\0\0\0\0\x09n"), (b'Q', b"select 1\0")]
+    {
         let mut raw = Raw::connect(node.port()).await;
         raw.startup(3 << 16, &[("user", "aerolith")]).await;
         raw.expect(b'R').await;
