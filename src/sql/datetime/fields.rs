@@ -297,9 +297,7 @@ fn check_truncates(field: Field, unit: &str, typ: Type) -> Result<()> {
 fn trunc_field(unit: &str, typ: Type) -> Result<Field> {
     use Field::*;
     match field(unit, typ)? {
-        Julian | IsoYear | Dow | IsoDow | Doy | Epoch => {
-            Err(unit_error("not recognized", &unit.to_lowercase(), typ))
-        }
+        Julian | IsoYear | Dow | IsoDow | Doy | Epoch => Err(unit_error("not recognized", &unit.to_lowercase(), typ)),
         field => Ok(field),
     }
 }
@@ -358,8 +356,9 @@ pub(crate) fn trunc_interval(unit: &str, interval: &Interval) -> Result<Interval
         Milliseconds => time(1000),
         Microseconds => *interval,
         Week => {
-            return Err(unit_error("not supported", &unit, Type::INTERVAL)
-                .detail("Months usually have fractional weeks."));
+            return Err(
+                unit_error("not supported", &unit, Type::INTERVAL).detail("Months usually have fractional weeks.")
+            );
         }
         _ => return Err(unit_error("not supported", &unit, Type::INTERVAL)),
     };

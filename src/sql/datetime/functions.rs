@@ -114,9 +114,7 @@ fn unexpected(args: &[Datum]) -> Error {
 
 fn extract(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     match args {
-        [Datum::Text(unit), value] => {
-            Ok(fields::extract(unit, value, context)?.map_or(Datum::Null, Datum::Numeric))
-        }
+        [Datum::Text(unit), value] => Ok(fields::extract(unit, value, context)?.map_or(Datum::Null, Datum::Numeric)),
         _ => Err(unexpected(args)),
     }
 }
@@ -232,8 +230,7 @@ fn make_date(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         [Datum::Int4(y), Datum::Int4(m), Datum::Int4(d)] => {
             let tm = date_fields(*y, *m, *d)?;
             let days = days_of(tm.year, tm.month, tm.day);
-            days.map(Datum::Date)
-                .ok_or_else(|| err!(DATETIME_FIELD_OVERFLOW, "date out of range: {y}-{m:02}-{d:02}"))
+            days.map(Datum::Date).ok_or_else(|| err!(DATETIME_FIELD_OVERFLOW, "date out of range: {y}-{m:02}-{d:02}"))
         }
         _ => Err(unexpected(args)),
     }
@@ -492,10 +489,7 @@ fn date_time_to_timestamptz(context: &EvalContext, args: &[Datum]) -> Result<Dat
 }
 
 /// From one time to another in steps, which may go down.
-fn generate_series(
-    context: &EvalContext,
-    args: &[Datum],
-) -> Result<Box<dyn Iterator<Item = Result<Datum>> + Send>> {
+fn generate_series(context: &EvalContext, args: &[Datum]) -> Result<Box<dyn Iterator<Item = Result<Datum>> + Send>> {
     let (start, stop, step, zoned) = match args {
         [Datum::Timestamp(start), Datum::Timestamp(stop), Datum::Interval(step)] => (*start, *stop, *step, false),
         [Datum::TimestampTz(start), Datum::TimestampTz(stop), Datum::Interval(step), ..] => {
@@ -533,7 +527,8 @@ fn generate_series(
                 return Some(Err(error));
             }
         }
-        let following = if zoned { a::timestamptz_plus(current, &step, &tz) } else { a::timestamp_plus(current, &step) };
+        let following =
+            if zoned { a::timestamptz_plus(current, &step, &tz) } else { a::timestamp_plus(current, &step) };
         // Infinity is where a series ends that started there.
         next = if is_infinite(current) { None } else { Some(following) };
         Some(Ok(if zoned { Datum::TimestampTz(current) } else { Datum::Timestamp(current) }))

@@ -52,9 +52,8 @@ fn posix(name: &str) -> Option<TimeZone> {
         }
         seconds += part.parse::<i32>().ok()? * unit;
     }
-    (seconds <= 167 * 3600).then(|| {
-        TimeZone::Fixed(-west * seconds, if bare { name.to_string() } else { abbreviation.to_uppercase() })
-    })
+    (seconds <= 167 * 3600)
+        .then(|| TimeZone::Fixed(-west * seconds, if bare { name.to_string() } else { abbreviation.to_uppercase() }))
 }
 
 /// Seconds east of Greenwich and daylight saving of an abbreviation (lower case).

@@ -53,7 +53,8 @@ fn resolve(name: &str, args: &[Type]) -> &'static Function {
             (None, [a]) => fits(&o.right, a),
             _ => false,
         });
-        let all = |f: &&&'static Function| f.args.len() == args.len() && f.args.iter().zip(args).all(|(a, b)| fits(a, b));
+        let all =
+            |f: &&&'static Function| f.args.len() == args.len() && f.args.iter().zip(args).all(|(a, b)| fits(a, b));
         let function = operator.map(|o| o.function).or_else(|| functions::find(name).iter().find(all).copied());
         if let Some(function) = function {
             return function;
