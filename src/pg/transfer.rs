@@ -1,11 +1,17 @@
 //! COPY inside a query: the client sends rows, or rows are sent to it, until one side says that it is done.
+//!
+//! A COPY FROM that turns out to be long is decoded on a thread of its own, so that reading JSON and putting rows into
+//! the transaction overlap. Both queues between the two are short: a client that is faster than storage is not read.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt;
+use tokio::sync::mpsc;
 
+use crate::document::Datum;
 use crate::err;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exec::{CopyFormat, CopyIn, CopyOptions, OutputColumn, RowStream};
 
 use super::backend;
@@ -16,6 +22,26 @@ use super::encode::Rows;
 use super::frame::{FrameError, Frontend, next_frame};
 use super::wire::{Interrupt, OUTPUT_BYTES_MAX};
 
+/// A COPY longer than this gets a thread.
+const SHORT_COPY_BYTES: usize = 1 << 20;
+/// How much data goes to that thread at a time, and how many such pieces may wait for it.
+const PIECE_BYTES: usize = 64 << 10;
+const PIECES_MAX: usize = 32;
+/// Batches that may wait for storage.
+const BATCHES_MAX: usize = 2;
+
+/// What a client says during COPY FROM.
+enum Event {
+    Data(Bytes),
+    Done,
+}
+
+/// Rows with the place of the last of them, for errors.
+struct Batch {
+    rows: Vec<Vec<Datum>>,
+    place: String,
+}
+
 impl Connection {
     /// COPY FROM STDIN: gives the tag.
     pub(super) async fn copy_in(&mut self, mut copy: CopyIn, interrupt: &Interrupt) -> Result<String> {
@@ -25,18 +51,119 @@ impl Connection {
         let size_max = self.shared.config.message_size_max.0 as usize;
         let mut decoder =
             CopyDecoder::new(copy.columns.clone(), copy.options.clone(), self.session.eval_context(), size_max);
+        let mut seen = 0;
         loop {
-            let is_last = match self.copy_message(size_max, interrupt).await? {
-                Frontend::CopyData(data) => {
+            let is_last = match self.copy_event(interrupt).await? {
+                Event::Data(data) => {
                     decoder.feed(&data);
+                    seen += data.len();
                     false
                 }
-                Frontend::CopyDone => true,
+                Event::Done => true,
+            };
+            while decoder.read(is_last)? {
+                self.push(&mut copy, Batch::take(&mut decoder), interrupt).await?;
+            }
+            if is_last {
+                self.push(&mut copy, Batch::take(&mut decoder), interrupt).await?;
+                break;
+            }
+            if seen >= SHORT_COPY_BYTES {
+                self.long_copy_in(&mut copy, decoder, interrupt).await?;
+                break;
+            }
+        }
+        self.wire.run(self.session.finish_copy(copy), interrupt).await
+    }
+
+    /// The rest of a long COPY FROM.
+    async fn long_copy_in(
+        &mut self,
+        copy: &mut CopyIn,
+        decoder: CopyDecoder,
+        interrupt: &Interrupt,
+    ) -> Result<()> {
+        let (pieces, pieces_out) = mpsc::channel(PIECES_MAX);
+        let (batches_in, mut batches) = mpsc::channel(BATCHES_MAX);
+        // It ends by itself when either channel is closed, so nobody waits for it.
+        tokio::task::spawn_blocking(move || decode(decoder, pieces_out, &batches_in));
+        let mut pieces = Some(pieces);
+        let mut piece = Vec::new();
+        let mut is_done = false;
+        loop {
+            while !is_done && piece.len() < PIECE_BYTES {
+                match self.copy_frame()? {
+                    Some(Event::Data(data)) => piece.extend_from_slice(&data),
+                    Some(Event::Done) => is_done = true,
+                    None => break,
+                }
+            }
+            if is_done && piece.is_empty() {
+                pieces = None;
+            }
+            let room = async {
+                match &pieces {
+                    Some(pieces) if !piece.is_empty() => pieces.reserve().await,
+                    _ => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                batch = batches.recv() => match batch {
+                    Some(batch) => {
+                        let batch: Batch = batch?;
+                        self.push(copy, batch, interrupt).await?;
+                    }
+                    None if pieces.is_none() => return Ok(()),
+                    None => return Err(Error::internal("reading COPY data has stopped")),
+                },
+                permit = room => match permit {
+                    Ok(permit) => permit.send(std::mem::take(&mut piece)),
+                    // It has stopped: what it said last comes out of the other channel.
+                    Err(_) => piece.clear(),
+                },
+                more = self.copy_input(interrupt), if !is_done && piece.is_empty() => more?,
+            }
+        }
+    }
+
+    async fn push(&mut self, copy: &mut CopyIn, batch: Batch, interrupt: &Interrupt) -> Result<()> {
+        interrupt.cancel.check()?;
+        if batch.rows.is_empty() {
+            return Ok(());
+        }
+        let pushed = self.wire.run(copy.push(batch.rows), interrupt).await;
+        pushed.map_err(|error| if error.report().context.is_some() { error } else { error.context(batch.place) })
+    }
+
+    /// The client's next word during COPY FROM.
+    async fn copy_event(&mut self, interrupt: &Interrupt) -> Result<Event> {
+        loop {
+            match self.copy_frame()? {
+                Some(event) => return Ok(event),
+                None => self.copy_input(interrupt).await?,
+            }
+        }
+    }
+
+    /// The same, if it is in the buffer already.
+    fn copy_frame(&mut self) -> Result<Option<Event>> {
+        let size_max = self.shared.config.message_size_max.0 as usize;
+        loop {
+            let frame = match next_frame(&mut self.wire.input, size_max) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return Ok(None),
+                // The main loop meets it again and ends the connection.
+                Err(FrameError::Fatal(error)) => return Err(error),
+            };
+            match frame.read()? {
+                Frontend::CopyData(data) => return Ok(Some(Event::Data(data))),
+                Frontend::CopyDone => return Ok(Some(Event::Done)),
                 Frontend::CopyFail(reason) => {
                     return Err(err!(QUERY_CANCELED, "COPY from stdin failed: {reason}"));
                 }
                 // Some clients send these without waiting for the answer.
-                Frontend::Flush | Frontend::Sync => continue,
+                Frontend::Flush | Frontend::Sync => {}
                 other => {
                     return Err(err!(
                         PROTOCOL_VIOLATION,
@@ -44,48 +171,28 @@ impl Connection {
                         kind_of(&other)
                     ));
                 }
-            };
-            while decoder.read(is_last)? {
-                let pushed = self.wire.run(copy.push(decoder.take_batch()), interrupt).await;
-                pushed.map_err(|error| decoder.in_batch(error))?;
-            }
-            interrupt.cancel.check()?;
-            if is_last {
-                let rest = decoder.take_batch();
-                if !rest.is_empty() {
-                    let pushed = self.wire.run(copy.push(rest), interrupt).await;
-                    pushed.map_err(|error| decoder.in_batch(error))?;
-                }
-                return self.wire.run(self.session.finish_copy(copy), interrupt).await;
             }
         }
     }
 
-    /// The client's next message during COPY FROM.
-    async fn copy_message(&mut self, size_max: usize, interrupt: &Interrupt) -> Result<Frontend> {
-        loop {
-            match next_frame(&mut self.wire.input, size_max) {
-                Ok(Some(frame)) => return frame.read(),
-                Ok(None) => {}
-                // The main loop meets it again and ends the connection.
-                Err(FrameError::Fatal(error)) => return Err(error),
+    /// Waits for more of the client, or for what stops the statement.
+    async fn copy_input(&mut self, interrupt: &Interrupt) -> Result<()> {
+        let timer = async {
+            match interrupt.deadline {
+                Some(deadline) => tokio::time::sleep_until(deadline).await,
+                None => std::future::pending().await,
             }
-            let timer = async {
-                match interrupt.deadline {
-                    Some(deadline) => tokio::time::sleep_until(deadline).await,
-                    None => std::future::pending().await,
+        };
+        tokio::select! {
+            biased;
+            more = self.wire.fill() => match more {
+                true => Ok(()),
+                false => {
+                    Err(err!(CONNECTION_FAILURE, "unexpected EOF on client connection with an open transaction"))
                 }
-            };
-            tokio::select! {
-                biased;
-                more = self.wire.fill() => if !more {
-                    return Err(err!(CONNECTION_FAILURE, "unexpected EOF on client connection with an open transaction"));
-                },
-                () = interrupt.cancel.cancelled() => interrupt.cancel.check()?,
-                () = timer => {
-                    return Err(err!(QUERY_CANCELED, "canceling statement due to statement timeout"));
-                }
-            }
+            },
+            () = interrupt.cancel.cancelled() => interrupt.cancel.check(),
+            () = timer => Err(err!(QUERY_CANCELED, "canceling statement due to statement timeout")),
         }
     }
 
@@ -127,6 +234,35 @@ impl Connection {
         encoder.trailer(&mut self.wire.output);
         backend::put_empty(&mut self.wire.output, backend::COPY_DONE);
         Ok(format!("COPY {count}"))
+    }
+}
+
+impl Batch {
+    fn take(decoder: &mut CopyDecoder) -> Self {
+        Self { rows: decoder.take_batch(), place: decoder.place() }
+    }
+}
+
+/// Decodes pieces of data to batches until the pieces end, or nobody wants the batches.
+fn decode(mut decoder: CopyDecoder, mut pieces: mpsc::Receiver<Vec<u8>>, batches: &mpsc::Sender<Result<Batch>>) {
+    let mut is_last = false;
+    while !is_last {
+        match pieces.blocking_recv() {
+            Some(piece) => decoder.feed(&piece),
+            None => is_last = true,
+        }
+        loop {
+            let batch = match decoder.read(is_last) {
+                Ok(true) => Ok(Batch::take(&mut decoder)),
+                Ok(false) if is_last => Ok(Batch::take(&mut decoder)),
+                Ok(false) => break,
+                Err(error) => Err(error),
+            };
+            let is_end = batch.as_ref().is_err() || (is_last && batch.as_ref().is_ok_and(|b| b.rows.is_empty()));
+            if batches.blocking_send(batch).is_err() || is_end {
+                return;
+            }
+        }
     }
 }
 

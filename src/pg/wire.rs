@@ -26,8 +26,8 @@ pub(super) const OUTPUT_BYTES_MAX: usize = 256 << 10;
 const READ_AHEAD_BYTES_MAX: usize = 256 << 10;
 /// Buffers that a large message made larger than this are given back.
 const KEEP_BYTES_MAX: usize = 1 << 20;
-/// The least room for one read.
-const READ_BYTES_MIN: usize = 16 << 10;
+/// Room for one read: it doubles while the client fills it (COPY), and starts small again when idle.
+const READ_BYTES: std::ops::RangeInclusive<usize> = (16 << 10)..=(256 << 10);
 
 /// A connection without or with TLS.
 pub(super) enum Stream {
@@ -120,12 +120,14 @@ pub(super) struct Wire {
     pub(super) is_closed: bool,
     /// Nothing can be sent any more either.
     is_broken: bool,
+    /// How much is asked for at a time.
+    read_bytes: usize,
 }
 
 impl Wire {
     pub(super) fn new(stream: Stream) -> Self {
         let (input, output) = (BytesMut::new(), Vec::with_capacity(8 << 10));
-        Self { stream, input, output, sent: 0, due: 0, is_closed: false, is_broken: false }
+        Self { stream, input, output, sent: 0, due: 0, is_closed: false, is_broken: false, read_bytes: *READ_BYTES.start() }
     }
 
     /// Everything written so far should go out.
@@ -148,12 +150,17 @@ impl Wire {
         if self.is_closed {
             return Poll::Ready(false);
         }
-        let room = READ_BYTES_MIN.max(self.input.len().min(KEEP_BYTES_MAX));
-        if self.input.capacity() - self.input.len() < READ_BYTES_MIN / 2 {
+        // At most as much again as has arrived, or one read.
+        let room = self.read_bytes.max(self.input.len().min(KEEP_BYTES_MAX));
+        if self.input.capacity() - self.input.len() < self.read_bytes / 2 {
             self.input.reserve(room);
         }
+        let spare = self.input.capacity() - self.input.len();
         let read = ready!(pin!(self.stream.read_buf(&mut self.input)).poll(context));
         self.is_closed = !matches!(read, Ok(1..));
+        if read.as_ref().is_ok_and(|count| *count == spare) {
+            self.read_bytes = (self.read_bytes * 2).min(*READ_BYTES.end());
+        }
         self.is_broken |= read.is_err();
         Poll::Ready(!self.is_closed)
     }
@@ -173,6 +180,7 @@ impl Wire {
 
     /// Gives the buffers back if a large message made them large. Call it when idle.
     pub(super) fn trim(&mut self) {
+        self.read_bytes = *READ_BYTES.start();
         if self.output.is_empty() && self.output.capacity() > KEEP_BYTES_MAX {
             self.output = Vec::with_capacity(8 << 10);
         }

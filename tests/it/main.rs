@@ -1,5 +1,6 @@
 //! The one integration-test binary: every integration test is a module here, so that DataFusion is linked once.
 
+mod cli;
 mod pg;
 mod support;
 mod tidy;

@@ -118,9 +118,9 @@ impl CopyDecoder {
         std::mem::take(&mut self.batch)
     }
 
-    /// Adds the place in the file to an error that the rows of a batch ended in.
-    pub(in crate::pg) fn in_batch(&self, error: Error) -> Error {
-        if error.report().context.is_some() { error } else { self.in_row(error) }
+    /// The place of the last row that was read, as an error's context.
+    pub(in crate::pg) fn place(&self) -> String {
+        format!("COPY {}, line {}", self.options.table, self.line.max(1))
     }
 
     /// Reads one line; `false` when it is not there yet.
@@ -282,7 +282,7 @@ impl CopyDecoder {
     }
 
     fn in_row(&self, error: Error) -> Error {
-        with_context(error, format!("COPY {}, line {}", self.options.table, self.line.max(1)))
+        with_context(error, self.place())
     }
 
     fn in_column(&self, error: Error, column: &str, value: &[u8]) -> Error {

@@ -9,17 +9,10 @@ mod abbreviations;
 pub(crate) mod arithmetic;
 pub(crate) mod calendar;
 pub(crate) mod casts;
-mod fields;
 pub mod format;
-mod functions;
 pub mod interval_in;
 pub(crate) mod operators;
 pub mod parse;
 mod token;
 pub(crate) mod typmod;
 pub mod zone;
-
-/// The functions of dates, times and intervals.
-pub fn functions() -> &'static [super::function::Function] {
-    functions::FUNCTIONS
-}

@@ -35,9 +35,7 @@ fn posix(name: &str) -> Option<TimeZone> {
             name.split_at(end)
         }
     };
-    // Without an abbreviation there is the offset itself, whose sign is POSIX's all the same.
-    let bare = abbreviation.is_empty() && rest.starts_with(['+', '-']);
-    if abbreviation.len() < 3 && !bare {
+    if abbreviation.len() < 3 {
         return None;
     }
     let (west, digits) = match rest.as_bytes().first()? {
@@ -52,8 +50,7 @@ fn posix(name: &str) -> Option<TimeZone> {
         }
         seconds += part.parse::<i32>().ok()? * unit;
     }
-    (seconds <= 167 * 3600)
-        .then(|| TimeZone::Fixed(-west * seconds, if bare { name.to_string() } else { abbreviation.to_uppercase() }))
+    (seconds <= 167 * 3600).then(|| TimeZone::Fixed(-west * seconds, abbreviation.to_uppercase()))
 }
 
 /// Seconds east of Greenwich and daylight saving of an abbreviation (lower case).

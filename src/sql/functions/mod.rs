@@ -51,11 +51,7 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend(math::lists());
     lists.extend(array::lists());
     lists.push(window::LIST);
-    lists.extend([
-        crate::sql::operators::functions(),
-        crate::sql::casts::functions(),
-        crate::sql::datetime::functions(),
-    ]);
+    lists.extend([crate::sql::operators::functions(), crate::sql::casts::functions()]);
     lists
 }
 

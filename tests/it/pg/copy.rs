@@ -126,3 +126,22 @@ async fn how_a_copy_ends() {
     raw.send(b'Q', b"SELECT count(*) FROM t\0").await;
     assert_eq!(raw.until_ready().await[1].values(), [Some("2".into())]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_copy_and_an_error_deep_inside() {
+    let node = Node::start().await;
+    let client = table(&node).await;
+    let line = |n: usize| format!("{n}\t{{\"n\": {n}, \"text\": \"{}\"}}\n", "x".repeat(300));
+    let piece = |range: std::ops::Range<usize>| range.map(line).collect::<String>();
+    let pieces: Vec<String> = (0..20).map(|n| piece(n * 1000..(n + 1) * 1000)).collect();
+    let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+    assert_eq!(copy_in(&client, "COPY t FROM STDIN", &pieces).await.unwrap(), 20_000);
+    let row = client.query_one("SELECT count(*), sum((doc->>'n')::int8)::int8 FROM t", &[]).await.unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (20_000, 199_990_000));
+
+    client.batch_execute("TRUNCATE t").await.unwrap();
+    let bad = [pieces.as_slice(), &["x\t{}\n"], &pieces[..5]].concat();
+    let error = copy_in(&client, "COPY t FROM STDIN", &bad).await.unwrap_err();
+    assert_eq!(error.as_db_error().unwrap().where_(), Some("COPY t, line 20001, column id: \"x\""));
+    assert_eq!(copy_out(&client, "COPY (SELECT count(*) FROM t) TO STDOUT").await, "0\n");
+}
