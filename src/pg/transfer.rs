@@ -77,12 +77,7 @@ impl Connection {
     }
 
     /// The rest of a long COPY FROM.
-    async fn long_copy_in(
-        &mut self,
-        copy: &mut CopyIn,
-        decoder: CopyDecoder,
-        interrupt: &Interrupt,
-    ) -> Result<()> {
+    async fn long_copy_in(&mut self, copy: &mut CopyIn, decoder: CopyDecoder, interrupt: &Interrupt) -> Result<()> {
         let (pieces, pieces_out) = mpsc::channel(PIECES_MAX);
         let (batches_in, mut batches) = mpsc::channel(BATCHES_MAX);
         // It ends by itself when either channel is closed, so nobody waits for it.

@@ -127,7 +127,16 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: Stream) -> Self {
         let (input, output) = (BytesMut::new(), Vec::with_capacity(8 << 10));
-        Self { stream, input, output, sent: 0, due: 0, is_closed: false, is_broken: false, read_bytes: *READ_BYTES.start() }
+        Self {
+            stream,
+            input,
+            output,
+            sent: 0,
+            due: 0,
+            is_closed: false,
+            is_broken: false,
+            read_bytes: *READ_BYTES.start(),
+        }
     }
 
     /// Everything written so far should go out.

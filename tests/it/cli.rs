@@ -80,5 +80,9 @@ fn mistakes_are_one_line_each() {
     let expected = format!("aerolithdb: unknown setting \"pg.prot\" in file \"{}\"\n", config.display());
     assert_eq!(stderr(&output), expected);
     let output = run(&data_dir, &["start", "--listen", "0.0.0.0"]);
-    assert!(stderr(&output).starts_with("aerolithdb: refusing to listen on 0.0.0.0 without TLS"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).starts_with("aerolithdb: refusing to listen on 0.0.0.0 without TLS"),
+        "{}",
+        stderr(&output)
+    );
 }
