@@ -31,6 +31,11 @@ impl Numeric {
         Self::from_decimal(value.sqrt(scale), scale)
     }
 
+    /// The square root of a value that is not negative, with a scale of choice.
+    pub fn sqrt_with_scale(&self, scale: i32) -> Result<Self> {
+        Self::from_decimal(self.to_decimal().sqrt(scale), scale)
+    }
+
     /// e to this power.
     pub fn exp(&self) -> Result<Self> {
         match self.0 {

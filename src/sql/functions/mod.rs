@@ -9,11 +9,15 @@ pub(crate) mod aggregates;
 pub(crate) mod array;
 pub(crate) mod compare;
 pub(crate) mod define;
+pub(crate) mod hash;
+pub(crate) mod json;
 pub(crate) mod math;
+pub(crate) mod misc;
 pub(crate) mod output;
 pub(crate) mod pattern;
 pub(crate) mod string;
 pub(crate) mod window;
+
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -50,7 +54,8 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend([pattern::functions::LIST, pattern::similar::LIST]);
     lists.extend(math::lists());
     lists.extend(array::lists());
-    lists.push(window::LIST);
+    lists.extend(json::lists());
+    lists.extend([misc::LIST, hash::LIST, window::LIST]);
     lists.extend([crate::sql::operators::functions(), crate::sql::casts::functions()]);
     lists
 }
@@ -80,7 +85,7 @@ pub(crate) fn call(oid: Oid, context: &EvalContext, args: &[Datum]) -> Result<Da
 
 /// For a VARIADIC "any" function called with `VARIADIC array`: the function that takes the array itself.
 pub fn spread(function: &Function) -> Option<&'static Function> {
-    let lists = [string::format::SPREAD];
+    let lists = [string::format::SPREAD, json::build::SPREAD, misc::SPREAD];
     lists.into_iter().flatten().find(|entry| entry.oid == SPREAD_OIDS + function.oid)
 }
 

@@ -1,18 +1,22 @@
 //! Aggregates: [`basic`] (count, sum, avg, bool_and, bit_or, ...), [`extremes`] (min, max, any_value), [`collect`]
-//! (string_agg, array_agg).
+//! (string_agg, array_agg), [`json`] (json_agg and its kin), [`statistics`] (variance, regression), [`ordered`] (WITHIN
+//! GROUP).
 //!
 //! A state is made for one group and takes row by row; `finish` may be asked again and again, so it never consumes.
 
 pub(crate) mod basic;
 pub(crate) mod collect;
 pub(crate) mod extremes;
+pub(crate) mod json;
 pub(crate) mod moments;
+pub(crate) mod ordered;
+pub(crate) mod statistics;
 
 use crate::document::Datum;
 use crate::sql::function::Function;
 
-pub(crate) fn lists() -> [&'static [Function]; 3] {
-    [basic::LIST, extremes::LIST, collect::LIST]
+pub(crate) fn lists() -> [&'static [Function]; 7] {
+    [basic::LIST, extremes::LIST, collect::LIST, json::LIST, statistics::LIST, statistics::PAIRS, ordered::LIST]
 }
 
 /// Bytes a value holds outside of itself, roughly.

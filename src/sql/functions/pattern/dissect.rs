@@ -58,7 +58,7 @@ impl Parts {
         if !node.has_captures() {
             return Ok(());
         }
-        let mut part = |node: &Node, parts: &mut Self| -> Result<()> {
+        let part = |node: &Node, parts: &mut Self| -> Result<()> {
             parts.programs.insert(address(node), Program::compile(node, groups)?);
             parts.add(node, groups)
         };
