@@ -73,9 +73,8 @@ fn hash(bytes: &[u8], seed: u64) -> (u32, u32) {
         state[1] = state[1].wrapping_add(seed as u32);
         mix(&mut state);
     }
-    let word = |bytes: &[u8], shift: u32| {
-        bytes.iter().rev().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << shift
-    };
+    let word =
+        |bytes: &[u8], shift: u32| bytes.iter().rev().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << shift;
     let mut chunks = bytes.chunks_exact(12);
     for chunk in &mut chunks {
         for (part, four) in state.iter_mut().zip(chunk.chunks(4)) {

@@ -375,4 +375,3 @@ fn input_error_info(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     };
     Ok(Datum::Record(Box::new(Record { fields, values })))
 }
-

@@ -18,7 +18,6 @@ pub(crate) mod pattern;
 pub(crate) mod string;
 pub(crate) mod window;
 
-
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

@@ -225,7 +225,8 @@ impl Accumulator for Hypothetical {
         match order {
             Ordering::Less => {
                 self.before += 1;
-                let same = self.last.len() == keys && self.last.iter().zip(row).all(|(a, b)| compare_nullable(a, b).is_eq());
+                let same =
+                    self.last.len() == keys && self.last.iter().zip(row).all(|(a, b)| compare_nullable(a, b).is_eq());
                 if !same {
                     self.groups_before += 1;
                     self.last = row.to_vec();
