@@ -33,6 +33,8 @@ pub mod snapshot;
 mod split;
 mod state_machine;
 pub mod statistics;
+#[cfg(test)]
+mod testing;
 
 pub use config::StorageConfig;
 pub use engine::{Engine, EngineStatus, Submission};

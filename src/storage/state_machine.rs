@@ -413,3 +413,7 @@ fn notifications(command: &Command) -> Vec<Notification> {
 
 /// What row changes come to for the change stream and the statistics (by storage).
 pub(crate) type Summary = (Vec<TableChange>, BTreeMap<Oid, Delta>);
+
+#[cfg(test)]
+#[path = "apply/tests.rs"]
+mod tests;

@@ -216,7 +216,8 @@ impl<'c> RowChanges<'c> {
                 let start = self.bytes.len();
                 let Some(form) = reject(index_plan.entry(mutation.key, row, &mut self.bytes))? else { continue };
                 let entry = NewEntry { net: place, index, key: start..self.bytes.len(), form };
-                match self.keep_old_entry(&entry) {
+                // When some rows are rewritten already, what looks like an old entry may be gone before this row's turn.
+                match !redo && self.keep_old_entry(&entry) {
                     true => self.bytes.truncate(start),
                     false => self.entries.push(entry),
                 }
@@ -273,7 +274,8 @@ impl<'c> RowChanges<'c> {
 
     /// Whether the command changes the row at a key.
     pub(crate) fn changes_row(&self, table: Oid, row_key: &[u8]) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.contains_key(&(table, row_key)))
+        let net = self.seen.as_ref().and_then(|seen| seen.get(&(table, row_key)));
+        net.is_some_and(|net| !self.nets[*net].unchanged)
     }
 
     /// The tables and keys of the rows that the command writes.

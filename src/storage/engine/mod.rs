@@ -356,3 +356,6 @@ fn in_use(path: &std::path::Path, pid: &str) -> Error {
     err!(OBJECT_IN_USE, "data folder \"{path}\" is in use by {by}")
         .hint("Stop the other server first, or give this one another folder.")
 }
+
+#[cfg(test)]
+mod tests;

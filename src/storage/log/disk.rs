@@ -255,8 +255,12 @@ impl DiskFile for ForgetfulFile {
         }
         drop(files);
         self.with(|content| {
-            content.synced = content.now.clone();
-            content.unsynced.clear();
+            for change in std::mem::take(&mut content.unsynced) {
+                match change {
+                    Change::Write(offset, bytes) => write(&mut content.synced, offset, &bytes),
+                    Change::Truncate(len) => content.synced.truncate(len as usize),
+                }
+            }
         })
     }
 }

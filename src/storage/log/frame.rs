@@ -68,6 +68,10 @@ impl<'a> Frame<'a> {
         let len = u32_at(header, 4) as usize;
         let body = rest.get(HEADER..HEADER.checked_add(len)?)?;
         let crc = u32_at(header, 0);
+        let padding = rest.get(HEADER + len..padded(HEADER + len)).unwrap_or_default();
+        if padding.iter().any(|byte| *byte != 0) {
+            return None;
+        }
         if crc32c::crc32c_append(crc32c::crc32c(&header[4..]), body) != crc {
             return None;
         }

@@ -211,7 +211,8 @@ impl Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         let end = self.offset + bytes.len() as u64;
         if end > self.allocated && bytes.len() < LARGE_WRITE {
-            let zeros = vec![0; (end - self.allocated + ALLOCATION) as usize];
+            let ahead = ALLOCATION.min(self.segment_bytes);
+            let zeros = vec![0; (end - self.allocated + ahead) as usize];
             self.file.write_at(self.allocated, &zeros)?;
             self.allocated += zeros.len() as u64;
         }
@@ -329,7 +330,7 @@ impl Reader<'_> {
             return Err(damaged(0));
         }
         let (end, offset) = self.read_frames(&bytes, header)?;
-        let rest = &bytes[end.offset as usize..];
+        let rest = bytes.get(end.offset as usize..).unwrap_or_default();
         let has_more = rest.iter().any(|byte| *byte != 0);
         if !is_last && has_more || find_frame(&bytes, offset, end.last.0).is_some() {
             return Err(corrupted(self.disk.describe(&file), offset));
@@ -388,3 +389,6 @@ fn find_frame(bytes: &[u8], from: usize, last: u64) -> Option<usize> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests;
