@@ -11,7 +11,7 @@
 //! - `state_machine`: applies commands deterministically: conflicts, unique keys, index entries, catalog.
 //! - [`evaluator`]: what the layer above computes for it: index keys and row checks.
 //! - [`backend`]: the key-value store underneath; [`memory`] for tests, `rocks` for servers; [`key`]: its layout.
-//! - [`sequence`], [`rowid`]: numbers that are handed out; [`changes`]: the stream of what was committed.
+//! - [`sequence`]: numbers that are handed out; [`changes`]: the stream of what was committed.
 
 pub mod backend;
 pub mod bootstrap;
@@ -27,7 +27,6 @@ pub mod log;
 pub mod memory;
 #[cfg(feature = "server")]
 pub mod rocks;
-pub mod rowid;
 pub mod sequence;
 pub mod snapshot;
 mod split;

@@ -14,13 +14,9 @@
 //! - `rows`: checking row mutations and computing index entries.
 //! - `build`: filling a new index.
 
-#[path = "apply/build.rs"]
 mod build;
-#[path = "apply/catalog_change.rs"]
 mod catalog_change;
-#[path = "apply/plan.rs"]
 mod plan;
-#[path = "apply/rows.rs"]
 mod rows;
 
 use std::collections::{BTreeMap, HashMap};
@@ -415,5 +411,4 @@ fn notifications(command: &Command) -> Vec<Notification> {
 pub(crate) type Summary = (Vec<TableChange>, BTreeMap<Oid, Delta>);
 
 #[cfg(test)]
-#[path = "apply/tests.rs"]
 mod tests;

@@ -28,11 +28,11 @@ use super::evaluator::Evaluator;
 use super::log::disk::Disk;
 use super::log::{Log, Recovery};
 use super::memory::MemoryBackend;
-use super::rowid;
 use super::sequence::{self, Live, SequenceState};
 use super::snapshot::{ScanOptions, Snapshot};
 use super::state_machine::StateMachine;
 use crate::document::Oid;
+use crate::document::key::decode_rowid;
 use crate::err;
 use crate::error::{Error, Result};
 use queue::Queue;
@@ -197,7 +197,7 @@ impl Engine {
     }
 
     /// Hands out `count` row ids of a table's storage, which has no key columns: the first of them. Ids are not given
-    /// back when a transaction fails. Keys are made from them with [`rowid::encode`].
+    /// back when a transaction fails. Keys are made from them with [`encode_rowid`](crate::document::key::encode_rowid).
     pub fn next_rowids(&self, storage: Oid, count: u32) -> Result<i64> {
         let next = self.rowid_counter(storage)?;
         let first = next.fetch_add(i64::from(count), Ordering::Relaxed);
@@ -220,7 +220,7 @@ impl Engine {
         let options = ScanOptions { reverse: true, bulk: false };
         let mut rows = self.snapshot().scan(storage, Bound::Unbounded, Bound::Unbounded, options);
         let next = match rows.advance()? {
-            true => rowid::decode(rows.key())?.saturating_add(1),
+            true => decode_rowid(rows.key())?.saturating_add(1),
             false => 1,
         };
         let next = Arc::new(AtomicI64::new(next));

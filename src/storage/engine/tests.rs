@@ -229,7 +229,7 @@ fn row_ids_go_on_after_the_last_row() {
     make_tables(&engine);
     assert_eq!(engine.next_rowids(T, 10).unwrap(), 1);
     assert_eq!(engine.next_rowids(T, 1).unwrap(), 11);
-    let key = rowid::encode(11);
+    let key = crate::document::key::encode_rowid(11);
     let row = Mutation::Put { table: T, key: key.into(), row: (*b"r,x,").into(), expect: Expect::Absent };
     commit(&engine, command(vec![row]));
     engine.close();

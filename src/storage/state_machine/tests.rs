@@ -8,12 +8,12 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
-use super::super::backend::{Space, StorageBackend};
-use super::super::catalog::{Entry, Index};
-use super::super::command::{Command, Expect, Mutation, Outcome, Position};
-use super::super::memory::MemoryBackend;
-use super::super::snapshot::ScanOptions;
-use super::super::testing::*;
+use crate::storage::backend::{Space, StorageBackend};
+use crate::storage::catalog::{Entry, Index};
+use crate::storage::command::{Command, Expect, Mutation, Outcome, Position};
+use crate::storage::memory::MemoryBackend;
+use crate::storage::snapshot::ScanOptions;
+use crate::storage::testing::*;
 use super::StateMachine;
 use crate::document::Oid;
 use crate::error::{Error, SqlState};
@@ -329,7 +329,7 @@ impl Model {
             .keys
             .iter()
             .map(|key| match &key.source {
-                super::super::catalog::IndexSource::Column(number) => fields[*number as usize - 1].to_string(),
+                crate::storage::catalog::IndexSource::Column(number) => fields[*number as usize - 1].to_string(),
                 _ => unreachable!(),
             })
             .collect();
@@ -497,8 +497,8 @@ fn random_commands_agree_with_the_model() {
 #[cfg(feature = "server")]
 #[test]
 fn random_commands_agree_with_the_model_on_rocksdb() {
-    use super::super::config::StorageConfig;
-    use super::super::rocks::RocksBackend;
+    use crate::storage::config::StorageConfig;
+    use crate::storage::rocks::RocksBackend;
 
     for seed in 100..102 {
         let folder = tempfile::tempdir().unwrap();
