@@ -83,7 +83,7 @@ pub fn strip_nulls(text: &str, in_arrays: bool) -> Result<String> {
     check_escapes(text)?;
     let mut out = Vec::with_capacity(text.len());
     write_stripped(text, in_arrays, 0, &mut out);
-    Ok(String::from_utf8(out).unwrap_or_default())
+    Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
 /// One step into a value.

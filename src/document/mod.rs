@@ -15,6 +15,8 @@ pub mod jsonb;
 pub mod key;
 pub mod numeric;
 pub mod row;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 pub use datum::{Array, Datum, DatumRef, Interval, Record};

@@ -6,6 +6,7 @@
 pub mod casts;
 pub mod context;
 pub mod datetime;
+pub mod dialect;
 pub mod eval;
 pub mod function;
 pub mod functions;

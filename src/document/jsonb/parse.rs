@@ -301,7 +301,7 @@ pub(crate) enum Reading {
 /// Reads JSON text as PostgreSQL does and says what is wrong with it, if something is.
 pub(crate) fn diagnose(text: &str, reading: Reading) -> Result<()> {
     let mut lexer =
-        Lexer { bytes: text.as_bytes(), reading, token: Token::End, start: 0, end: 0, line: 1, line_start: 0 };
+        Lexer { bytes: text.as_bytes(), reading, token: Token::Comma, start: 0, end: 0, line: 1, line_start: 0 };
     lexer.run()
 }
 

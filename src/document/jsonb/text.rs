@@ -25,7 +25,7 @@ impl fmt::Display for JsonbRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = Vec::with_capacity(self.0.len() * 5 / 4 + 16);
         self.write_text(&mut out);
-        f.write_str(std::str::from_utf8(&out).map_err(|_| fmt::Error)?)
+        f.write_str(&String::from_utf8_lossy(&out))
     }
 }
 
@@ -121,7 +121,7 @@ pub(crate) fn write_string(text: &[u8], out: &mut Vec<u8>) {
 pub(super) fn pretty(value: JsonbRef<'_>) -> String {
     let mut out = Vec::with_capacity(value.0.len() * 2 + 16);
     write_indented(value, &mut out, 0);
-    String::from_utf8(out).unwrap_or_default()
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 fn new_line(out: &mut Vec<u8>, depth: usize) {

@@ -178,19 +178,13 @@ impl Decimal {
     /// Rounds half away from zero to `scale` digits behind the point (negative: before it).
     pub(super) fn round(&mut self, scale: i32) {
         let up = self.digit(-(scale as i64) - 1) >= 5;
+        // What is left may be zero, which has no sign; the unit added to it has.
+        let negative = self.negative;
         self.truncate(scale);
         if up {
-            self.bump(scale);
+            let unit = Self { negative, ..Self::power_of_ten(-(scale as i64)) };
+            *self = self.add(&unit);
         }
-    }
-
-    /// Adds one unit of 10^-scale to the magnitude.
-    fn bump(&mut self, scale: i32) {
-        let negative = self.negative;
-        let unit = Self::power_of_ten(-(scale as i64));
-        self.negative = false;
-        *self = self.add(&unit);
-        self.negative = negative;
     }
 
     /// Cuts off the digits behind `scale`.

@@ -1,0 +1,966 @@
+//! Queries: SELECT, VALUES, TABLE and what is made of them, into sqlparser's `Query`.
+//!
+//! Normal forms: `LIMIT` and `FETCH FIRST n ROWS ONLY` are both `limit_clause` (`LIMIT ALL` is none), only `WITH TIES`
+//! is `fetch`; a function in FROM is `TableFactor::Function` whatever its name (a SQL value function or a cast there
+//! is `TableFunction`); `ROWS FROM (...)` is a function named [`ROWS_FROM`] whose arguments are the calls; a plain
+//! column definition list takes the function's name as alias. Row locks that sqlparser cannot say have a mark as the
+//! first name of `of`: [`super::row_locks`] reads them. In GROUP BY a grouping set inside a grouping set is a set of
+//! this one expression, and `()` is the empty `Tuple`. `ONLY` and `*` say nothing here: no table has children.
+
+use sqlparser::ast::helpers::attached_token::AttachedToken;
+use sqlparser::ast::{
+    AccessExpr, Cte, CteAsMaterialized, Distinct, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, LockClause, LockType, NamedWindowDefinition,
+    NamedWindowExpr, NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind,
+    OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Table, TableAlias, TableAliasColumnDef,
+    TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier, TableSampleQuantity,
+    TableSampleSeed, TableSampleSeedModifier, TableWithJoins, Value, Values, WildcardAdditionalOptions, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, With,
+};
+use sqlparser::tokenizer::Token;
+
+use crate::error::SqlState;
+
+use super::Grammar;
+use super::cursor::*;
+
+/// The name of the function that ROWS FROM becomes; no user can write it.
+pub const ROWS_FROM: &str = "\u{0}rows from";
+/// First name of `LockClause::of` for FOR NO KEY UPDATE and FOR KEY SHARE.
+pub(super) const WEAK_LOCK: &str = "\u{0}weak";
+
+/// A query without any clause around its body.
+pub(super) fn bare_query(body: SetExpr) -> Query {
+    Query {
+        with: None,
+        body: Box::new(body),
+        order_by: None,
+        limit_clause: None,
+        fetch: None,
+        locks: Vec::new(),
+        for_clause: None,
+        settings: None,
+        format_clause: None,
+        pipe_operators: Vec::new(),
+    }
+}
+
+fn number_one() -> Expr {
+    Expr::Value(Value::Number("1".into(), false).into())
+}
+
+impl Grammar<'_, '_> {
+    fn attached(&self) -> AttachedToken {
+        AttachedToken(self.token_at(self.index()).clone())
+    }
+
+    /// A query with its WITH.
+    pub(crate) fn query(&mut self) -> Parse<Box<Query>> {
+        self.deeper(|g| {
+            let with = g.with_clause()?;
+            g.query_body(with)
+        })
+    }
+
+    /// A query behind its WITH.
+    pub(super) fn query_body(&mut self, with: Option<With>) -> Parse<Box<Query>> {
+        let body = self.set_expr(0)?;
+        self.query_rest(with, body)
+    }
+
+    /// The rest of a query that begins with a query in parentheses.
+    pub(super) fn query_after(&mut self, first: Box<Query>) -> Parse<Box<Query>> {
+        let body = self.set_rest(SetExpr::Query(first), 0)?;
+        self.query_rest(None, body)
+    }
+
+    /// ORDER BY, LIMIT, OFFSET, FETCH and FOR.
+    fn query_rest(&mut self, with: Option<With>, body: SetExpr) -> Parse<Box<Query>> {
+        // `(query)` alone is that query.
+        let mut query = match body {
+            SetExpr::Query(inner) if with.is_none() && !self.at_tail() => *inner,
+            body => Query { with, ..bare_query(body) },
+        };
+        if word(self) == "order" {
+            let kind = OrderByKind::Expressions(self.order_by()?);
+            query.order_by = Some(OrderBy { kind, interpolate: None });
+        }
+        let (mut limit, mut offset) = (None, None);
+        let (mut limited, mut locked) = (false, false);
+        loop {
+            match word(self) {
+                "limit" | "fetch" if limited => return unexpected(self),
+                "limit" => {
+                    self.advance_token();
+                    limited = true;
+                    if !take(self, "all") {
+                        limit = Some(self.expr()?);
+                    }
+                    if *token(self) == Token::Comma {
+                        let message = "LIMIT #,# syntax is not supported";
+                        return Err(failure(SqlState::SYNTAX_ERROR, span(self), message));
+                    }
+                }
+                "offset" if offset.is_none() => {
+                    self.advance_token();
+                    offset = Some(Offset { value: self.expr()?, rows: OffsetRows::None });
+                    if !take(self, "row") {
+                        take(self, "rows");
+                    }
+                }
+                "fetch" => {
+                    limited = true;
+                    let (quantity, with_ties) = self.fetch_first()?;
+                    if with_ties {
+                        query.fetch = Some(Fetch { with_ties, percent: false, quantity: Some(quantity) });
+                    } else {
+                        limit = Some(quantity);
+                    }
+                }
+                "for" if !locked => {
+                    locked = true;
+                    while word(self) == "for" {
+                        if let Some(lock) = self.row_lock()? {
+                            query.locks.push(lock);
+                        }
+                    }
+                }
+                _ => break,
+            }
+        }
+        if limit.is_some() || offset.is_some() {
+            query.limit_clause = Some(LimitClause::LimitOffset { limit, offset, limit_by: Vec::new() });
+        }
+        Ok(Box::new(query))
+    }
+
+    fn at_tail(&self) -> bool {
+        matches!(word(self), "order" | "limit" | "offset" | "fetch" | "for")
+    }
+
+    /// `FETCH FIRST|NEXT [n] ROW|ROWS ONLY|WITH TIES`.
+    fn fetch_first(&mut self) -> Parse<(Expr, bool)> {
+        self.advance_token();
+        if !take(self, "first") {
+            expect(self, "next")?;
+        }
+        let quantity = if matches!(word(self), "row" | "rows") { number_one() } else { self.prefix()? };
+        if !take(self, "row") {
+            expect(self, "rows")?;
+        }
+        if take_all(self, &["with", "ties"]) {
+            return Ok((quantity, true));
+        }
+        expect(self, "only")?;
+        Ok((quantity, false))
+    }
+
+    /// `FOR UPDATE | NO KEY UPDATE | SHARE | KEY SHARE [OF ...] [NOWAIT | SKIP LOCKED]`; FOR READ ONLY is nothing.
+    fn row_lock(&mut self) -> Parse<Option<LockClause>> {
+        let at = span(self);
+        self.advance_token();
+        let (lock_type, weak) = if take(self, "update") {
+            (LockType::Update, false)
+        } else if take_all(self, &["no", "key", "update"]) {
+            (LockType::Update, true)
+        } else if take(self, "share") {
+            (LockType::Share, false)
+        } else if take_all(self, &["key", "share"]) {
+            (LockType::Share, true)
+        } else if take_all(self, &["read", "only"]) {
+            return Ok(None);
+        } else {
+            return unexpected(self);
+        };
+        let mut of = Vec::new();
+        if weak {
+            of.push(Ident { value: WEAK_LOCK.into(), quote_style: Some('"'), span: at });
+        }
+        if take(self, "of") {
+            let names = self.list(|g| {
+                let place = span(g);
+                let name = object_name(g)?;
+                match <[ObjectNamePart; 1]>::try_from(name.0) {
+                    Ok([ObjectNamePart::Identifier(ident)]) => Ok(ident),
+                    _ => Err(failure(
+                        SqlState::SYNTAX_ERROR,
+                        place,
+                        "row-locking clauses must specify unqualified relation names",
+                    )),
+                }
+            })?;
+            of.extend(names);
+        }
+        let nonblock = if take(self, "nowait") {
+            Some(NonBlock::Nowait)
+        } else if take_all(self, &["skip", "locked"]) {
+            Some(NonBlock::SkipLocked)
+        } else {
+            None
+        };
+        let of = if of.is_empty() { None } else { Some(ObjectName::from(of)) };
+        Ok(Some(LockClause { lock_type, of, nonblock }))
+    }
+
+    /// WITH, if it is next.
+    pub(super) fn with_clause(&mut self) -> Parse<Option<With>> {
+        if word(self) != "with" {
+            return Ok(None);
+        }
+        let with_token = self.attached();
+        self.advance_token();
+        let recursive = take(self, "recursive");
+        // Only the outermost WITH may modify data.
+        let outermost = std::mem::take(&mut self.at_top);
+        let mut cte_tables = Vec::new();
+        loop {
+            let cte = self.cte(outermost.then_some(cte_tables.len()))?;
+            cte_tables.push(cte);
+            if !take_token(self, &Token::Comma) {
+                break;
+            }
+        }
+        self.at_top = outermost;
+        Ok(Some(With { with_token, recursive, cte_tables }))
+    }
+
+    /// One member of WITH; `place`: where in the list, when it may modify data.
+    fn cte(&mut self, place: Option<usize>) -> Parse<Cte> {
+        let name = column_id(self)?;
+        let columns = self.optional_columns()?;
+        expect(self, "as")?;
+        let materialized = if take(self, "materialized") {
+            Some(CteAsMaterialized::Materialized)
+        } else if take_all(self, &["not", "materialized"]) {
+            Some(CteAsMaterialized::NotMaterialized)
+        } else {
+            None
+        };
+        expect_token(self, &Token::LParen)?;
+        let query = if self.at_modification() {
+            let Some(place) = place else {
+                let message = "WITH clause containing a data-modifying statement must be at the top level";
+                return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, name.span, message));
+            };
+            let statement = self.modification()?;
+            self.modifying.push((place, statement));
+            Box::new(bare_query(SetExpr::Table(Box::new(Table { table_name: None, schema_name: None }))))
+        } else {
+            self.query()?
+        };
+        let closing_paren_token = self.attached();
+        expect_token(self, &Token::RParen)?;
+        match word(self) {
+            "search" => return unsupported(self, "SEARCH in WITH"),
+            "cycle" => return unsupported(self, "CYCLE in WITH"),
+            _ => {}
+        }
+        let columns = columns.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
+        let alias = TableAlias { explicit: true, name, columns, at: None };
+        Ok(Cte { alias, query, from: None, materialized, closing_paren_token })
+    }
+
+    /// Set operations that bind tighter than `precedence` (UNION and EXCEPT 1, INTERSECT 2).
+    fn set_expr(&mut self, precedence: u8) -> Parse<SetExpr> {
+        let first = match word(self) {
+            "select" => SetExpr::Select(Box::new(self.select()?)),
+            "values" => SetExpr::Values(self.values()?),
+            "table" => {
+                self.advance_token();
+                SetExpr::Select(Box::new(self.table_command()?))
+            }
+            _ if *token(self) == Token::LParen => {
+                // An INTO would have to be in the first SELECT, outside of parentheses.
+                let into = std::mem::take(&mut self.into_allowed);
+                let query = self.parenthesised_query()?;
+                self.into_allowed = into;
+                SetExpr::Query(query)
+            }
+            _ => return unexpected(self),
+        };
+        self.into_allowed = false;
+        self.set_rest(first, precedence)
+    }
+
+    fn set_rest(&mut self, mut left: SetExpr, precedence: u8) -> Parse<SetExpr> {
+        loop {
+            let (op, own) = match word(self) {
+                "union" => (SetOperator::Union, 1),
+                "except" => (SetOperator::Except, 1),
+                "intersect" => (SetOperator::Intersect, 2),
+                _ => return Ok(left),
+            };
+            if own <= precedence {
+                return Ok(left);
+            }
+            self.advance_token();
+            let set_quantifier = if take(self, "all") {
+                SetQuantifier::All
+            } else {
+                take(self, "distinct");
+                SetQuantifier::None
+            };
+            // Left-deep chains of thousands would be walked by recursion later.
+            self.chain_length += 1;
+            if self.chain_length > 1000 {
+                return Err(sqlparser::parser::ParserError::RecursionLimitExceeded);
+            }
+            let right = Box::new(self.deeper(|g| g.set_expr(own))?);
+            left = SetExpr::SetOperation { left: Box::new(left), op, set_quantifier, right };
+        }
+    }
+
+    /// `VALUES (...), ...`.
+    fn values(&mut self) -> Parse<Values> {
+        self.advance_token();
+        let rows = self.list(|g| {
+            let opening_token = g.attached();
+            let content = g.paren_list(Self::expr)?;
+            Ok(Parens { opening_token, content, closing_token: AttachedToken::empty() })
+        })?;
+        Ok(Values { explicit_row: false, value_keyword: false, rows })
+    }
+
+    /// `TABLE name` is `SELECT * FROM name`.
+    fn table_command(&mut self) -> Parse<Select> {
+        let star = self.attached();
+        let relation = self.relation_name()?;
+        let factor = plain_table(relation, None);
+        let mut select = self.empty_select();
+        select.projection = vec![SelectItem::Wildcard(wildcard_options(star))];
+        select.from = vec![TableWithJoins { relation: factor, joins: Vec::new() }];
+        Ok(select)
+    }
+
+    fn empty_select(&self) -> Select {
+        Select {
+            select_token: self.attached(),
+            optimizer_hints: Vec::new(),
+            distinct: None,
+            select_modifiers: None,
+            top: None,
+            top_before_distinct: false,
+            projection: Vec::new(),
+            exclude: None,
+            into: None,
+            from: Vec::new(),
+            lateral_views: Vec::new(),
+            prewhere: None,
+            selection: None,
+            connect_by: Vec::new(),
+            group_by: GroupByExpr::Expressions(Vec::new(), Vec::new()),
+            cluster_by: Vec::new(),
+            distribute_by: Vec::new(),
+            sort_by: Vec::new(),
+            having: None,
+            named_window: Vec::new(),
+            qualify: None,
+            window_before_qualify: false,
+            value_table_mode: None,
+            flavor: SelectFlavor::Standard,
+        }
+    }
+
+    fn select(&mut self) -> Parse<Select> {
+        let mut select = self.empty_select();
+        self.advance_token();
+        let into_allowed = std::mem::take(&mut self.into_allowed);
+        if take(self, "distinct") {
+            select.distinct =
+                Some(if take(self, "on") { Distinct::On(self.paren_list(Self::expr)?) } else { Distinct::Distinct });
+        } else {
+            take(self, "all");
+        }
+        if !self.at_select_end() {
+            select.projection = self.list(Self::select_item)?;
+        }
+        if word(self) == "into" {
+            if !into_allowed {
+                let message = "SELECT ... INTO is not allowed here";
+                return Err(failure(SqlState::SYNTAX_ERROR, span(self), message));
+            }
+            select.into = Some(self.select_into()?);
+        }
+        if take(self, "from") {
+            select.from = self.list(Self::table_with_joins)?;
+        }
+        if take(self, "where") {
+            select.selection = Some(self.expr()?);
+        }
+        if take_all(self, &["group", "by"]) {
+            if word(self) == "distinct" {
+                return unsupported(self, "GROUP BY DISTINCT");
+            }
+            if take(self, "all") && self.at_select_end() {
+                return unexpected(self);
+            }
+            let items = self.list(Self::grouping_item)?;
+            select.group_by = GroupByExpr::Expressions(items, Vec::new());
+        }
+        if take(self, "having") {
+            select.having = Some(self.expr()?);
+        }
+        if take(self, "window") {
+            select.named_window = self.list(|g| {
+                let name = column_id(g)?;
+                expect(g, "as")?;
+                Ok(NamedWindowDefinition(name, NamedWindowExpr::WindowSpec(g.window_spec()?)))
+            })?;
+        }
+        Ok(select)
+    }
+
+    /// Whether the select list is empty: what comes next cannot begin an expression.
+    fn at_select_end(&self) -> bool {
+        match token(self) {
+            Token::EOF | Token::SemiColon | Token::RParen => true,
+            Token::Word(w) if w.quote_style.is_none() => matches!(
+                w.value.as_str(),
+                "from"
+                    | "where"
+                    | "group"
+                    | "having"
+                    | "window"
+                    | "into"
+                    | "union"
+                    | "intersect"
+                    | "except"
+                    | "order"
+                    | "limit"
+                    | "offset"
+                    | "fetch"
+                    | "for"
+                    | "returning"
+            ),
+            _ => false,
+        }
+    }
+
+    fn select_into(&mut self) -> Parse<SelectInto> {
+        self.advance_token();
+        if matches!(word(self), "local" | "global") && matches!(word_at(self, 1), "temp" | "temporary") {
+            self.advance_token();
+        }
+        let temporary = take(self, "temporary") || take(self, "temp");
+        let unlogged = !temporary && take(self, "unlogged");
+        let table = take(self, "table");
+        let name = object_name(self)?;
+        let parts = name.0.into_iter().filter_map(|part| part.as_ident().cloned()).collect();
+        Ok(SelectInto { temporary, unlogged, table, targets: vec![Expr::CompoundIdentifier(parts)] })
+    }
+
+    /// One member of a select or RETURNING list.
+    pub(super) fn select_item(&mut self) -> Parse<SelectItem> {
+        if *token(self) == Token::Mul {
+            let star = self.attached();
+            self.advance_token();
+            return Ok(SelectItem::Wildcard(wildcard_options(star)));
+        }
+        let expr = match self.expr()? {
+            Expr::QualifiedWildcard(name, star) => {
+                let kind = SelectItemQualifiedWildcardKind::ObjectName(name);
+                return Ok(SelectItem::QualifiedWildcard(kind, wildcard_options(star)));
+            }
+            Expr::CompoundFieldAccess { root, mut access_chain }
+                if matches!(access_chain.last(), Some(AccessExpr::Dot(Expr::Wildcard(_)))) =>
+            {
+                access_chain.pop();
+                let inner =
+                    if access_chain.is_empty() { *root } else { Expr::CompoundFieldAccess { root, access_chain } };
+                let kind = SelectItemQualifiedWildcardKind::Expr(inner);
+                return Ok(SelectItem::QualifiedWildcard(kind, wildcard_options(AttachedToken::empty())));
+            }
+            expr => expr,
+        };
+        if take(self, "as") {
+            return Ok(SelectItem::ExprWithAlias { expr, alias: label(self)? });
+        }
+        if is_bare_label(self) {
+            return Ok(SelectItem::ExprWithAlias { expr, alias: label(self)? });
+        }
+        Ok(SelectItem::UnnamedExpr(expr))
+    }
+
+    fn grouping_item(&mut self) -> Parse<Expr> {
+        let paren = *token_at(self, 1) == Token::LParen;
+        match word(self) {
+            "rollup" if paren => {
+                self.advance_token();
+                Ok(Expr::Rollup(self.grouping_members()?))
+            }
+            "cube" if paren => {
+                self.advance_token();
+                Ok(Expr::Cube(self.grouping_members()?))
+            }
+            "grouping" if word_at(self, 1) == "sets" => {
+                self.advance_token();
+                self.advance_token();
+                self.deeper(|g| {
+                    let sets = g.paren_list(Self::grouping_item)?;
+                    Ok(Expr::GroupingSets(sets.into_iter().map(members).collect()))
+                })
+            }
+            _ if *token(self) == Token::LParen && *token_at(self, 1) == Token::RParen => {
+                self.advance_token();
+                self.advance_token();
+                Ok(Expr::Tuple(Vec::new()))
+            }
+            _ => self.expr(),
+        }
+    }
+
+    fn grouping_members(&mut self) -> Parse<Vec<Vec<Expr>>> {
+        Ok(self.paren_list(Self::expr)?.into_iter().map(members).collect())
+    }
+
+    /// ORDER BY and its keys.
+    pub(super) fn order_by(&mut self) -> Parse<Vec<OrderByExpr>> {
+        expect(self, "order")?;
+        expect(self, "by")?;
+        self.list(Self::order_key)
+    }
+
+    fn order_key(&mut self) -> Parse<OrderByExpr> {
+        let expr = self.expr()?;
+        let sort = if take(self, "asc") {
+            Some(OrderBySort::Asc)
+        } else if take(self, "desc") {
+            Some(OrderBySort::Desc)
+        } else if take(self, "using") {
+            let name = match token(self) {
+                Token::Lt | Token::Gt | Token::LtEq | Token::GtEq | Token::CustomBinaryOperator(_) => {
+                    let ident = Ident { value: token(self).to_string(), quote_style: None, span: span(self) };
+                    self.advance_token();
+                    ObjectName::from(vec![ident])
+                }
+                _ => match self.named_operator()? {
+                    sqlparser::ast::BinaryOperator::PGCustomBinaryOperator(parts) => {
+                        ObjectName::from(parts.into_iter().map(Ident::new).collect::<Vec<_>>())
+                    }
+                    _ => return unexpected(self),
+                },
+            };
+            Some(OrderBySort::Using(name))
+        } else {
+            None
+        };
+        let nulls_first = self.nulls_order()?;
+        Ok(OrderByExpr { expr, options: OrderByOptions { sort, nulls_first }, with_fill: None })
+    }
+
+    /// NULLS FIRST | LAST, if it is next.
+    pub(super) fn nulls_order(&mut self) -> Parse<Option<bool>> {
+        Ok(if take_all(self, &["nulls", "first"]) {
+            Some(true)
+        } else if take_all(self, &["nulls", "last"]) {
+            Some(false)
+        } else {
+            None
+        })
+    }
+
+    /// `( [name] [PARTITION BY] [ORDER BY] [frame] )`.
+    pub(super) fn window_spec(&mut self) -> Parse<WindowSpec> {
+        expect_token(self, &Token::LParen)?;
+        let begins_clause = matches!(word(self), "partition" | "range" | "rows" | "groups" | "order");
+        let window_name = if is_column_id(self) && !begins_clause { Some(column_id(self)?) } else { None };
+        let partition_by = if take_all(self, &["partition", "by"]) { self.list(Self::expr)? } else { Vec::new() };
+        let order_by = if word(self) == "order" { self.order_by()? } else { Vec::new() };
+        let units = match word(self) {
+            "rows" => Some(WindowFrameUnits::Rows),
+            "range" => Some(WindowFrameUnits::Range),
+            "groups" => Some(WindowFrameUnits::Groups),
+            _ => None,
+        };
+        let window_frame = match units {
+            Some(units) => {
+                self.advance_token();
+                Some(self.window_frame(units)?)
+            }
+            None => None,
+        };
+        expect_token(self, &Token::RParen)?;
+        Ok(WindowSpec { window_name, partition_by, order_by, window_frame })
+    }
+
+    fn window_frame(&mut self, units: WindowFrameUnits) -> Parse<WindowFrame> {
+        use WindowFrameBound::{CurrentRow, Following, Preceding};
+        let at = span(self);
+        let refuse = |message: &str| Err(failure(SqlState::WINDOWING_ERROR, at, message));
+        let between = take(self, "between");
+        let start_bound = self.frame_bound()?;
+        let end_bound = if between {
+            expect(self, "and")?;
+            Some(self.frame_bound()?)
+        } else {
+            None
+        };
+        match (&start_bound, &end_bound) {
+            (Following(None), _) => return refuse("frame start cannot be UNBOUNDED FOLLOWING"),
+            (_, Some(Preceding(None))) => return refuse("frame end cannot be UNBOUNDED PRECEDING"),
+            (Following(_), None) => return refuse("frame starting from following row cannot end with current row"),
+            (CurrentRow, Some(Preceding(_))) => {
+                return refuse("frame starting from current row cannot have preceding rows");
+            }
+            (Following(_), Some(Preceding(_) | CurrentRow)) => {
+                return refuse("frame starting from following row cannot have preceding rows");
+            }
+            _ => {}
+        }
+        if word(self) == "exclude" {
+            if !take_all(self, &["exclude", "no", "others"]) {
+                return unsupported(self, "EXCLUDE in a window frame");
+            }
+        }
+        Ok(WindowFrame { units, start_bound, end_bound })
+    }
+
+    fn frame_bound(&mut self) -> Parse<WindowFrameBound> {
+        if take_all(self, &["current", "row"]) {
+            return Ok(WindowFrameBound::CurrentRow);
+        }
+        let offset = match word(self) {
+            "unbounded" if matches!(word_at(self, 1), "preceding" | "following") => {
+                self.advance_token();
+                None
+            }
+            _ => Some(Box::new(self.expr()?)),
+        };
+        if take(self, "preceding") {
+            Ok(WindowFrameBound::Preceding(offset))
+        } else {
+            expect(self, "following")?;
+            Ok(WindowFrameBound::Following(offset))
+        }
+    }
+
+    /// A table of FROM with its joins.
+    pub(super) fn table_with_joins(&mut self) -> Parse<TableWithJoins> {
+        self.deeper(|g| {
+            let relation = g.table_factor()?;
+            let mut joins = Vec::new();
+            while let Some(join) = g.join()? {
+                joins.push(join);
+            }
+            Ok(TableWithJoins { relation, joins })
+        })
+    }
+
+    fn at_join(&self) -> bool {
+        matches!(word(self), "join" | "inner" | "left" | "right" | "full" | "cross" | "natural")
+    }
+
+    /// One join, if one is next.
+    fn join(&mut self) -> Parse<Option<Join>> {
+        if !self.at_join() {
+            return Ok(None);
+        }
+        if take(self, "cross") {
+            expect(self, "join")?;
+            let relation = self.table_factor()?;
+            let join_operator = JoinOperator::CrossJoin(JoinConstraint::None);
+            return Ok(Some(Join { relation, global: false, join_operator }));
+        }
+        let natural = take(self, "natural");
+        let operator: fn(JoinConstraint) -> JoinOperator = match word(self) {
+            "left" => JoinOperator::Left,
+            "right" => JoinOperator::Right,
+            "full" => JoinOperator::FullOuter,
+            _ => JoinOperator::Inner,
+        };
+        if matches!(word(self), "left" | "right" | "full") {
+            self.advance_token();
+            take(self, "outer");
+        } else {
+            take(self, "inner");
+        }
+        expect(self, "join")?;
+        let mut relation = self.table_factor()?;
+        if natural {
+            let join_operator = operator(JoinConstraint::Natural);
+            return Ok(Some(Join { relation, global: false, join_operator }));
+        }
+        // `a JOIN b JOIN c ON .. ON ..`: the inner join is the right side of the outer one.
+        if self.at_join() {
+            let mut joins = Vec::new();
+            self.deeper(|g| {
+                while g.at_join() {
+                    joins.extend(g.join()?);
+                }
+                Ok(())
+            })?;
+            let table_with_joins = Box::new(TableWithJoins { relation, joins });
+            relation = TableFactor::NestedJoin { table_with_joins, alias: None };
+        }
+        let constraint = if take(self, "on") {
+            JoinConstraint::On(self.expr()?)
+        } else {
+            expect(self, "using")?;
+            let columns = self.paren_list(|g| column_id(g))?;
+            if word(self) == "as" {
+                return unsupported(self, "an alias of JOIN USING");
+            }
+            JoinConstraint::Using(columns.into_iter().map(|c| ObjectName::from(vec![c])).collect())
+        };
+        Ok(Some(Join { relation, global: false, join_operator: operator(constraint) }))
+    }
+
+    fn table_factor(&mut self) -> Parse<TableFactor> {
+        if *token(self) == Token::LParen {
+            return self.deeper(Self::parenthesised_factor);
+        }
+        let lateral = take(self, "lateral");
+        if lateral && *token(self) == Token::LParen {
+            let subquery = self.parenthesised_query()?;
+            let alias = self.table_alias()?;
+            return Ok(TableFactor::Derived { lateral, subquery, alias, sample: None });
+        }
+        let paren = *token_at(self, 1) == Token::LParen;
+        match word(self) {
+            "rows" if word_at(self, 1) == "from" && *token_at(self, 2) == Token::LParen => {
+                return self.rows_from(lateral);
+            }
+            "json_table" if paren => return unsupported(self, "JSON_TABLE"),
+            "xmltable" if paren => return unsupported(self, "XMLTABLE"),
+            _ => {}
+        }
+        if self.at_function_factor() {
+            return self.function_factor(lateral);
+        }
+        if lateral {
+            let first = label(self)?;
+            let name = qualified(self, first)?;
+            return self.named_function_factor(name, true);
+        }
+        if word(self) == "only" {
+            let name = self.relation_name()?;
+            let alias = self.table_alias()?;
+            return self.sampled(name, alias);
+        }
+        let first = match token(self) {
+            Token::Word(_) if paren && !is_column_id(self) => nonreserved(self)?,
+            _ => column_id(self)?,
+        };
+        let name = qualified(self, first)?;
+        if *token(self) == Token::LParen {
+            return self.named_function_factor(name, false);
+        }
+        take_token(self, &Token::Mul);
+        let alias = self.table_alias()?;
+        self.sampled(name, alias)
+    }
+
+    /// Whether a SQL function without ordinary call syntax stands in FROM.
+    fn at_function_factor(&self) -> bool {
+        let paren = *token_at(self, 1) == Token::LParen;
+        match word(self) {
+            "current_date" | "current_time" | "current_timestamp" | "localtime" | "localtimestamp" | "current_role"
+            | "current_user" | "session_user" | "system_user" | "user" | "current_catalog" => true,
+            "current_schema" => !paren,
+            "cast" | "extract" | "overlay" | "position" | "substring" | "trim" | "normalize" | "coalesce"
+            | "greatest" | "least" | "nullif" | "treat" | "json_object" | "json_array" | "json_value"
+            | "json_query" | "json_exists" | "json_scalar" | "json_serialize" | "json" => paren,
+            _ => false,
+        }
+    }
+
+    fn function_factor(&mut self, _lateral: bool) -> Parse<TableFactor> {
+        let expr = self.prefix()?;
+        if word(self) == "with" && word_at(self, 1) == "ordinality" {
+            return unsupported(self, "WITH ORDINALITY of this function");
+        }
+        let alias = self.table_alias()?;
+        Ok(TableFactor::TableFunction { expr, alias })
+    }
+
+    fn named_function_factor(&mut self, name: ObjectName, lateral: bool) -> Parse<TableFactor> {
+        let place = span(self);
+        let Expr::Function(function) = self.function(name)? else { return Err(syntax_at(place)) };
+        let FunctionArguments::List(list) = function.args else { return Err(syntax_at(place)) };
+        let plain = list.clauses.is_empty() && list.duplicate_treatment.is_none() && function.filter.is_none();
+        if !plain || function.over.is_some() || !function.within_group.is_empty() {
+            return unsupported(self, "aggregate syntax in FROM");
+        }
+        let with_ordinality = take_all(self, &["with", "ordinality"]);
+        let alias = self.function_alias(&function.name)?;
+        Ok(TableFactor::Function { lateral, name: function.name, args: list.args, with_ordinality, alias })
+    }
+
+    /// `ROWS FROM (f(...), ...)`.
+    fn rows_from(&mut self, lateral: bool) -> Parse<TableFactor> {
+        let at = span(self);
+        self.advance_token();
+        self.advance_token();
+        let args = self.paren_list(|g| {
+            let expr = g.prefix()?;
+            if word(g) == "as" {
+                return unsupported(g, "a column definition list in ROWS FROM");
+            }
+            Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
+        })?;
+        let name = ObjectName::from(vec![Ident { value: ROWS_FROM.into(), quote_style: Some('"'), span: at }]);
+        let with_ordinality = take_all(self, &["with", "ordinality"]);
+        let alias = self.table_alias()?;
+        Ok(TableFactor::Function { lateral, name, args, with_ordinality, alias })
+    }
+
+    /// `( query )`, `( joined table )`, any of them in more parentheses.
+    fn parenthesised_factor(&mut self) -> Parse<TableFactor> {
+        self.advance_token();
+        if self.at_query() {
+            let subquery = self.query()?;
+            expect_token(self, &Token::RParen)?;
+            let alias = self.table_alias()?;
+            return Ok(TableFactor::Derived { lateral: false, subquery, alias, sample: None });
+        }
+        let nested = *token(self) == Token::LParen;
+        let inner = self.table_with_joins()?;
+        let closed = *token(self) == Token::RParen;
+        match inner {
+            // `((query) UNION ...)` and `((query))`.
+            TableWithJoins { relation: TableFactor::Derived { subquery, alias: None, lateral: false, .. }, joins }
+                if nested && joins.is_empty() =>
+            {
+                let subquery = if closed { subquery } else { self.query_after(subquery)? };
+                expect_token(self, &Token::RParen)?;
+                let alias = self.table_alias()?;
+                Ok(TableFactor::Derived { lateral: false, subquery, alias, sample: None })
+            }
+            inner => {
+                let joined = !inner.joins.is_empty()
+                    || (nested && matches!(inner.relation, TableFactor::NestedJoin { alias: None, .. }));
+                if !joined {
+                    return unexpected(self);
+                }
+                expect_token(self, &Token::RParen)?;
+                let alias = self.table_alias()?;
+                Ok(TableFactor::NestedJoin { table_with_joins: Box::new(inner), alias })
+            }
+        }
+    }
+
+    /// A table's name with ONLY or `*`.
+    pub(super) fn relation_name(&mut self) -> Parse<ObjectName> {
+        if take(self, "only") {
+            if take_token(self, &Token::LParen) {
+                let name = object_name(self)?;
+                expect_token(self, &Token::RParen)?;
+                return Ok(name);
+            }
+            return object_name(self);
+        }
+        let name = object_name(self)?;
+        take_token(self, &Token::Mul);
+        Ok(name)
+    }
+
+    /// `[AS] alias [(columns)]`, if it is next.
+    pub(super) fn table_alias(&mut self) -> Parse<Option<TableAlias>> {
+        let explicit = take(self, "as");
+        if !explicit && !is_column_id(self) {
+            return Ok(None);
+        }
+        let name = column_id(self)?;
+        let columns = self.optional_columns()?;
+        let columns = columns.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
+        Ok(Some(TableAlias { explicit, name, columns, at: None }))
+    }
+
+    /// The alias of a function: its columns may have types.
+    fn function_alias(&mut self, function: &ObjectName) -> Parse<Option<TableAlias>> {
+        let explicit = take(self, "as");
+        let name = if explicit && *token(self) == Token::LParen {
+            match function.0.last().and_then(|part| part.as_ident()) {
+                Some(name) => name.clone(),
+                None => return unexpected(self),
+            }
+        } else if explicit || is_column_id(self) {
+            column_id(self)?
+        } else {
+            return Ok(None);
+        };
+        let mut columns = Vec::new();
+        if *token(self) == Token::LParen {
+            columns = self.paren_list(|g| {
+                let name = column_id(g)?;
+                let data_type =
+                    if matches!(token(g), Token::Comma | Token::RParen) { None } else { Some(g.data_type()?) };
+                Ok(TableAliasColumnDef { name, data_type })
+            })?;
+        }
+        Ok(Some(TableAlias { explicit, name, columns, at: None }))
+    }
+
+    /// TABLESAMPLE, if it is next.
+    fn sampled(&mut self, name: ObjectName, alias: Option<TableAlias>) -> Parse<TableFactor> {
+        let mut factor = plain_table(name, alias);
+        if !take(self, "tablesample") {
+            return Ok(factor);
+        }
+        let at = span(self);
+        let method = match word(self) {
+            "bernoulli" => TableSampleMethod::Bernoulli,
+            "system" => TableSampleMethod::System,
+            other => {
+                let message = format!("tablesample method {other} does not exist");
+                return Err(failure(SqlState::UNDEFINED_OBJECT, at, &message));
+            }
+        };
+        self.advance_token();
+        expect_token(self, &Token::LParen)?;
+        let value = self.expr()?;
+        expect_token(self, &Token::RParen)?;
+        let seed = if take(self, "repeatable") {
+            expect_token(self, &Token::LParen)?;
+            let place = span(self);
+            let Expr::Value(value) = self.expr()? else {
+                let message = "an expression as the seed of TABLESAMPLE is not supported yet";
+                return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, place, message));
+            };
+            expect_token(self, &Token::RParen)?;
+            Some(TableSampleSeed { modifier: TableSampleSeedModifier::Repeatable, value: value })
+        } else {
+            None
+        };
+        if let TableFactor::Table { sample, .. } = &mut factor {
+            *sample = Some(TableSampleKind::AfterTableAlias(Box::new(TableSample {
+                modifier: TableSampleModifier::TableSample,
+                name: Some(method),
+                quantity: Some(TableSampleQuantity { parenthesized: true, value, unit: None }),
+                seed,
+                bucket: None,
+                offset: None,
+            })));
+        }
+        Ok(factor)
+    }
+}
+
+fn members(item: Expr) -> Vec<Expr> {
+    match item {
+        Expr::Tuple(items) => items,
+        Expr::Nested(inner) => vec![*inner],
+        other => vec![other],
+    }
+}
+
+fn wildcard_options(wildcard_token: AttachedToken) -> WildcardAdditionalOptions {
+    WildcardAdditionalOptions { wildcard_token, ..WildcardAdditionalOptions::default() }
+}
+
+/// A table of FROM.
+pub(super) fn plain_table(name: ObjectName, alias: Option<TableAlias>) -> TableFactor {
+    TableFactor::Table {
+        name,
+        alias,
+        args: None,
+        with_hints: Vec::new(),
+        version: None,
+        with_ordinality: false,
+        partitions: Vec::new(),
+        json_path: None,
+        sample: None,
+        index_hints: Vec::new(),
+    }
+}
