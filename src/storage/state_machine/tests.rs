@@ -8,15 +8,15 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 
+use super::StateMachine;
+use crate::document::Oid;
+use crate::error::{Error, SqlState};
 use crate::storage::backend::{Space, StorageBackend};
 use crate::storage::catalog::{Entry, Index};
 use crate::storage::command::{Command, Expect, Mutation, Outcome, Position};
 use crate::storage::memory::MemoryBackend;
 use crate::storage::snapshot::ScanOptions;
 use crate::storage::testing::*;
-use super::StateMachine;
-use crate::document::Oid;
-use crate::error::{Error, SqlState};
 
 const T: Oid = 16384;
 const T_PKEY: Oid = 16390;
