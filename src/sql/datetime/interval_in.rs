@@ -54,6 +54,7 @@ fn unit(word: &str) -> Option<Unit> {
 /// The sum being read.
 #[derive(Default)]
 struct Sum {
+    years: i32,
     interval: Interval,
     seen: u32,
 }
@@ -103,7 +104,8 @@ impl Sum {
     /// `value.part` units.
     fn add(&mut self, value: i64, part: f64, unit: Unit) -> Parsed<()> {
         let years = |sum: &mut Self, scale: i64| {
-            sum.months(value, scale * 12)?;
+            let years = value.checked_mul(scale).and_then(|n| n.checked_add(i64::from(sum.years)));
+            sum.years = years.and_then(|n| i32::try_from(n).ok()).ok_or(Bad::FieldOverflow)?;
             sum.months((part * (scale * 12) as f64).round_ties_even() as i64, 1)
         };
         match unit {
@@ -129,6 +131,12 @@ impl Sum {
             Unit::Century => years(self, 100),
             Unit::Millennium => years(self, 1000),
         }
+    }
+
+    /// The sum with its years as months.
+    fn total(self) -> Parsed<Interval> {
+        let months = self.years.checked_mul(12).and_then(|months| months.checked_add(self.interval.months));
+        Ok(Interval { months: months.ok_or(Bad::Range)?, ..self.interval })
     }
 
     /// Notes a unit; naming one twice is an error.
@@ -233,12 +241,12 @@ fn words(fields: &[(String, Kind)], range: i32, style: IntervalStyle) -> Parsed<
         return Ok(infinite);
     }
     if ago {
-        let i = sum.interval;
+        let i = sum.total()?;
         let negated = (i.months.checked_neg(), i.days.checked_neg(), i.micros.checked_neg());
         let (Some(months), Some(days), Some(micros)) = negated else { return Err(Bad::FieldOverflow) };
         return Ok(Interval { months, days, micros });
     }
-    Ok(sum.interval)
+    sum.total()
 }
 
 /// What a number without a unit counts.
@@ -385,7 +393,7 @@ fn iso8601(text: &str) -> Parsed<Interval> {
         }
         have_field = true;
     }
-    Ok(sum.interval)
+    sum.total()
 }
 
 /// The second and third number of the extended form.

@@ -9,10 +9,21 @@ mod abbreviations;
 pub(crate) mod arithmetic;
 pub(crate) mod calendar;
 pub(crate) mod casts;
+mod fields;
 pub mod format;
+mod from_char;
+mod functions;
 pub mod interval_in;
+mod number_format;
 pub(crate) mod operators;
 pub mod parse;
+mod template;
+mod to_char;
 mod token;
 pub(crate) mod typmod;
 pub mod zone;
+
+/// The functions of dates, times and intervals.
+pub fn functions() -> &'static [super::function::Function] {
+    functions::FUNCTIONS
+}

@@ -18,6 +18,8 @@ pub(super) enum Bad {
     /// A month or day is out of range, which another DateStyle might cure.
     OrderOverflow,
     IntervalOverflow,
+    /// Each field fits, the value does not.
+    Range,
     ZoneOverflow,
     Zone(String),
 }
@@ -35,6 +37,7 @@ impl Bad {
             Self::IntervalOverflow => {
                 err!(INTERVAL_FIELD_OVERFLOW, "interval field value out of range: \"{text}\"")
             }
+            Self::Range => err!(DATETIME_FIELD_OVERFLOW, "{type_name} out of range"),
             Self::ZoneOverflow => {
                 err!(INVALID_TIME_ZONE_DISPLACEMENT_VALUE, "time zone displacement out of range: \"{text}\"")
             }
@@ -544,7 +547,7 @@ impl<'a> Reader<'a> {
             found |= next;
         }
         self.text_month = before;
-        if mask & !(DAY_OF_YEAR | ZONE | ERA | WEEKDAY | MERIDIAN | TIME | DST) != DATE {
+        if mask & !(DAY_OF_YEAR | ZONE) != DATE {
             return Err(Bad::Format);
         }
         Ok(found)

@@ -35,7 +35,9 @@ fn posix(name: &str) -> Option<TimeZone> {
             name.split_at(end)
         }
     };
-    if abbreviation.len() < 3 {
+    // Without an abbreviation there is the offset itself, whose sign is POSIX's all the same.
+    let bare = abbreviation.is_empty() && rest.starts_with(['+', '-']);
+    if abbreviation.len() < 3 && !bare {
         return None;
     }
     let (west, digits) = match rest.as_bytes().first()? {
@@ -50,7 +52,8 @@ fn posix(name: &str) -> Option<TimeZone> {
         }
         seconds += part.parse::<i32>().ok()? * unit;
     }
-    (seconds <= 167 * 3600).then(|| TimeZone::Fixed(-west * seconds, abbreviation.to_uppercase()))
+    (seconds <= 167 * 3600)
+        .then(|| TimeZone::Fixed(-west * seconds, if bare { name.to_string() } else { abbreviation.to_uppercase() }))
 }
 
 /// Seconds east of Greenwich and daylight saving of an abbreviation (lower case).

@@ -64,7 +64,10 @@ impl<'a> Scanner<'a> {
                 break;
             }
             if dims.len() >= DIMENSIONS_MAX {
-                return Err(too_many_dimensions(dims.len() + 1));
+                return Err(err!(
+                    PROGRAM_LIMIT_EXCEEDED,
+                    "number of array dimensions exceeds the maximum allowed ({DIMENSIONS_MAX})"
+                ));
             }
             let missing =
                 |scanner: &Self| scanner.malformed("\"[\" must introduce explicitly-specified array dimensions.");
@@ -211,7 +214,10 @@ pub(crate) fn array_in(element: Type, text: &str, context: &EvalContext) -> Resu
                     return Err(scanner.malformed("Unexpected \"{\" character."));
                 }
                 if counts.len() >= DIMENSIONS_MAX {
-                    return Err(too_many_dimensions(counts.len() + 1));
+                    return Err(err!(
+                        PROGRAM_LIMIT_EXCEEDED,
+                        "number of array dimensions exceeds the maximum allowed ({DIMENSIONS_MAX})"
+                    ));
                 }
                 counts.push(0);
                 if counts.len() > lengths.len() {

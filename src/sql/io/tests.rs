@@ -38,26 +38,29 @@ fn call(function: &Function, args: &[Datum], context: &EvalContext) -> Result<Da
     }
 }
 
+/// The operator or function of a name: an exact match, else a polymorphic one.
 fn resolve(name: &str, args: &[Type]) -> &'static Function {
-    let fits = |declared: &Type, given: &Type| {
-        declared.oid == given.oid
-            || types::is_polymorphic(declared.oid)
-            || declared.oid == Type::ANY.oid
-            || (declared.oid == Type::TEXT.oid && given.oid == Type::VARCHAR.oid)
+    let exact = |declared: &Type, given: &Type| declared.oid == given.oid;
+    let loose = |declared: &Type, given: &Type| match *declared {
+        Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY => types::by_oid(given.oid).unwrap().is_array(),
+        Type::ANYELEMENT | Type::ANY => true,
+        Type::ANYCOMPATIBLE | Type::ANYNONARRAY => !types::by_oid(given.oid).unwrap().is_array(),
+        declared => declared.oid == given.oid,
     };
-    let operator = operators::find(name).iter().find(|o| match (o.left, args) {
-        (Some(left), [a, b]) => fits(&left, a) && fits(&o.right, b),
-        (None, [a]) => fits(&o.right, a),
-        _ => false,
-    });
-    operator
-        .map(|o| o.function)
-        .or_else(|| {
-            let same =
-                |f: &&&'static Function| f.args.len() == args.len() && f.args.iter().zip(args).all(|(a, b)| fits(a, b));
-            functions::find(name).iter().find(same).copied()
-        })
-        .unwrap_or_else(|| panic!("no {name}{args:?}"))
+    for fits in [exact as fn(&Type, &Type) -> bool, loose] {
+        let operator = operators::find(name).iter().find(|o| match (o.left, args) {
+            (Some(left), [a, b]) => fits(&left, a) && fits(&o.right, b),
+            (None, [a]) => fits(&o.right, a),
+            _ => false,
+        });
+        let all =
+            |f: &&&'static Function| f.args.len() == args.len() && f.args.iter().zip(args).all(|(a, b)| fits(a, b));
+        let function = operator.map(|o| o.function).or_else(|| functions::find(name).iter().find(all).copied());
+        if let Some(function) = function {
+            return function;
+        }
+    }
+    panic!("no {name}{args:?}")
 }
 
 fn run(name: &str, types: &[Type], args: &[&str], context: &EvalContext) -> Result<String> {
@@ -179,6 +182,16 @@ fn operators_and_casts() {
 #[test]
 fn datetime_input_and_output() {
     check(include_str!("cases/datetime.txt"), &mut context());
+}
+
+#[test]
+fn datetime_functions() {
+    check(include_str!("cases/datetime_functions.txt"), &mut context());
+}
+
+#[test]
+fn templates() {
+    check(include_str!("cases/templates.txt"), &mut context());
 }
 
 /// Bytes that no client should send: errors, never panics.
