@@ -79,7 +79,21 @@ fn is_numeric(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
     !matches!(
         lower.as_str(),
-        "a.d." | "a.m." | "ad" | "am" | "b.c." | "bc" | "day" | "dy" | "fx" | "month" | "mon" | "of" | "p.m." | "pm" | "rm"
+        "a.d."
+            | "a.m."
+            | "ad"
+            | "am"
+            | "b.c."
+            | "bc"
+            | "day"
+            | "dy"
+            | "fx"
+            | "month"
+            | "mon"
+            | "of"
+            | "p.m."
+            | "pm"
+            | "rm"
             | "tz"
     )
 }
@@ -125,8 +139,9 @@ impl<'a> Reader<'a> {
         };
         if length <= signed {
             let shown: String = self.rest.chars().take(width.max(1)).collect();
-            return Err(format_error(format!("invalid value \"{shown}\" for \"{name}\""))
-                .detail("Value must be an integer."));
+            return Err(
+                format_error(format!("invalid value \"{shown}\" for \"{name}\"")).detail("Value must be an integer.")
+            );
         }
         let (number, rest) = self.rest.split_at(length);
         self.rest = rest;
@@ -139,9 +154,7 @@ impl<'a> Reader<'a> {
 
     /// One of some words, in any case; the longest that fits.
     fn word(&mut self, words: &[&str], name: &str) -> Result<usize> {
-        let fits = |word: &&str| {
-            self.rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
-        };
+        let fits = |word: &&str| self.rest.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word));
         let found = (0..words.len()).filter(|i| fits(&words[*i])).max_by_key(|i| words[*i].len());
         match found {
             Some(index) => {
@@ -209,7 +222,22 @@ impl<'a> Reader<'a> {
         let lower = name.to_ascii_lowercase();
         let gregorian = matches!(
             lower.as_str(),
-            "ddd" | "dd" | "d" | "day" | "dy" | "mm" | "mon" | "month" | "rm" | "ww" | "w" | "cc" | "yyyy" | "yyy" | "yy" | "y"
+            "ddd"
+                | "dd"
+                | "d"
+                | "day"
+                | "dy"
+                | "mm"
+                | "mon"
+                | "month"
+                | "rm"
+                | "ww"
+                | "w"
+                | "cc"
+                | "yyyy"
+                | "yyy"
+                | "yy"
+                | "y"
                 | "y,yyy"
         );
         let iso = matches!(lower.as_str(), "iddd" | "id" | "iw" | "iyyy" | "iyy" | "iy" | "i");
@@ -281,7 +309,8 @@ impl<'a> Reader<'a> {
                 put(&mut self.fields.month, month, name)?;
             }
             "day" | "dy" => {
-                let names: Vec<&str> = WEEKDAYS.iter().map(|day| if lower == "dy" { &day[..3] } else { *day }).collect();
+                let names: Vec<&str> =
+                    WEEKDAYS.iter().map(|day| if lower == "dy" { &day[..3] } else { *day }).collect();
                 let weekday = self.word(&names, name)? as i32 + 1;
                 put(&mut self.fields.weekday, weekday, name)?;
             }

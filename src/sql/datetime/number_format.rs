@@ -131,9 +131,8 @@ fn picture(nodes: &[Node]) -> Result<Picture> {
                     return Err(syntax("cannot use \"EEEE\" twice"));
                 }
                 if p.blank || p.fill || p.lsign || p.bracket || p.minus || p.plus || p.roman || p.shifted {
-                    return Err(syntax("\"EEEE\" is incompatible with other formats").detail(
-                        "\"EEEE\" may only be used together with digit and decimal point patterns.",
-                    ));
+                    return Err(syntax("\"EEEE\" is incompatible with other formats")
+                        .detail("\"EEEE\" may only be used together with digit and decimal point patterns."));
                 }
                 p.exponent = true;
             }

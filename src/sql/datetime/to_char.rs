@@ -272,7 +272,11 @@ impl Moment {
             [first, ..] if first.is_ascii_lowercase() => text.to_lowercase(),
             _ => text.to_string(),
         };
-        if matches!(lower, "mon" | "dy") { out.push_str(&text) } else { name(&text, keyword, out) }
+        if matches!(lower, "mon" | "dy") {
+            out.push_str(&text)
+        } else {
+            name(&text, keyword, out)
+        }
         Ok(())
     }
 }

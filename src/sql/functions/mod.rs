@@ -55,7 +55,11 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend(array::lists());
     lists.extend(json::lists());
     lists.extend([misc::LIST, hash::LIST, window::LIST]);
-    lists.extend([crate::sql::operators::functions(), crate::sql::casts::functions(), crate::sql::datetime::functions()]);
+    lists.extend([
+        crate::sql::operators::functions(),
+        crate::sql::casts::functions(),
+        crate::sql::datetime::functions(),
+    ]);
     lists
 }
 
