@@ -60,8 +60,7 @@ struct LocalProposer(Arc<Engine>);
 
 impl Proposer for LocalProposer {
     fn propose(&self, command: Command) -> BoxFuture<'static, Result<Outcome>> {
-        let answer = self.0.submit(command);
-        Box::pin(async move { answer.await })
+        Box::pin(self.0.submit(command))
     }
 }
 

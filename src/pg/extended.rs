@@ -140,7 +140,7 @@ impl Connection {
                     Datum::Null
                 }
                 Some(bytes) => {
-                    param(*typ, format, bytes, &context).map_err(|e| in_param(e, index, &bind.portal, format))?
+                    param(*typ, format, bytes, &context).map_err(|e| in_param(e, index, &bind.portal, format, bytes.is_empty()))?
                 }
             };
             params.push(value);
@@ -293,10 +293,9 @@ impl Connection {
             // A row limit: the few rows of a point plan are kept, and sent as they are asked for.
             let mut rows: Vec<Vec<Datum>> = Vec::new();
             let result = session.execute_point(prepared, &portal.params, &mut rows)?;
-            return Some(result.map(|tag| {
+            return Some(result.inspect(|tag| {
                 let (stream, current) = (futures::stream::empty().boxed(), Some((Batch::Rows(rows), 0)));
-                portal.state = State::Running { stream, current, encoder, tag: rows_tag(&tag) };
-                tag
+                portal.state = State::Running { stream, current, encoder, tag: rows_tag(tag) };
             }));
         }
         let start = wire.output.len();
@@ -402,14 +401,20 @@ fn param(typ: Type, format: i16, bytes: &[u8], context: &dyn Fn() -> EvalContext
 }
 
 /// Says which parameter an error is about.
-fn in_param(error: Error, index: usize, portal: &str, format: i16) -> Error {
+fn in_param(error: Error, index: usize, portal: &str, format: i16, is_empty: bool) -> Error {
     let number = index + 1;
     if format == 1 && error.message() == "incorrect binary data format" {
         return Error::new(error.code(), format!("incorrect binary data format in bind parameter {number}"));
     }
     let portal = if portal.is_empty() { "unnamed portal".to_string() } else { format!("portal \"{portal}\"") };
     let mut error = error;
-    let place = format!("{portal} parameter ${number}");
+    // A text is shown as PostgreSQL shows it when it may not (log_parameter_max_length_on_error = 0).
+    let value = match (format, is_empty) {
+        (0, true) => " = ''",
+        (0, false) => " = '...'",
+        _ => "",
+    };
+    let place = format!("{portal} parameter ${number}{value}");
     let context = error.report_mut().context.take().map_or(place.clone(), |inner| format!("{inner}\n{place}"));
     error.context(context)
 }
