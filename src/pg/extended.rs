@@ -139,9 +139,8 @@ impl Connection {
                     check_format(format)?;
                     Datum::Null
                 }
-                Some(bytes) => {
-                    param(*typ, format, bytes, &context).map_err(|e| in_param(e, index, &bind.portal, format, bytes.is_empty()))?
-                }
+                Some(bytes) => param(*typ, format, bytes, &context)
+                    .map_err(|e| in_param(e, index, &bind.portal, format, bytes.is_empty()))?,
             };
             params.push(value);
         }
