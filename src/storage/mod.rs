@@ -33,7 +33,7 @@ mod split;
 mod state_machine;
 pub mod statistics;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use config::StorageConfig;
 pub use engine::{Engine, EngineStatus, Submission};

@@ -1,5 +1,5 @@
 //! Where to divide a table for a parallel scan: keys that the backend knows (file boundaries) and keys found by
-//! looking at evenly spaced places between the first and the last one, weighed by the bytes between them.
+//! bisecting the space between the first and the last one, weighed by the bytes between them.
 
 use std::ops::Bound;
 
@@ -9,10 +9,14 @@ use super::snapshot::{ScanOptions, Snapshot};
 use crate::document::Oid;
 use crate::error::Result;
 
-/// How many places are looked at for each part: more make the parts more even.
+/// How many candidates are wanted for each part: more make the parts more even.
 const PROBES_PER_PART: usize = 4;
+/// How many times in a row an empty half is left out.
+const BISECTIONS_MAX: usize = 16;
 /// A table below this size is not worth dividing.
 const ROWS_MIN: u64 = 1024;
+/// Below so many bytes on disk the backend's sizes say little.
+const WEIGHED_BYTES_MIN: u64 = 1 << 20;
 
 pub(crate) fn split_points(
     backend: &dyn StorageBackend,
@@ -29,13 +33,16 @@ pub(crate) fn split_points(
 }
 
 /// Ascending keys of the table, without its first.
-fn candidates(backend: &dyn StorageBackend, snapshot: &Snapshot, storage: Oid, parts: usize) -> Result<Vec<Vec<u8>>> {
-    let edge = |reverse| -> Result<Option<Vec<u8>>> {
-        let options = ScanOptions { reverse, bulk: false };
-        let mut rows = snapshot.scan(storage, Bound::Unbounded, Bound::Unbounded, options);
-        Ok(rows.advance()?.then(|| rows.key().to_vec()))
-    };
-    let (Some(first), Some(last)) = (edge(false)?, edge(true)?) else { return Ok(Vec::new()) };
+fn candidates(
+    backend: &dyn StorageBackend,
+    snapshot: &Snapshot,
+    storage: Oid,
+    parts: usize,
+) -> Result<Vec<Vec<u8>>> {
+    let table = TableKeys { snapshot, storage };
+    let first = table.edge(Bound::Unbounded, Bound::Unbounded, false)?;
+    let last = table.edge(Bound::Unbounded, Bound::Unbounded, true)?;
+    let (Some(first), Some(last)) = (first, last) else { return Ok(Vec::new()) };
     let (lower, upper) = key::oid_range(storage);
     let mut keys: Vec<Vec<u8>> = backend
         .known_keys(Space::Rows, &lower, upper.as_deref())?
@@ -43,21 +50,54 @@ fn candidates(backend: &dyn StorageBackend, snapshot: &Snapshot, storage: Oid, p
         .filter_map(|key| Some(key.get(4..)?.to_vec()))
         .filter(|key| *key > first && *key <= last)
         .collect();
-    let probes = (parts * PROBES_PER_PART).min(1024);
-    for i in 1..probes {
-        let place = interpolate(&first, &last, i as u64, probes as u64);
-        let mut rows = snapshot.scan(storage, Bound::Included(&place), Bound::Unbounded, ScanOptions::default());
-        if rows.advance()? && rows.key() > first.as_slice() {
-            keys.push(rows.key().to_vec());
-        }
-    }
+    let depth = (parts * PROBES_PER_PART).min(1024).ilog2();
+    table.bisect(first, last, depth, &mut keys)?;
     keys.sort_unstable();
     keys.dedup();
     Ok(keys)
 }
 
-/// The bytes in each interval that the candidates make (one more than there are candidates); all 1 when the backend
-/// has nothing on disk yet.
+/// The keys of a table, looked at one by one.
+struct TableKeys<'s> {
+    snapshot: &'s Snapshot,
+    storage: Oid,
+}
+
+impl TableKeys<'_> {
+    /// The first key between two bounds, or the last.
+    fn edge(&self, lower: Bound<&[u8]>, upper: Bound<&[u8]>, reverse: bool) -> Result<Option<Vec<u8>>> {
+        let mut rows = self.snapshot.scan(self.storage, lower, upper, ScanOptions { reverse, bulk: false });
+        Ok(rows.advance()?.then(|| rows.key().to_vec()))
+    }
+
+    /// Divides the space between two keys in half, `depth` times. A half without keys (letters and digits leave most of
+    /// it empty) is left out first.
+    fn bisect(&self, mut first: Vec<u8>, mut last: Vec<u8>, depth: u32, found: &mut Vec<Vec<u8>>) -> Result<()> {
+        for _ in 0..BISECTIONS_MAX {
+            let middle = interpolate(&first, &last);
+            if depth == 0 || middle <= first {
+                break;
+            }
+            let above = self.edge(Bound::Included(&middle), Bound::Included(&last), false)?;
+            let below = self.edge(Bound::Included(&first), Bound::Excluded(&middle), true)?;
+            let (Some(above), Some(below)) = (above, below) else { break };
+            match (below == first, above == last) {
+                (true, true) => break,
+                (true, false) => first = above,
+                (false, true) => last = below,
+                (false, false) => {
+                    self.bisect(first, below, depth - 1, found)?;
+                    found.push(above.clone());
+                    return self.bisect(above, last, depth - 1, found);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes in each interval that the candidates make (one more than there are candidates); all 1 when most of the
+/// table is not on disk yet, or is a few blocks there.
 fn weights(backend: &dyn StorageBackend, storage: Oid, candidates: &[Vec<u8>]) -> Result<Vec<u64>> {
     let (start, end) = key::oid_range(storage);
     let mut edges: Vec<Option<Vec<u8>>> = vec![Some(start)];
@@ -68,7 +108,7 @@ fn weights(backend: &dyn StorageBackend, storage: Oid, candidates: &[Vec<u8>]) -
         let lower = pair[0].as_deref().unwrap_or_default();
         out.push(backend.approximate_bytes(Space::Rows, lower, pair[1].as_deref())?);
     }
-    if out.iter().all(|weight| *weight == 0) {
+    if out.iter().sum::<u64>() < WEIGHED_BYTES_MIN {
         out.fill(1);
     }
     Ok(out)
@@ -89,8 +129,8 @@ fn choose(candidates: Vec<Vec<u8>>, weights: &[u64], parts: usize) -> Vec<Vec<u8
     chosen
 }
 
-/// The bytes that lie i/n of the way from one key to another, looking at the eight bytes after what they share.
-fn interpolate(first: &[u8], last: &[u8], i: u64, n: u64) -> Vec<u8> {
+/// The bytes that lie halfway between two keys, looking at the eight bytes after what they share.
+fn interpolate(first: &[u8], last: &[u8]) -> Vec<u8> {
     let shared = first.iter().zip(last).take_while(|(a, b)| a == b).count();
     let number = |key: &[u8]| {
         let mut bytes = [0; 8];
@@ -100,9 +140,8 @@ fn interpolate(first: &[u8], last: &[u8], i: u64, n: u64) -> Vec<u8> {
         u64::from_be_bytes(bytes)
     };
     let (low, high) = (number(first), number(last));
-    let step = u128::from(high.saturating_sub(low)) * u128::from(i) / u128::from(n);
     let mut out = first[..shared].to_vec();
-    out.extend_from_slice(&(low + step as u64).to_be_bytes());
+    out.extend_from_slice(&(low + high.saturating_sub(low) / 2).to_be_bytes());
     out
 }
 
@@ -112,13 +151,13 @@ mod tests {
 
     #[test]
     fn interpolation_stays_between_the_keys() {
-        let (a, b) = (b"user:100".to_vec(), b"user:9".to_vec());
-        let mut previous = a.clone();
-        for i in 1..10 {
-            let key = interpolate(&a, &b, i, 10);
-            assert!(previous < key && key < b, "{key:?}");
-            previous = key;
+        let (mut a, b) = (b"user:100".to_vec(), b"user:9".to_vec());
+        for _ in 0..20 {
+            let key = interpolate(&a, &b);
+            assert!(a < key && key < b, "{key:?}");
+            a = key;
         }
+        assert_eq!(interpolate(b"a", b"a\0"), b"a\0\0\0\0\0\0\0\0");
     }
 
     #[test]
