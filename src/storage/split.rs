@@ -33,12 +33,7 @@ pub(crate) fn split_points(
 }
 
 /// Ascending keys of the table, without its first.
-fn candidates(
-    backend: &dyn StorageBackend,
-    snapshot: &Snapshot,
-    storage: Oid,
-    parts: usize,
-) -> Result<Vec<Vec<u8>>> {
+fn candidates(backend: &dyn StorageBackend, snapshot: &Snapshot, storage: Oid, parts: usize) -> Result<Vec<Vec<u8>>> {
     let table = TableKeys { snapshot, storage };
     let first = table.edge(Bound::Unbounded, Bound::Unbounded, false)?;
     let last = table.edge(Bound::Unbounded, Bound::Unbounded, true)?;
