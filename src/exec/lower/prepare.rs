@@ -1,0 +1,212 @@
+//! What is done once before a plan is lowered: parameters are put in place, closed subqueries are run and become
+//! constants, WITH definitions are run and become batches.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures::stream::TryStreamExt;
+
+use crate::document::{Array, Datum, Type};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::plan::{Cte, Expr, Rel, Subquery, SubqueryKind};
+
+use super::arrow::from_rows;
+use super::{Materialised, QueryContext, collect_rows, execute};
+
+/// Passes of a recursive query; a runaway one meets the memory limit or its time-out first.
+const RECURSION_MAX: u64 = u64::MAX;
+
+/// Puts the values of parameters in place.
+pub(crate) fn bind_params(plan: &mut Rel, params: &[Datum]) {
+    if params.is_empty() {
+        return;
+    }
+    plan.rewrite_exprs(&mut |expr| {
+        if let Expr::Param(index, typ) = expr
+            && let Some(value) = params.get(*index)
+        {
+            *expr = Expr::Const(value.clone(), *typ);
+        }
+    });
+}
+
+/// Runs WITH definitions and closed subqueries, outermost first, and puts their results in place.
+pub(crate) fn run_once<'a>(plan: &'a mut Rel, context: &'a Arc<QueryContext>) -> BoxFuture<'a, Result<()>> {
+    Box::pin(async move {
+        if let Rel::With { ctes, body } = plan {
+            for cte in std::mem::take(ctes) {
+                materialise(cte, context).await?;
+            }
+            let body = body.take();
+            *plan = body;
+            return run_once(plan, context).await;
+        }
+        if let Rel::Modify(modify) = plan {
+            let columns: Vec<_> = modify.returning.iter().flatten().map(|(id, e)| (*id, e.typ())).collect();
+            let rows = context.source.modify(modify, context.clone()).await?;
+            *plan = Rel::Values { rows: constants(rows, &columns), columns };
+            return Ok(());
+        }
+        let mut subqueries = Vec::new();
+        let mut inputs = Vec::new();
+        plan.for_each_expr_mut(|expr| closed_subqueries(expr, &mut subqueries));
+        for expr in subqueries {
+            let Expr::Subquery(subquery) = expr.take() else { continue };
+            *expr = constant(*subquery, context).await?;
+        }
+        plan.for_each_input_mut(|input| inputs.push(input));
+        for input in inputs {
+            run_once(input, context).await?;
+        }
+        Ok(())
+    })
+}
+
+fn constants(rows: Vec<Vec<Datum>>, columns: &[(u32, Type)]) -> Vec<Vec<Expr>> {
+    let row = |row: Vec<Datum>| row.into_iter().zip(columns).map(|(v, (_, typ))| Expr::Const(v, *typ)).collect();
+    rows.into_iter().map(row).collect()
+}
+
+/// The subqueries that do not depend on an outer row and whose answer is one value.
+fn closed_subqueries<'a>(expr: &'a mut Expr, found: &mut Vec<&'a mut Expr>) {
+    let closed = match &*expr {
+        Expr::Subquery(s) => s.plan.free_columns().is_empty() && (!matches!(s.kind, SubqueryKind::Quantified { .. } | SubqueryKind::Row { .. }) || as_membership(s).is_some()),
+        _ => false,
+    };
+    if closed {
+        found.push(expr);
+        return;
+    }
+    let mut children = Vec::new();
+    expr.for_each_child_mut(|child| children.push(child));
+    for child in children {
+        closed_subqueries(child, found);
+    }
+}
+
+/// `x = ANY (SELECT y)` as the outer expression, and the function that compares.
+pub(crate) fn as_membership(subquery: &Subquery) -> Option<(&Expr, &'static crate::sql::function::Function)> {
+    let SubqueryKind::Quantified { all: false, condition } = &subquery.kind else { return None };
+    let Expr::Call { function, args, .. } = condition else { return None };
+    let [left, Expr::Column(id, typ)] = args.as_slice() else { return None };
+    let plain = subquery.columns.len() == 1 && subquery.columns[0].0 == *id && super::expr::symbol(function) == Some("=");
+    let same = left.typ().oid == typ.oid && !left.free_columns().contains(id) && !left.contains_subquery();
+    (plain && same).then_some((left, *function))
+}
+
+/// Runs a closed subquery.
+async fn constant(mut subquery: Subquery, context: &Arc<QueryContext>) -> Result<Expr> {
+    let typ = subquery.typ;
+    let value = match &subquery.kind {
+        SubqueryKind::Exists => {
+            let mut stream = execute(&subquery.plan, &[], &[], context).await?;
+            let mut found = false;
+            while let Some(batch) = stream.try_next().await? {
+                if batch.num_rows() > 0 {
+                    found = true;
+                    break;
+                }
+            }
+            Datum::Bool(found)
+        }
+        SubqueryKind::Scalar => scalar(collect_rows(&subquery.plan, &subquery.columns, &[], context).await?)?,
+        SubqueryKind::Array => {
+            let element = subquery.columns.first().map_or(Type::TEXT, |(_, typ)| *typ);
+            array(collect_rows(&subquery.plan, &subquery.columns, &[], context).await?, element)?
+        }
+        SubqueryKind::Quantified { .. } | SubqueryKind::Row { .. } => {
+            let Some((left, equal)) = as_membership(&subquery) else {
+                return Ok(Expr::Subquery(Box::new(subquery)));
+            };
+            let left = left.clone();
+            let column = subquery.columns[0].1;
+            let rows = collect_rows(&subquery.plan, &subquery.columns, &[], context).await?;
+            let list: Vec<Expr> = rows.into_iter().flatten().map(|v| Expr::Const(v, column)).collect();
+            if list.is_empty() {
+                return Ok(Expr::Const(Datum::Bool(false), Type::BOOL));
+            }
+            subquery.plan = Rel::OneRow;
+            return Ok(Expr::InList { left: Box::new(left), list, equal, negated: false });
+        }
+    };
+    Ok(Expr::Const(value, typ))
+}
+
+/// The value of a scalar subquery's rows.
+pub(crate) fn scalar(mut rows: Vec<Vec<Datum>>) -> Result<Datum> {
+    match rows.len() {
+        0 => Ok(Datum::Null),
+        1 => rows.remove(0).into_iter().next().ok_or_else(|| Error::internal("a scalar subquery without a column")),
+        _ => Err(err!(CARDINALITY_VIOLATION, "more than one row returned by a subquery used as an expression")),
+    }
+}
+
+/// The array of a subquery's rows; arrays become a further dimension.
+pub(crate) fn array(rows: Vec<Vec<Datum>>, element: Type) -> Result<Datum> {
+    let values: Vec<Datum> = rows.into_iter().flatten().collect();
+    if !values.iter().any(|v| matches!(v, Datum::Array(_))) {
+        return Ok(Datum::Array(Box::new(Array::new(element.oid, values))));
+    }
+    let mut dims: Option<Vec<(i32, i32)>> = None;
+    let (mut flat, mut inner, count) = (Vec::new(), element.oid, values.len());
+    for value in values {
+        let Datum::Array(part) = value else {
+            return Err(err!(NULL_VALUE_NOT_ALLOWED, "cannot accumulate null arrays"));
+        };
+        if dims.as_ref().is_some_and(|d| *d != part.dims) {
+            return Err(err!(ARRAY_SUBSCRIPT_ERROR, "cannot accumulate arrays of different dimensionality"));
+        }
+        inner = part.element;
+        dims.get_or_insert(part.dims);
+        flat.extend(part.values);
+    }
+    let mut all = vec![(count as i32, 1)];
+    all.extend(dims.unwrap_or_default());
+    Ok(Datum::Array(Box::new(Array { element: inner, dims: all, values: flat })))
+}
+
+/// Runs a definition of WITH and keeps its rows.
+async fn materialise(cte: Cte, context: &Arc<QueryContext>) -> Result<()> {
+    let stream = execute(&cte.plan, &cte.columns, &[], context).await?;
+    let Some((term, term_columns, all)) = cte.recursive else {
+        let batches = stream.try_collect().await?;
+        context.set_cte(cte.id, Materialised { columns: cte.columns, batches });
+        return Ok(());
+    };
+    let types: Vec<Type> = cte.columns.iter().map(|(_, typ)| *typ).collect();
+    let output: Vec<(u32, Type)> = term_columns.iter().zip(&types).map(|(id, typ)| (*id, *typ)).collect();
+    let mut seen = std::collections::HashSet::new();
+    let mut keep_new = |rows: &mut Vec<Vec<Datum>>| {
+        if !all {
+            rows.retain(|row| seen.insert(super::set_operation::row_key(row, &types)));
+        }
+    };
+    let mut working = collect(stream, &types).await?;
+    keep_new(&mut working);
+    let mut result = Vec::new();
+    let mut passes = 0u64;
+    while !working.is_empty() && passes < RECURSION_MAX {
+        passes += 1;
+        context.cancel.check()?;
+        let batch = from_rows(&cte.columns, &working)?;
+        context.set_cte(cte.id, Materialised { columns: cte.columns.clone(), batches: vec![batch.clone()] });
+        result.push(batch);
+        let mut next = collect_rows(&term, &output, &[], context).await?;
+        keep_new(&mut next);
+        working = next;
+    }
+    context.set_cte(cte.id, Materialised { columns: cte.columns, batches: result });
+    Ok(())
+}
+
+async fn collect(
+    mut stream: futures::stream::BoxStream<'static, Result<arrow::record_batch::RecordBatch>>,
+    types: &[Type],
+) -> Result<Vec<Vec<Datum>>> {
+    let mut rows = Vec::new();
+    while let Some(batch) = stream.try_next().await? {
+        super::arrow::append_rows(&batch, types, &mut rows)?;
+    }
+    Ok(rows)
+}
