@@ -50,6 +50,7 @@ impl Extracted {
 #[derive(Default, Debug)]
 pub(crate) struct PushedPaths {
     columns: HashMap<ColumnId, Pushed>,
+    originals: HashMap<ColumnId, Expr>,
 }
 
 /// What is made of one jsonb column.
@@ -61,6 +62,11 @@ pub(crate) struct Pushed {
 }
 
 impl PushedPaths {
+    /// The expression that a column made here stands for.
+    pub(crate) fn original(&self, id: ColumnId) -> Option<&Expr> {
+        self.originals.get(&id)
+    }
+
     /// What is made of a column.
     pub(crate) fn of(&self, column: ColumnId) -> Option<&Pushed> {
         self.columns.get(&column)
@@ -122,6 +128,7 @@ pub(crate) fn push_down(plan: &mut Rel) -> PushedPaths {
                 let id = next;
                 next += 1;
                 pushed.columns.entry(column).or_default().paths.push(Extracted { id, path: path.clone() });
+                pushed.originals.insert(id, expr.clone());
                 id
             });
             *expr = Expr::Column(id, expr.typ());

@@ -48,17 +48,31 @@ pub(crate) fn run_once<'a>(plan: &'a mut Rel, context: &'a Arc<QueryContext>) ->
             *plan = Rel::Values { rows: constants(rows, &columns), columns };
             return Ok(());
         }
+        // Taken out and put back in the same order: the tree cannot be borrowed while a query runs.
         let mut subqueries = Vec::new();
-        let mut inputs = Vec::new();
-        plan.for_each_expr_mut(|expr| closed_subqueries(expr, &mut subqueries));
-        for expr in subqueries {
-            let Expr::Subquery(subquery) = expr.take() else { continue };
-            *expr = constant(*subquery, context).await?;
+        plan.for_each_expr_mut(|expr| take_closed(expr, &mut subqueries));
+        let mut answers = Vec::with_capacity(subqueries.len());
+        for subquery in subqueries {
+            answers.push(Some(constant(subquery, context).await?));
         }
-        plan.for_each_input_mut(|input| inputs.push(input));
-        for input in inputs {
+        if !answers.is_empty() {
+            plan.for_each_expr_mut(|expr| {
+                expr.rewrite_deep(&mut |e| {
+                    if let Expr::Param(index, _) = e
+                        && let Some(answer) = answers.get_mut(*index).and_then(Option::take)
+                    {
+                        *e = answer;
+                    }
+                })
+            });
+        }
+        let mut inputs = Vec::new();
+        plan.for_each_input_mut(|input| inputs.push(input.take()));
+        for input in &mut inputs {
             run_once(input, context).await?;
         }
+        let mut inputs = inputs.into_iter();
+        plan.for_each_input_mut(|input| *input = inputs.next().expect("as many inputs as were taken"));
         Ok(())
     })
 }
@@ -68,21 +82,25 @@ fn constants(rows: Vec<Vec<Datum>>, columns: &[(u32, Type)]) -> Vec<Vec<Expr>> {
     rows.into_iter().map(row).collect()
 }
 
-/// The subqueries that do not depend on an outer row and whose answer is one value.
-fn closed_subqueries<'a>(expr: &'a mut Expr, found: &mut Vec<&'a mut Expr>) {
-    let closed = match &*expr {
-        Expr::Subquery(s) => s.plan.free_columns().is_empty() && (!matches!(s.kind, SubqueryKind::Quantified { .. } | SubqueryKind::Row { .. }) || as_membership(s).is_some()),
-        _ => false,
+/// Takes out the subqueries that do not depend on an outer row and have one answer, leaving numbered places (parameters
+/// are bound already, so that their form is free).
+fn take_closed(expr: &mut Expr, taken: &mut Vec<Subquery>) {
+    let one_answer = |s: &Subquery| match &s.kind {
+        SubqueryKind::Quantified { .. } | SubqueryKind::Row { .. } => as_membership(s).is_some(),
+        _ => true,
     };
-    if closed {
-        found.push(expr);
-        return;
-    }
-    let mut children = Vec::new();
-    expr.for_each_child_mut(|child| children.push(child));
-    for child in children {
-        closed_subqueries(child, found);
-    }
+    expr.replace(&mut |e| {
+        let Expr::Subquery(subquery) = e else { return false };
+        if !one_answer(subquery) || !subquery.plan.free_columns().is_empty() {
+            // What is closed inside is run when the outer one is.
+            return true;
+        }
+        let place = Expr::Param(taken.len(), subquery.typ);
+        if let Expr::Subquery(subquery) = std::mem::replace(e, place) {
+            taken.push(*subquery);
+        }
+        true
+    });
 }
 
 /// `x = ANY (SELECT y)` as the outer expression, and the function that compares.
