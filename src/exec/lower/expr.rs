@@ -37,8 +37,6 @@ pub(crate) fn symbol(function: &Function) -> Option<&'static str> {
 pub(crate) struct Scope<'a> {
     /// The input's columns: position and type.
     pub columns: HashMap<ColumnId, (usize, Type)>,
-    /// Values of the outer query's columns, for the one outer row that this plan is run for.
-    pub outer: &'a HashMap<ColumnId, (Datum, Type)>,
     /// The input's schema.
     pub schema: SchemaRef,
     /// What functions may know.
@@ -109,7 +107,7 @@ impl Scope<'_> {
     fn native(&self, expr: &Expr) -> Result<Option<Lowered>> {
         match expr {
             Expr::Const(value, typ) => self.literal(value, *typ),
-            Expr::Column(id, typ) => self.column(*id, *typ),
+            Expr::Column(id, _) => self.column(*id),
             Expr::Call { function, args, typ } => self.call(function, args, *typ),
             Expr::And(items) => self.connective(items, Operator::And),
             Expr::Or(items) => self.connective(items, Operator::Or),
@@ -156,15 +154,12 @@ impl Scope<'_> {
         }
     }
 
-    fn column(&self, id: ColumnId, typ: Type) -> Result<Option<Lowered>> {
+    fn column(&self, id: ColumnId) -> Result<Option<Lowered>> {
         if let Some((position, _)) = self.columns.get(&id) {
             let expr: Arc<dyn PhysicalExpr> = Arc::new(Column::new(self.schema.field(*position).name(), *position));
             return Ok(Some(Lowered { expr, safe: true }));
         }
-        match self.outer.get(&id) {
-            Some((value, _)) => self.literal(value, typ),
-            None => Err(Error::internal(format!("column c{id} is not in the input"))),
-        }
+        Err(Error::internal(format!("column c{id} is not in the input")))
     }
 
     fn connective(&self, items: &[Expr], operator: Operator) -> Result<Option<Lowered>> {
@@ -279,8 +274,6 @@ impl Scope<'_> {
 
     /// The row interpreter over the columns that the expression names.
     fn by_row(&self, expr: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
-        let mut expr = expr.clone();
-        self.bind_outer(&mut expr);
         let (mut ids, mut inputs, mut types): (Vec<ColumnId>, Vec<Arc<dyn PhysicalExpr>>, Vec<Type>) = Default::default();
         for id in expr.free_columns() {
             let Some((position, typ)) = self.columns.get(&id) else {
@@ -290,22 +283,7 @@ impl Scope<'_> {
             inputs.push(Arc::new(Column::new(self.schema.field(*position).name(), *position)));
             types.push(*typ);
         }
-        let compiled = eval::compile(&expr, &ids)?;
+        let compiled = eval::compile(expr, &ids)?;
         Ok(Arc::new(RowExpr::new(inputs, types, compiled, expr.typ(), self.context.clone())))
-    }
-
-    /// Puts the outer row's values in place.
-    fn bind_outer(&self, expr: &mut Expr) {
-        if self.outer.is_empty() {
-            return;
-        }
-        expr.rewrite(&mut |e| {
-            if let Expr::Column(id, typ) = e
-                && !self.columns.contains_key(id)
-                && let Some((value, _)) = self.outer.get(id)
-            {
-                *e = Expr::Const(value.clone(), *typ);
-            }
-        });
     }
 }

@@ -166,7 +166,6 @@ fn join_filter(lowering: &Lowering, left: &Relation, right: &Relation, condition
     let schema: Arc<Schema> = arrow::schema(&columns);
     let scope = Scope {
         columns: columns.iter().enumerate().map(|(i, (id, typ))| (*id, (i, *typ))).collect(),
-        outer: &lowering.outer,
         schema: schema.clone(),
         context: &lowering.context.eval,
     };

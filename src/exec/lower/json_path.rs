@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::document::{Datum, JsonbRef, Type};
+use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel};
 
 use super::arrow::Builder;
@@ -106,14 +107,18 @@ fn as_path(expr: &Expr) -> Option<(ColumnId, Path)> {
     }
 }
 
+/// The jsonb columns of the tables that a plan reads itself: those of its subqueries have a plan of their own.
+fn own_documents(plan: &Rel, documents: &mut HashSet<ColumnId>) {
+    if let Rel::Scan { columns, .. } = plan {
+        documents.extend(columns.iter().filter(|(_, _, typ)| typ.oid == Type::JSONB.oid).map(|(id, _, _)| *id));
+    }
+    guard(|| plan.for_each_input(|input| own_documents(input, documents)));
+}
+
 /// Replaces paths over the jsonb columns of tables by columns of their scans.
 pub(crate) fn push_down(plan: &mut Rel) -> PushedPaths {
     let mut documents = HashSet::new();
-    plan.walk(&mut |rel| {
-        if let Rel::Scan { columns, .. } = rel {
-            documents.extend(columns.iter().filter(|(_, _, typ)| typ.oid == Type::JSONB.oid).map(|(id, _, _)| *id));
-        }
-    });
+    own_documents(plan, &mut documents);
     let mut pushed = PushedPaths::default();
     if documents.is_empty() {
         return pushed;

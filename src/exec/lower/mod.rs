@@ -29,6 +29,7 @@ mod window;
 
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ::arrow::record_batch::RecordBatch;
@@ -99,6 +100,8 @@ pub(crate) struct QueryContext {
     pub parallelism: usize,
     /// WITH definitions that were run, and the working tables of recursive ones.
     ctes: Mutex<HashMap<u32, Arc<Materialised>>>,
+    /// The next id of a column that lowering makes; the binder's and the pushed-down paths' are below.
+    next_id: AtomicU32,
 }
 
 /// The rows of a WITH definition, under its own column ids.
@@ -110,7 +113,11 @@ pub(crate) struct Materialised {
 impl QueryContext {
     /// A context for one statement.
     pub(crate) fn new(eval: EvalContext, source: Arc<dyn TableSource>, task: Arc<TaskContext>, cancel: Arc<Cancel>, parallelism: usize) -> Arc<Self> {
-        Arc::new(Self { eval, source, task, cancel, parallelism, ctes: Mutex::default() })
+        Arc::new(Self { eval, source, task, cancel, parallelism, ctes: Mutex::default(), next_id: AtomicU32::new(1 << 31) })
+    }
+
+    fn new_column(&self) -> ColumnId {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
     }
 
     fn cte(&self, id: u32) -> Option<Arc<Materialised>> {

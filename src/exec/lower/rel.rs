@@ -1,6 +1,5 @@
 //! Relations: each node of the plan becomes operators over its input's operators.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::compute::SortOptions;
@@ -36,13 +35,11 @@ pub(crate) struct Relation {
     pub columns: Vec<(ColumnId, Type)>,
 }
 
-/// Lowers the relations of one statement, for one row of the outer query.
+/// Lowers the relations of one statement. The columns of outer queries are constants by now.
 #[derive(Clone)]
 pub(crate) struct Lowering {
     pub context: Arc<QueryContext>,
     pub pushed: Arc<PushedPaths>,
-    /// The outer row's values.
-    pub outer: Arc<HashMap<ColumnId, (Datum, Type)>>,
 }
 
 impl Relation {
@@ -54,7 +51,7 @@ impl Relation {
     /// The scope for expressions over this relation.
     pub(crate) fn scope<'a>(&self, lowering: &'a Lowering) -> Scope<'a> {
         let columns = self.columns.iter().enumerate().map(|(i, (id, typ))| (*id, (i, *typ))).collect();
-        Scope { columns, outer: &lowering.outer, schema: self.plan.schema(), context: &lowering.context.eval }
+        Scope { columns, schema: self.plan.schema(), context: &lowering.context.eval }
     }
 
     /// The position of a column.
@@ -93,12 +90,7 @@ pub(crate) fn project(input: Arc<dyn ExecutionPlan>, exprs: Vec<(Arc<dyn Physica
 impl Lowering {
     /// Lowers outermost plans.
     pub(crate) fn new(context: Arc<QueryContext>, pushed: Arc<PushedPaths>) -> Self {
-        Self { context, pushed, outer: Arc::default() }
-    }
-
-    /// The same, for one row of an outer query.
-    pub(crate) fn with_outer(&self, outer: HashMap<ColumnId, (Datum, Type)>) -> Self {
-        Self { outer: Arc::new(outer), ..self.clone() }
+        Self { context, pushed }
     }
 
     /// Lowers a relation.
@@ -170,15 +162,7 @@ impl Lowering {
 
     /// The value of an expression without columns of its own (LIMIT, VALUES).
     pub(crate) fn constant(&self, expr: &Expr) -> Result<Datum> {
-        let mut expr = expr.clone();
-        expr.rewrite(&mut |e| {
-            if let Expr::Column(id, typ) = e
-                && let Some((value, _)) = self.outer.get(id)
-            {
-                *e = Expr::Const(value.clone(), *typ);
-            }
-        });
-        eval::constant(&expr, &[], &self.context.eval)
+        eval::constant(expr, &[], &self.context.eval)
     }
 
     fn scan(&self, table: Oid, asked: &[(ColumnId, i16, Type)], filters: Vec<Expr>) -> Result<Relation> {
@@ -189,20 +173,18 @@ impl Lowering {
         Ok(Relation::new(operator, plan.columns().to_vec()))
     }
 
-    /// The conjuncts that choose an access path: over the scan's own columns, the outer row's values in place, the paths
-    /// that were pushed down written out again.
+    /// The conjuncts that choose an access path: over the scan's own columns, the paths that were pushed down
+    /// written out again.
     fn scan_filters(&self, conjuncts: &[Expr], asked: &[(ColumnId, i16, Type)]) -> Vec<Expr> {
         let own = |id: &ColumnId| asked.iter().any(|(c, _, _)| c == id);
         let mut filters = Vec::new();
         for conjunct in conjuncts {
             let mut conjunct = conjunct.clone();
             conjunct.rewrite(&mut |e| {
-                if let Expr::Column(id, typ) = e {
-                    if let Some((value, _)) = self.outer.get(id) {
-                        *e = Expr::Const(value.clone(), *typ);
-                    } else if let Some(original) = self.pushed.original(*id) {
-                        *e = original.clone();
-                    }
+                if let Expr::Column(id, _) = e
+                    && let Some(original) = self.pushed.original(*id)
+                {
+                    *e = original.clone();
                 }
             });
             if !conjunct.contains_subquery() && conjunct.free_columns().iter().all(own) {

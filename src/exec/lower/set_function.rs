@@ -115,7 +115,6 @@ pub(crate) fn over(
 ) -> Result<Relation> {
     let passed = input.columns.clone();
     let (input, calls) = without_subqueries(lowering, input, calls)?;
-    let calls = bound(lowering, &input, calls);
     let ids: Vec<ColumnId> = input.columns.iter().map(|(id, _)| *id).collect();
     let types: Vec<Type> = input.columns.iter().map(|(_, typ)| *typ).collect();
     let mut columns = passed.clone();
@@ -260,19 +259,4 @@ fn without_subqueries(lowering: &Lowering, input: Relation, calls: &[SetCall]) -
         call.call = expr;
     }
     Ok((input, calls))
-}
-
-/// Puts the outer row's values in place.
-fn bound(lowering: &Lowering, input: &Relation, mut calls: Vec<SetCall>) -> Vec<SetCall> {
-    for call in &mut calls {
-        call.call.rewrite(&mut |e| {
-            if let Expr::Column(id, typ) = e
-                && !input.columns.iter().any(|(c, _)| c == id)
-                && let Some((value, _)) = lowering.outer.get(id)
-            {
-                *e = Expr::Const(value.clone(), *typ);
-            }
-        });
-    }
-    calls
 }
