@@ -196,6 +196,7 @@ pub(crate) async fn lowered(
     let mut plan = plan.clone();
     prepare::bind_params(&mut plan, params);
     prepare::run_once(&mut plan, context).await?;
+    aggregate::number_sets(&mut plan);
     let mut pushed = json_path::push_down(&mut plan);
     pushed.keep_whole(output.iter().map(|(id, _)| *id));
     let lowering = rel::Lowering::new(context.clone(), Arc::new(pushed));
