@@ -20,7 +20,7 @@ use crate::sql::function::{Accumulator, Body, Function};
 use crate::sql::operators;
 use crate::sql::plan::{AggregateCall, ColumnId, Expr, Rel};
 
-use super::arrow::{self, Reader};
+use super::physical::{self, Reader};
 use super::operator::Operator;
 use super::rel::{Lowering, Relation};
 use super::row_expr::sort_key;
@@ -168,7 +168,7 @@ fn by_row(
         });
     }
     let groups = groups.iter().map(|(_, e)| Ok((scope.lower(e)?, e.typ()))).collect::<Result<Vec<_>>>()?;
-    let schema = arrow::schema(&columns);
+    let schema = physical::schema(&columns);
     let plan = Arc::new(Plan { groups, specs, sets, numbered, columns: columns.clone() });
     let context = lowering.context.eval.clone();
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
@@ -354,7 +354,7 @@ impl<'a> Table<'a> {
                 }
                 rows.push(row);
             }
-            batches.push(arrow::from_rows(&plan.columns, &rows)?);
+            batches.push(physical::from_rows(&plan.columns, &rows)?);
         }
         Ok(batches)
     }

@@ -20,7 +20,7 @@ use crate::sql::operators;
 use crate::sql::plan::{CastKind, ColumnId, Expr};
 
 use super::arithmetic::{Arithmetic, ArithmeticExpr};
-use super::arrow::{Physical, scalar};
+use super::physical::{Physical, scalar};
 use super::from_datafusion;
 use super::row_expr::{RowExpr, SortKeyExpr};
 

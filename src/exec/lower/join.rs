@@ -15,7 +15,7 @@ use crate::document::Type;
 use crate::error::Result;
 use crate::sql::plan::{ColumnId, Expr, JoinKind, Rel};
 
-use super::arrow::{self, Physical};
+use super::physical::{self, Physical};
 use super::expr::{Scope, symbol};
 use super::rel::{Lowering, Relation};
 use super::{from_datafusion, set_function, single, subquery};
@@ -163,7 +163,7 @@ fn join_filter(lowering: &Lowering, left: &Relation, right: &Relation, condition
             }
         }
     }
-    let schema: Arc<Schema> = arrow::schema(&columns);
+    let schema: Arc<Schema> = physical::schema(&columns);
     let scope = Scope {
         columns: columns.iter().enumerate().map(|(i, (id, typ))| (*id, (i, *typ))).collect(),
         schema: schema.clone(),

@@ -9,7 +9,7 @@ use crate::document::{Datum, JsonbRef, Type};
 use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel};
 
-use super::arrow::Builder;
+use super::physical::Builder;
 use super::expr::symbol;
 
 /// The first id of columns that are made here; the binder's are far below.
@@ -93,7 +93,7 @@ fn as_path(expr: &Expr) -> Option<(ColumnId, Path)> {
         }
         _ => return None,
     };
-    match &**args.first()? {
+    match container {
         Expr::Column(id, _) => Some((*id, Path { steps, text })),
         inner => {
             let (id, mut path) = as_path(inner)?;

@@ -8,10 +8,10 @@
 //!
 //! Before that, [`prepare`] runs what runs once: closed subqueries become constants, WITH definitions become batches.
 //!
-//! The physical types of columns are in [`arrow`]: the SQL type travels in the plan.
+//! The physical types of columns are in [`physical`]: the SQL type travels in the plan.
 
 mod aggregate;
-pub(crate) mod arrow;
+pub(crate) mod physical;
 mod arithmetic;
 mod expr;
 mod join;
@@ -32,7 +32,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use ::arrow::record_batch::RecordBatch;
+use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -181,7 +181,7 @@ pub(crate) async fn collect_rows(
     let mut stream = execute(plan, output, params, context).await?;
     let mut rows = Vec::new();
     while let Some(batch) = stream.try_next().await? {
-        arrow::append_rows(&batch, &types, &mut rows)?;
+        physical::append_rows(&batch, &types, &mut rows)?;
     }
     Ok(rows)
 }
@@ -230,7 +230,7 @@ pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
             Some(DataFusionError::Context(_, inner)) | Some(DataFusionError::Diagnostic(_, inner)) => Some(&**inner),
             Some(DataFusionError::Shared(inner)) => Some(&**inner),
             Some(DataFusionError::ArrowError(inner, _)) => match &**inner {
-                ::arrow::error::ArrowError::ExternalError(inner) => Some(&**inner),
+                arrow::error::ArrowError::ExternalError(inner) => Some(&**inner),
                 _ => None,
             },
             _ => None,

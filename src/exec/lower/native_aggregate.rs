@@ -17,7 +17,7 @@ use crate::document::Type;
 use crate::error::Result;
 use crate::sql::plan::{AggregateCall, ColumnId, Expr};
 
-use super::arrow::Physical;
+use super::physical::Physical;
 use super::rel::{Lowering, Relation};
 use super::{from_datafusion, single};
 

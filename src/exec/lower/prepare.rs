@@ -11,7 +11,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{Cte, Expr, Rel, Subquery, SubqueryKind};
 
-use super::arrow::from_rows;
+use super::physical::from_rows;
 use super::{Materialised, QueryContext, collect_rows, execute};
 
 /// Passes of a recursive query; a runaway one meets the memory limit or its time-out first.
@@ -224,7 +224,7 @@ async fn collect(
 ) -> Result<Vec<Vec<Datum>>> {
     let mut rows = Vec::new();
     while let Some(batch) = stream.try_next().await? {
-        super::arrow::append_rows(&batch, types, &mut rows)?;
+        super::physical::append_rows(&batch, types, &mut rows)?;
     }
     Ok(rows)
 }

@@ -22,7 +22,7 @@ use crate::sql::eval;
 use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel, SetOpKind, SortKey};
 
-use super::arrow::{self as physical, from_rows};
+use super::physical::{self, from_rows};
 use super::expr::Scope;
 use super::json_path::PushedPaths;
 use super::operator::Operator;

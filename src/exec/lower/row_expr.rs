@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::sql::context::EvalContext;
 use crate::sql::eval::Compiled;
 
-use super::arrow::{Builder, Physical, Reader};
+use super::physical::{Builder, Physical, Reader};
 use super::to_datafusion;
 
 /// Rows between two looks at the cancel flag.

@@ -15,7 +15,7 @@ use crate::sql::io;
 use crate::sql::plan::{ColumnId, Expr};
 use crate::storage::catalog::Table;
 
-use super::arrow::{self, Builder};
+use super::physical::{self, Builder};
 use super::json_path::{self, Extracted};
 use super::operator::Operator;
 use super::{BATCH_ROWS, QueryContext, ScanPartition, ScanRequest};
@@ -144,7 +144,7 @@ impl Batcher {
 
     fn finish(&mut self) -> Result<RecordBatch> {
         let arrays: Vec<ArrayRef> = self.builders.iter_mut().map(Builder::finish).collect();
-        let batch = arrow::batch(&self.schema, arrays, self.rows)?;
+        let batch = physical::batch(&self.schema, arrays, self.rows)?;
         self.builders.clear();
         (self.rows, self.bytes) = (0, 0);
         Ok(batch)
@@ -176,7 +176,7 @@ pub(crate) fn scan(table: Oid, plan: &ScanPlan, asked: &[(ColumnId, i16, Type)],
     let partitions = context.source.scan(&request)?;
     let count = partitions.len().max(1);
     let partitions: Arc<Vec<ScanPartition>> = Arc::new(partitions);
-    let schema = arrow::schema(&plan.columns);
+    let schema = physical::schema(&plan.columns);
     let (sources, columns, cancel) = (plan.sources.clone(), plan.columns.clone(), context.cancel.clone());
     let stream_schema = schema.clone();
     Ok(Operator::new("TableScan", schema, Vec::new(), count, Arc::new(move |partition, _, _| {

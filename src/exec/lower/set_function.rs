@@ -14,7 +14,7 @@ use crate::sql::function::{Body, Function};
 use crate::sql::plan::{ColumnId, Expr, Rel, SetCall};
 
 use super::BATCH_ROWS;
-use super::arrow::{self, Builder, Reader};
+use super::physical::{self, Builder, Reader};
 use super::from_datafusion;
 use super::operator::Operator;
 use super::rel::{Lowering, Relation};
@@ -75,7 +75,7 @@ impl Call {
 
     /// Whether a record is spread over columns: not when its one column is a record itself.
     fn spreads(&self) -> bool {
-        self.columns.len() != 1 || arrow::Physical::of(self.columns[0]) != arrow::Physical::Encoded
+        self.columns.len() != 1 || physical::Physical::of(self.columns[0]) != physical::Physical::Encoded
     }
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn over(
     columns.extend(ordinality.map(|id| (id, Type::INT8)));
     let compiled = calls.iter().map(|c| Call::compile(c, &ids)).collect::<Result<Vec<_>>>()?;
     let expansion = Arc::new(Expansion { calls: compiled, ordinality: ordinality.is_some(), outer, repeat_scalars });
-    let schema = arrow::schema(&columns);
+    let schema = physical::schema(&columns);
     let context = lowering.context.eval.clone();
     let (out_columns, out_schema) = (columns.clone(), schema.clone());
     let passed = passed.len();
@@ -150,7 +150,7 @@ pub(crate) fn over(
                 if rows == 0 {
                     return Ok(None);
                 }
-                let batch = arrow::batch(&schema, builders.iter_mut().map(Builder::finish).collect(), rows)?;
+                let batch = physical::batch(&schema, builders.iter_mut().map(Builder::finish).collect(), rows)?;
                 Ok(Some((batch, state)))
             }
         });

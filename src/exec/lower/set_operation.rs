@@ -15,7 +15,7 @@ use crate::document::{Datum, Type};
 use crate::error::{Error, Result};
 use crate::sql::plan::{Expr, SortKey};
 
-use super::arrow::{self, Reader};
+use super::physical::{self, Reader};
 use super::from_datafusion;
 use super::operator::Operator;
 use super::rel::{Lowering, Relation};
@@ -65,7 +65,7 @@ pub(crate) fn row_keys(arrays: &[ArrayRef], types: &[Type], rows: usize) -> Resu
 pub(crate) fn match_rows(left: Relation, right: Relation, all: bool, keep: bool) -> Result<Relation> {
     let columns = left.columns.clone();
     let types: Arc<Vec<Type>> = Arc::new(columns.iter().map(|(_, typ)| *typ).collect());
-    let schema = arrow::schema(&columns);
+    let schema = physical::schema(&columns);
     let out_schema = schema.clone();
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
         let (right, left) = (inputs.remove(1), inputs.remove(0));
@@ -99,7 +99,7 @@ pub(crate) fn match_rows(left: Relation, right: Relation, all: bool, keep: bool)
                     });
                 }
                 let filtered = filter_record_batch(&batch, &BooleanArray::from(mask)).map_err(|e| Error::internal(e.to_string()))?;
-                arrow::batch(&schema, filtered.columns().to_vec(), filtered.num_rows())
+                physical::batch(&schema, filtered.columns().to_vec(), filtered.num_rows())
             });
             Ok::<_, Error>(out)
         };

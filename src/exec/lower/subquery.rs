@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::sql::eval::{self, Compiled};
 use crate::sql::plan::{ColumnId, Expr, Rel, Subquery, SubqueryKind};
 
-use super::arrow::{self, Builder, Reader};
+use super::physical::{self, Builder, Reader};
 use super::operator::Operator;
 use super::rel::{Lowering, Relation};
 use super::set_operation::row_key;
@@ -212,7 +212,7 @@ pub(crate) fn apply(lowering: &Lowering, input: Relation, exprs: &mut [Expr]) ->
     let mut columns = input.columns.clone();
     columns.extend(applied.iter().map(|(id, a)| (*id, a.typ)));
     let types: Arc<Vec<Type>> = Arc::new(input.columns.iter().map(|(_, typ)| *typ).collect());
-    let schema = arrow::schema(&columns);
+    let schema = physical::schema(&columns);
     let applied: Arc<Vec<Applied>> = Arc::new(applied.into_iter().map(|(_, a)| a).collect());
     let (context, out_schema) = (lowering.context.clone(), schema.clone());
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, _| {
@@ -223,7 +223,7 @@ pub(crate) fn apply(lowering: &Lowering, input: Relation, exprs: &mut [Expr]) ->
             async move {
                 let Some(batch) = input.try_next().await.map_err(from_datafusion)? else { return Ok(None) };
                 let mut rows = Vec::new();
-                arrow::append_rows(&batch, &types, &mut rows)?;
+                physical::append_rows(&batch, &types, &mut rows)?;
                 let mut arrays = batch.columns().to_vec();
                 for (applied, memo) in applied.iter().zip(&mut memos) {
                     let mut builder = Builder::new(applied.typ, rows.len());
@@ -233,7 +233,7 @@ pub(crate) fn apply(lowering: &Lowering, input: Relation, exprs: &mut [Expr]) ->
                     }
                     arrays.push(builder.finish());
                 }
-                Ok::<_, Error>(Some((arrow::batch(&schema, arrays, batch.num_rows())?, (input, memos))))
+                Ok::<_, Error>(Some((physical::batch(&schema, arrays, batch.num_rows())?, (input, memos))))
             }
         });
         Ok(stream.boxed())
@@ -253,7 +253,7 @@ pub(crate) fn lateral(lowering: &Lowering, input: Relation, right: &Rel, outer: 
     let condition = if on.is_true() { None } else { Some(Arc::new(eval::compile(on, &ids)?)) };
     let dependent = Arc::new(Dependent::new(right.clone(), right_columns, &input.columns)?);
     let types: Arc<Vec<Type>> = Arc::new(input.columns.iter().map(|(_, typ)| *typ).collect());
-    let schema = arrow::schema(&columns);
+    let schema = physical::schema(&columns);
     let context = lowering.context.clone();
     let out_columns = columns.clone();
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, _| {
@@ -267,7 +267,7 @@ pub(crate) fn lateral(lowering: &Lowering, input: Relation, right: &Rel, outer: 
                 let readers = batch.columns().iter().zip(types.iter()).map(|(a, t)| Reader::new(a.as_ref(), *t));
                 let _ = readers.collect::<Result<Vec<_>>>()?;
                 let mut lefts = Vec::new();
-                arrow::append_rows(&batch, &types, &mut lefts)?;
+                physical::append_rows(&batch, &types, &mut lefts)?;
                 let mut rows: Vec<Vec<Datum>> = Vec::new();
                 for left in &lefts {
                     context.cancel.check()?;
@@ -295,7 +295,7 @@ pub(crate) fn lateral(lowering: &Lowering, input: Relation, right: &Rel, outer: 
                             rows.push(row);
                         }
                         if rows.len() >= super::BATCH_ROWS {
-                            out.push(arrow::from_rows(&columns, &rows)?);
+                            out.push(physical::from_rows(&columns, &rows)?);
                             rows.clear();
                         }
                     }
@@ -305,7 +305,7 @@ pub(crate) fn lateral(lowering: &Lowering, input: Relation, right: &Rel, outer: 
                         rows.push(row);
                     }
                 }
-                out.push(arrow::from_rows(&columns, &rows)?);
+                out.push(physical::from_rows(&columns, &rows)?);
                 Ok::<_, Error>(Some((futures::stream::iter(out.into_iter().map(Ok)), (input, memo))))
             }
         });

@@ -18,7 +18,7 @@ use crate::sql::function::Body;
 use crate::sql::operators;
 use crate::sql::plan::{ColumnId, Expr, FrameBound, FrameExclude, FrameUnits, Rel, SortKey, WindowCall};
 
-use super::arrow;
+use super::physical;
 use super::from_datafusion;
 use super::operator::Operator;
 use super::rel::{Lowering, Relation};
@@ -97,7 +97,7 @@ pub(crate) fn window(lowering: &Lowering, input: &Rel, calls: &[(ColumnId, Windo
         });
     }
     let types: Vec<Type> = input.columns.iter().map(|(_, typ)| *typ).collect();
-    let schema = arrow::schema(&columns);
+    let schema = physical::schema(&columns);
     let context = lowering.context.eval.clone();
     let state = Arc::new((compiled, types, columns.clone(), passed.len()));
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
@@ -109,7 +109,7 @@ pub(crate) fn window(lowering: &Lowering, input: &Rel, calls: &[(ColumnId, Windo
             let mut input = inputs.remove(0);
             while let Some(batch) = input.try_next().await.map_err(from_datafusion)? {
                 reservation.try_grow(batch.get_array_memory_size() * 2).map_err(from_datafusion)?;
-                arrow::append_rows(&batch, types, &mut rows)?;
+                physical::append_rows(&batch, types, &mut rows)?;
             }
             let results = compute(calls, &rows, &context)?;
             let mut batches = Vec::new();
@@ -122,7 +122,7 @@ pub(crate) fn window(lowering: &Lowering, input: &Rel, calls: &[(ColumnId, Windo
                     row.extend(results.iter_mut().map(|r| r.next().unwrap_or(Datum::Null)));
                     chunk.push(row);
                 }
-                batches.push(arrow::from_rows(columns, &chunk)?);
+                batches.push(physical::from_rows(columns, &chunk)?);
             }
             drop(reservation);
             Ok::<_, Error>(futures::stream::iter(batches.into_iter().map(Ok)))
