@@ -12,7 +12,6 @@
 //! - [`transaction`]: snapshot, write buffer, savepoints. [`settings`]: run-time settings. [`proposer`]: the write path.
 
 pub mod copy;
-#[allow(dead_code)]
 pub(crate) mod lower;
 pub mod proposer;
 pub mod result;
