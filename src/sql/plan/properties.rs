@@ -61,20 +61,29 @@ impl Expr {
         self.least_volatility() == Volatility::Volatile
     }
 
-    /// The most volatile function in the expression (and in its subqueries' expressions).
+    /// The most volatile thing in the expression (and in its subqueries' expressions).
     pub fn least_volatility(&self) -> Volatility {
+        self.volatility(Volatility::Stable)
+    }
+
+    /// The same, conversions through text not counted: what PostgreSQL looks at for index expressions.
+    pub fn least_volatility_of_functions(&self) -> Volatility {
+        self.volatility(Volatility::Immutable)
+    }
+
+    fn volatility(&self, of_conversion: Volatility) -> Volatility {
         let mut worst = Volatility::Immutable;
         self.walk_deep(&mut |e| {
             let volatility = match e {
-                Expr::Call { function, .. } => Some(function.volatility),
-                Expr::AnyAll { operator, .. } => Some(operator.volatility),
+                Expr::Call { function, .. } => function.volatility,
+                Expr::AnyAll { operator, .. } => operator.volatility,
                 // Conversions through text may look at the session's settings.
-                Expr::Cast { kind: CastKind::InOut | CastKind::Array, .. } => Some(Volatility::Stable),
-                _ => None,
+                Expr::Cast { kind: CastKind::InOut | CastKind::Array, .. } => of_conversion,
+                _ => Volatility::Immutable,
             };
             worst = match (worst, volatility) {
-                (_, Some(Volatility::Volatile)) | (Volatility::Volatile, _) => Volatility::Volatile,
-                (_, Some(Volatility::Stable)) | (Volatility::Stable, _) => Volatility::Stable,
+                (_, Volatility::Volatile) | (Volatility::Volatile, _) => Volatility::Volatile,
+                (_, Volatility::Stable) | (Volatility::Stable, _) => Volatility::Stable,
                 _ => Volatility::Immutable,
             };
             worst != Volatility::Volatile
@@ -214,6 +223,13 @@ impl Rel {
         self.collect(&mut used, &mut made);
         used.retain(|id| !made.contains(id));
         used
+    }
+
+    /// Every column that is made anywhere inside.
+    pub fn made_columns(&self) -> BTreeSet<ColumnId> {
+        let (mut used, mut made) = (BTreeSet::new(), BTreeSet::new());
+        self.collect(&mut used, &mut made);
+        made
     }
 
     /// Whether running it twice may give different rows, or changes something.

@@ -2,6 +2,8 @@
 //!
 //! Every walk guards its stack, so that plans as deep as the binder allows never overflow it.
 
+use std::collections::HashMap;
+
 use super::*;
 
 /// Runs a recursive step with enough stack left.
@@ -425,5 +427,103 @@ impl Rel {
     /// Takes the relation out, leaving `OneRow`.
     pub fn take(&mut self) -> Rel {
         std::mem::replace(self, Rel::OneRow)
+    }
+}
+
+impl Rel {
+    /// Rewrites relations bottom-up, in the subqueries of expressions as well.
+    pub fn rewrite_rels(&mut self, f: &mut dyn FnMut(&mut Rel)) {
+        guard(|| {
+            self.for_each_input_mut(|input| input.rewrite_rels(f));
+            self.for_each_expr_mut(|expr| expr.rewrite_rels(f));
+            f(self);
+        })
+    }
+
+    /// A copy whose columns are all new, with what became of each: for a definition that is used in several places.
+    pub fn copy_with_new_columns(&self, next: &mut ColumnId) -> (Rel, HashMap<ColumnId, ColumnId>) {
+        let mut copy = self.clone();
+        let mut renamed = HashMap::new();
+        for id in self.made_columns() {
+            renamed.insert(id, *next);
+            *next += 1;
+        }
+        copy.rename_columns(&renamed);
+        (copy, renamed)
+    }
+
+    /// Renames columns everywhere inside: where they are made and where they are used.
+    pub fn rename_columns(&mut self, renamed: &HashMap<ColumnId, ColumnId>) {
+        let new = |id: &mut ColumnId| {
+            if let Some(to) = renamed.get(id) {
+                *id = *to;
+            }
+        };
+        self.rewrite_rels(&mut |rel| match rel {
+            Rel::Values { columns, .. } => columns.iter_mut().for_each(|(id, _)| new(id)),
+            Rel::Scan { columns, .. } => columns.iter_mut().for_each(|(id, _, _)| new(id)),
+            Rel::System { columns, .. } => columns.iter_mut().for_each(|(id, _, _)| new(id)),
+            Rel::Function { calls, ordinality, .. } => {
+                calls.iter_mut().flat_map(|call| &mut call.columns).for_each(|(id, _)| new(id));
+                ordinality.iter_mut().for_each(new);
+            }
+            Rel::ProjectSet { calls, .. } => {
+                calls.iter_mut().flat_map(|call| &mut call.columns).for_each(|(id, _)| new(id));
+            }
+            Rel::Project { exprs, .. } => exprs.iter_mut().for_each(|(id, _)| new(id)),
+            Rel::Aggregate { groups, aggregates, .. } => {
+                groups.iter_mut().for_each(|(id, _)| new(id));
+                aggregates.iter_mut().for_each(|(id, _)| new(id));
+            }
+            Rel::Window { calls, .. } => calls.iter_mut().for_each(|(id, _)| new(id)),
+            Rel::SetOp { left_columns, right_columns, columns, .. } => {
+                left_columns.iter_mut().chain(right_columns).for_each(new);
+                columns.iter_mut().for_each(|(id, _)| new(id));
+            }
+            Rel::With { ctes, .. } => {
+                for cte in ctes {
+                    cte.columns.iter_mut().for_each(|(id, _)| new(id));
+                    if let Some((_, ids, _)) = &mut cte.recursive {
+                        ids.iter_mut().for_each(new);
+                    }
+                }
+            }
+            Rel::CteRef { columns, .. } => columns.iter_mut().for_each(|(id, source, _)| {
+                new(id);
+                new(source);
+            }),
+            Rel::Modify(modify) => {
+                modify.returning.iter_mut().flatten().for_each(|(id, _)| new(id));
+                modify.new_columns.iter_mut().chain(&mut modify.old_columns).for_each(|(id, _, _)| new(id));
+                if let ModifyKind::Update { locator, .. } | ModifyKind::Delete { locator, .. } = &mut modify.kind {
+                    new(locator);
+                }
+            }
+            Rel::OneRow
+            | Rel::Filter { .. }
+            | Rel::Join { .. }
+            | Rel::Sort { .. }
+            | Rel::Limit { .. }
+            | Rel::Distinct { .. }
+            | Rel::DistinctOn { .. } => {}
+        });
+        self.rewrite_exprs(&mut |expr| match expr {
+            Expr::Column(id, _) => new(id),
+            Expr::Grouping(ids) => ids.iter_mut().for_each(new),
+            Expr::Subquery(subquery) => subquery.columns.iter_mut().for_each(|(id, _)| new(id)),
+            _ => {}
+        });
+    }
+}
+
+impl Expr {
+    /// Rewrites the relations of subqueries bottom-up.
+    fn rewrite_rels(&mut self, f: &mut dyn FnMut(&mut Rel)) {
+        guard(|| {
+            self.for_each_child_mut(|child| child.rewrite_rels(f));
+            if let Expr::Subquery(subquery) = self {
+                subquery.plan.rewrite_rels(f);
+            }
+        })
     }
 }

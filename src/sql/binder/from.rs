@@ -1,0 +1,702 @@
+//! FROM: relations, functions, subqueries and joins, with what each makes visible.
+
+use std::rc::Rc;
+
+use sqlparser::ast::{self, Spanned};
+
+use crate::document::{Oid, Type};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::parser::{self, ident};
+use crate::sql::plan::{Access, Expr, JoinKind, OutputColumn, Rel, SetCall};
+use crate::sql::statement::Statement;
+use crate::sql::system::SystemRelation;
+use crate::storage::catalog::{Entry as CatalogEntry, Table, View};
+
+use super::coerce::{Context, common_type, is_composite};
+use super::operator::OperatorAt;
+use super::relation::{Relation, row_fields};
+use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
+use super::select::QueryOptions;
+use super::{Binder, position::Source};
+
+/// A bound FROM item.
+pub(super) struct FromItem {
+    pub(super) rel: Rel,
+    pub(super) entries: Vec<Entry>,
+    /// It may name columns of the items before it.
+    lateral: bool,
+}
+
+impl Binder<'_> {
+    /// Binds the FROM list into `scope`; the items are joined from left to right.
+    pub(super) fn from_clause(&mut self, from: &[ast::TableWithJoins], scope: &mut Scope<'_>) -> Result<Rel> {
+        let mut rel = Rel::OneRow;
+        for item in from {
+            let bound = self.table_with_joins(item, &scope.entries, scope.parent)?;
+            self.check_names(&scope.entries, &bound.entries)?;
+            scope.entries.extend(bound.entries);
+            rel = join(JoinKind::Inner, rel, bound.rel, bound.lateral, Expr::bool(true));
+        }
+        Ok(rel)
+    }
+
+    /// No two items of one FROM may have the same name.
+    fn check_names(&self, known: &[Entry], new: &[Entry]) -> Result<()> {
+        for entry in new.iter().filter(|entry| entry.relation_visible) {
+            let item = &entry.item;
+            let Some(name) = &item.name else { continue };
+            let same = |other: &&Entry| {
+                other.relation_visible
+                    && other.item.name.as_ref() == Some(name)
+                    // The same name in two schemas is no conflict.
+                    && (other.item.schema == item.schema || item.schema.is_none() || other.item.schema.is_none())
+            };
+            if known.iter().find(same).is_some() {
+                return Err(err!(DUPLICATE_ALIAS, "table name \"{name}\" specified more than once"));
+            }
+        }
+        Ok(())
+    }
+
+    fn table_with_joins(
+        &mut self,
+        item: &ast::TableWithJoins,
+        before: &[Entry],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<FromItem> {
+        let mut left = self.deeper(|binder| binder.table_factor(&item.relation, before, parent))?;
+        for next in &item.joins {
+            if next.global {
+                return Err(Error::unsupported("GLOBAL JOIN"));
+            }
+            let (kind, constraint) = join_kind(&next.join_operator)?;
+            let mut visible = before.to_vec();
+            visible.extend(left.entries.iter().cloned().map(|mut entry| {
+                entry.lateral_forbidden |= matches!(kind, JoinKind::Right | JoinKind::Full);
+                entry
+            }));
+            let right = self.deeper(|binder| binder.table_factor(&next.relation, &visible, parent))?;
+            self.check_names(&left.entries, &right.entries)?;
+            left = self.join_items(kind, constraint, left, right, parent)?;
+        }
+        Ok(left)
+    }
+
+    fn table_factor(
+        &mut self,
+        factor: &ast::TableFactor,
+        before: &[Entry],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<FromItem> {
+        match factor {
+            ast::TableFactor::Table { name, alias, args, with_ordinality, sample, .. } => {
+                if args.is_some() || *with_ordinality {
+                    return Err(Error::internal("functions in FROM have their own form"));
+                }
+                if sample.is_some() {
+                    return Err(Error::unsupported("TABLESAMPLE"));
+                }
+                self.named_relation(name, alias.as_ref(), parent)
+            }
+            ast::TableFactor::Derived { lateral, subquery, alias, sample } => {
+                if sample.is_some() {
+                    return Err(Error::unsupported("TABLESAMPLE"));
+                }
+                let mut scope = Scope::over(parent, before.to_vec(), Clause::From);
+                scope.hidden = !lateral;
+                let bound = self.query(subquery, QueryOptions::default(), &scope)?;
+                self.derived(bound.rel, bound.columns, alias.as_ref(), *lateral)
+            }
+            ast::TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
+                let calls = self.from_calls(name, args)?;
+                self.from_functions(calls, *with_ordinality, alias.as_ref(), before, parent)
+            }
+            ast::TableFactor::TableFunction { expr, alias } => {
+                self.from_functions(vec![expr.clone()], false, alias.as_ref(), before, parent)
+            }
+            ast::TableFactor::NestedJoin { table_with_joins, alias } => {
+                let bound = self.table_with_joins(table_with_joins, before, parent)?;
+                match alias {
+                    None => Ok(bound),
+                    Some(alias) => self.aliased_join(bound, alias),
+                }
+            }
+            ast::TableFactor::JsonTable { .. } => Err(Error::unsupported("JSON_TABLE")),
+            ast::TableFactor::XmlTable { .. } => Err(Error::unsupported("XMLTABLE")),
+            _ => Err(Error::unsupported("this form of FROM item")),
+        }
+    }
+
+    /// A CTE, table, view or built-in relation by name.
+    fn named_relation(
+        &mut self,
+        name: &ast::ObjectName,
+        alias: Option<&ast::TableAlias>,
+        parent: Option<&Scope<'_>>,
+    ) -> Result<FromItem> {
+        let position = self.at(name.span());
+        if let [ast::ObjectNamePart::Identifier(single)] = name.0.as_slice() {
+            let folded = ident(single);
+            let levels = parent.into_iter().flat_map(|scope| scope.chain());
+            let found = levels.flat_map(|scope| scope.ctes.iter().rev()).find(|cte| cte.name == folded).cloned();
+            if let Some(cte) = found {
+                let (rel, columns) = self.cte_reference(&cte, position)?;
+                let item = self.item(columns, Some(folded), Type::RECORD);
+                return self.aliased(rel, item, alias, false);
+            }
+        }
+        match self.relation(name)? {
+            Relation::System(relation) => self.system_relation(relation, alias),
+            Relation::Entry(entry) => match &*entry {
+                CatalogEntry::Table(table) => {
+                    self.uses(table.oid, Access::Select);
+                    let (rel, item) = self.scan(table);
+                    self.aliased(rel, item, alias, false)
+                }
+                CatalogEntry::View(view) => self.view(view, alias),
+                CatalogEntry::Sequence(_) => Err(Error::unsupported("reading a sequence as a table").at(position)),
+                _ => Err(err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", entry.name())
+                    .detail("This operation is not supported for indexes.")
+                    .at(position)),
+            },
+        }
+    }
+
+    /// A scan of all columns; what is not used is dropped later.
+    pub(super) fn scan(&mut self, table: &Table) -> (Rel, Item) {
+        let mut columns = Vec::new();
+        let mut named = Vec::new();
+        for column in table.live_columns() {
+            let id = self.column();
+            columns.push((id, column.number, column.typ));
+            named.push(ScopeColumn {
+                name: column.name.clone(),
+                expr: Expr::Column(id, column.typ),
+                origin: (table.oid, column.number),
+            });
+        }
+        let mut system = Vec::new();
+        for (name, number, typ) in SYSTEM_COLUMNS {
+            let id = self.column();
+            columns.push((id, *number, *typ));
+            system.push(ScopeColumn {
+                name: (*name).to_string(),
+                expr: Expr::Column(id, *typ),
+                origin: (table.oid, *number),
+            });
+        }
+        let item = Item {
+            name: Some(table.name.clone()),
+            schema: Some(table.schema),
+            relation: Some((table.oid, table.name.clone())),
+            columns: named,
+            system,
+            row_type: Type::new(table.row_type),
+            is_scalar_function: false,
+        };
+        (Rel::Scan { table: table.oid, columns, alias: table.name.clone() }, item)
+    }
+
+    fn system_relation(
+        &mut self,
+        relation: &'static SystemRelation,
+        alias: Option<&ast::TableAlias>,
+    ) -> Result<FromItem> {
+        let mut columns = Vec::with_capacity(relation.columns.len());
+        let mut named = Vec::with_capacity(relation.columns.len());
+        for (i, (name, typ)) in relation.columns.iter().enumerate() {
+            let id = self.column();
+            columns.push((id, i, *typ));
+            let number = i16::try_from(i + 1).unwrap_or(0);
+            named.push(ScopeColumn {
+                name: (*name).to_string(),
+                expr: Expr::Column(id, *typ),
+                origin: (relation.oid, number),
+            });
+        }
+        let (schema, name) = relation.name.split_once('.').unwrap_or(("pg_catalog", relation.name));
+        let table_oid = ScopeColumn {
+            name: "tableoid".to_string(),
+            expr: Expr::Const(crate::document::Datum::Oid(relation.oid), Type::OID),
+            origin: (relation.oid, -6),
+        };
+        let item = Item {
+            name: Some(name.to_string()),
+            schema: self.catalog.schema(self.eval.host.database(), schema),
+            relation: None,
+            columns: named,
+            system: vec![table_oid],
+            row_type: Type::RECORD,
+            is_scalar_function: false,
+        };
+        self.aliased(Rel::System { name: relation.name, columns }, item, alias, false)
+    }
+
+    /// A view: its query, bound with the names it was made with.
+    fn view(&mut self, view: &View, alias: Option<&ast::TableAlias>) -> Result<FromItem> {
+        self.uses(view.oid, Access::Select);
+        let parsed = parser::parse(&view.query)?;
+        let Some(Statement::Query(query)) = parsed.into_iter().next().map(|p| p.statement) else {
+            return Err(Error::internal("a view's text is a query"));
+        };
+        let database = self.eval.host.database();
+        let mut path: Vec<Oid> =
+            view.search_path.iter().filter_map(|name| self.catalog.schema(database, name)).collect();
+        if !path.contains(&crate::storage::catalog::PG_CATALOG) {
+            path.insert(0, crate::storage::catalog::PG_CATALOG);
+        }
+        let outer_path = std::mem::replace(&mut self.search_path, path);
+        let outer_source = std::mem::replace(&mut self.source, Source::default());
+        let outer_params = std::mem::replace(&mut self.params_allowed, false);
+        self.views += 1;
+        let root = Scope::root();
+        let bound = self.query(&query, QueryOptions::default(), &root);
+        self.views -= 1;
+        self.search_path = outer_path;
+        self.source = outer_source;
+        self.params_allowed = outer_params;
+        let mut bound = bound?;
+        for (i, (column, (name, _))) in bound.columns.iter_mut().zip(&view.columns).enumerate() {
+            column.name = name.clone();
+            column.origin = (view.oid, i16::try_from(i + 1).unwrap_or(0));
+        }
+        // A column added to a table after `SELECT *` is not the view's.
+        bound.columns.truncate(view.columns.len());
+        let mut item = self.item(bound.columns, Some(view.name.clone()), Type::new(view.row_type));
+        item.schema = Some(view.schema);
+        item.relation = Some((view.oid, view.name.clone()));
+        self.aliased(bound.rel, item, alias, false)
+    }
+
+    fn item(&self, columns: Vec<OutputColumn>, name: Option<String>, row_type: Type) -> Item {
+        let columns = columns
+            .into_iter()
+            .map(|c| ScopeColumn { expr: c.expr(), name: c.name, origin: c.origin })
+            .collect();
+        Item { name, schema: None, relation: None, columns, system: Vec::new(), row_type, is_scalar_function: false }
+    }
+
+    fn derived(
+        &mut self,
+        rel: Rel,
+        columns: Vec<OutputColumn>,
+        alias: Option<&ast::TableAlias>,
+        lateral: bool,
+    ) -> Result<FromItem> {
+        let item = self.item(columns, None, Type::RECORD);
+        self.aliased(rel, item, alias, lateral)
+    }
+
+    /// Applies an alias with its column names.
+    fn aliased(
+        &mut self,
+        mut rel: Rel,
+        mut item: Item,
+        alias: Option<&ast::TableAlias>,
+        lateral: bool,
+    ) -> Result<FromItem> {
+        if let Some(alias) = alias {
+            let name = ident(&alias.name);
+            if alias.columns.len() > item.columns.len() {
+                return Err(err!(
+                    INVALID_COLUMN_REFERENCE,
+                    "table \"{name}\" has {} columns available but {} columns specified",
+                    item.columns.len(),
+                    alias.columns.len()
+                )
+                .at(self.at(alias.name.span)));
+            }
+            for (column, given) in item.columns.iter_mut().zip(&alias.columns) {
+                column.name = ident(&given.name);
+            }
+            if let Rel::Scan { alias: shown, .. } = &mut rel {
+                *shown = name.clone();
+            }
+            item.name = Some(name);
+            item.schema = None;
+        }
+        Ok(FromItem { rel, entries: vec![Entry::new(item)], lateral })
+    }
+
+    /// `(a JOIN b ...) AS j`: only j remains visible.
+    fn aliased_join(&mut self, bound: FromItem, alias: &ast::TableAlias) -> Result<FromItem> {
+        let columns = bound
+            .entries
+            .iter()
+            .filter(|entry| entry.columns_visible)
+            .flat_map(|entry| entry.item.columns.iter().cloned())
+            .collect();
+        let item = Item {
+            name: None,
+            schema: None,
+            relation: None,
+            columns,
+            system: Vec::new(),
+            row_type: Type::RECORD,
+            is_scalar_function: false,
+        };
+        self.aliased(bound.rel, item, Some(alias), bound.lateral)
+    }
+
+    /// The calls of a function item: one, those of ROWS FROM, or of `unnest` with several arrays.
+    fn from_calls(&self, name: &ast::ObjectName, args: &[ast::FunctionArg]) -> Result<Vec<ast::Expr>> {
+        let plain = |arg: &ast::FunctionArg| match arg {
+            ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
+            _ => None,
+        };
+        let last = name.0.last().and_then(|part| part.as_ident());
+        if last.is_some_and(|last| last.value == parser::ROWS_FROM) {
+            return Ok(args.iter().filter_map(plain).collect());
+        }
+        if last.is_some_and(|last| ident(last) == "unnest") && args.len() > 1 {
+            return Ok(args.iter().map(|arg| call_of(name.clone(), vec![arg.clone()])).collect());
+        }
+        Ok(vec![call_of(name.clone(), args.to_vec())])
+    }
+
+    fn from_functions(
+        &mut self,
+        calls: Vec<ast::Expr>,
+        with_ordinality: bool,
+        alias: Option<&ast::TableAlias>,
+        before: &[Entry],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<FromItem> {
+        let definitions = alias.filter(|alias| alias.columns.iter().any(|column| column.data_type.is_some()));
+        let single = calls.len() == 1;
+        let mut first_name = None;
+        let (mut bound_calls, mut columns) = (Vec::new(), Vec::new());
+        let mut is_scalar = single && !with_ordinality;
+        for call in &calls {
+            let function_name = self.output_name(call);
+            let scope = Scope::over(parent, before.to_vec(), Clause::FromFunction);
+            let bound = self.expr(call, &scope)?;
+            let bound = self.unknown_is_text(bound, self.expr_at(call))?;
+            let mut sets = scope.take_level().sets;
+            let call_expr = match (bound, sets.pop()) {
+                (Expr::Column(id, _), Some((0, set))) if set.columns[0].0 == id && sets.is_empty() => set.call,
+                (bound, None) => bound,
+                _ => {
+                    return Err(err!(
+                        FEATURE_NOT_SUPPORTED,
+                        "set-returning functions must appear at top level of FROM"
+                    )
+                    .at(self.expr_at(call)));
+                }
+            };
+            let (call_expr, made, scalar) = self.call_columns(call_expr, &function_name, alias, definitions, single)?;
+            is_scalar &= scalar;
+            first_name.get_or_insert(function_name);
+            let ids = made.iter().map(|c: &OutputColumn| (c.id, c.typ)).collect();
+            bound_calls.push(SetCall { call: call_expr, columns: ids });
+            columns.extend(made);
+        }
+        let ordinality = with_ordinality.then(|| self.column());
+        if let Some(id) = ordinality {
+            columns.push(OutputColumn { id, name: "ordinality".to_string(), typ: Type::INT8, origin: (0, 0) });
+        }
+        let rel = Rel::Function { calls: bound_calls, ordinality, input: Box::new(Rel::OneRow), outer: false };
+        let mut item = self.item(columns, first_name, Type::RECORD);
+        item.is_scalar_function = is_scalar;
+        self.aliased(rel, item, alias, true)
+    }
+
+    /// The columns that a call in FROM makes, and whether it is one scalar.
+    fn call_columns(
+        &mut self,
+        call: Expr,
+        function_name: &str,
+        alias: Option<&ast::TableAlias>,
+        definitions: Option<&ast::TableAlias>,
+        single: bool,
+    ) -> Result<(Expr, Vec<OutputColumn>, bool)> {
+        let mut column = |binder: &mut Self, name: String, typ: Type| OutputColumn {
+            id: binder.column(),
+            name,
+            typ,
+            origin: (0, 0),
+        };
+        let declared = match &call {
+            Expr::Call { function, .. } => function.columns,
+            _ => &[],
+        };
+        let typ = call.typ();
+        if let Some(definitions) = definitions {
+            if typ != Type::RECORD || !declared.is_empty() {
+                return Err(err!(
+                    SYNTAX_ERROR,
+                    "a column definition list is only allowed for functions returning \"record\""
+                )
+                .at(self.at(definitions.name.span)));
+            }
+            let mut made = Vec::with_capacity(definitions.columns.len());
+            for given in &definitions.columns {
+                let Some(data_type) = &given.data_type else {
+                    return Err(err!(SYNTAX_ERROR, "syntax error at or near \"{}\"", given.name)
+                        .at(self.at(given.name.span)));
+                };
+                let typ = self.data_type(data_type)?;
+                made.push(column(self, ident(&given.name), typ));
+            }
+            return Ok((self.with_shape(call, &made)?, made, false));
+        }
+        match declared {
+            [] => {}
+            [(name, typ)] => return Ok((call, vec![column(self, (*name).to_string(), *typ)], true)),
+            many => {
+                // Polymorphic output columns have the type that the arguments gave the call.
+                let made = many.iter().map(|(name, typ)| column(self, (*name).to_string(), *typ)).collect();
+                return Ok((call, made, false));
+            }
+        }
+        if typ == Type::RECORD {
+            if let Some(fields) = self.fields_of(first_record(&call)) {
+                let made = fields.into_iter().map(|(name, typ)| column(self, name, typ)).collect();
+                return Ok((call, made, false));
+            }
+            return Err(err!(
+                SYNTAX_ERROR,
+                "a column definition list is required for functions returning \"record\""
+            ));
+        }
+        if is_composite(typ.oid)
+            && let Some(fields) = row_fields(&self.catalog, typ.oid)
+        {
+            let made = fields.into_iter().map(|(name, typ)| column(self, name, typ)).collect();
+            return Ok((call, made, false));
+        }
+        let name = match alias.filter(|_| single) {
+            Some(alias) => ident(&alias.name),
+            None => function_name.to_string(),
+        };
+        Ok((call, vec![column(self, name, typ)], true))
+    }
+
+    /// `json[b]_to_record[set]` with a column definition list is `json[b]_populate_record[set]` over a row of NULLs of
+    /// that shape, which tells the kernel names and types.
+    fn with_shape(&mut self, call: Expr, made: &[OutputColumn]) -> Result<Expr> {
+        let Expr::Call { function, mut args, .. } = call else {
+            return Err(Error::unsupported("a column definition list here"));
+        };
+        let target = match function.name {
+            "json_to_record" => "json_populate_record",
+            "json_to_recordset" => "json_populate_recordset",
+            "jsonb_to_record" => "jsonb_populate_record",
+            "jsonb_to_recordset" => "jsonb_populate_recordset",
+            name => return Err(Error::unsupported(format!("a column definition list for {name}()"))),
+        };
+        let Some(populate) = crate::sql::functions::find(target).first() else {
+            return Err(Error::unsupported(format!("{}() with a column definition list", function.name)));
+        };
+        let shape = Expr::Row {
+            fields: made.iter().map(|c| Expr::null(c.typ)).collect(),
+            names: made.iter().map(|c| (c.name.as_str().into(), c.typ.oid)).collect(),
+            typ: Type::RECORD,
+        };
+        args.insert(0, shape);
+        Ok(Expr::Call { function: populate, args, typ: Type::RECORD })
+    }
+
+    fn join_items(
+        &mut self,
+        kind: JoinKind,
+        constraint: &ast::JoinConstraint,
+        left: FromItem,
+        right: FromItem,
+        parent: Option<&Scope<'_>>,
+    ) -> Result<FromItem> {
+        let lateral = left.lateral || right.lateral;
+        let mut entries = left.entries;
+        let right_entries = right.entries;
+        let on = match constraint {
+            ast::JoinConstraint::None => Expr::bool(true),
+            ast::JoinConstraint::On(condition) => {
+                let mut both = entries.clone();
+                both.extend(right_entries.iter().cloned());
+                let scope = Scope::over(parent, both, Clause::JoinOn);
+                self.condition(condition, "JOIN/ON", &scope)?
+            }
+            ast::JoinConstraint::Using(names) => {
+                let mut using = Vec::with_capacity(names.len());
+                for name in names {
+                    let Some(part) = name.0.last().and_then(|part| part.as_ident()) else {
+                        return Err(Error::internal("USING lists column names"));
+                    };
+                    let folded = ident(part);
+                    if using.iter().any(|(known, _)| *known == folded) {
+                        return Err(err!(
+                            DUPLICATE_COLUMN,
+                            "column name \"{folded}\" appears more than once in USING clause"
+                        )
+                        .at(self.at(part.span)));
+                    }
+                    using.push((folded, self.at(part.span)));
+                }
+                return self.join_using(kind, &using, (left.rel, entries), (right.rel, right_entries), right.lateral, lateral);
+            }
+            ast::JoinConstraint::Natural => {
+                let names = |entries: &[Entry]| -> Vec<String> {
+                    let visible = entries.iter().filter(|entry| entry.columns_visible);
+                    visible.flat_map(|entry| entry.item.columns.iter().map(|c| c.name.clone())).collect()
+                };
+                let others = names(&right_entries);
+                let using: Vec<(String, u32)> =
+                    names(&entries).into_iter().filter(|name| others.contains(name)).map(|name| (name, 0)).collect();
+                return self.join_using(kind, &using, (left.rel, entries), (right.rel, right_entries), right.lateral, lateral);
+            }
+        };
+        entries.extend(right_entries);
+        Ok(FromItem { rel: join(kind, left.rel, right.rel, right.lateral, on), entries, lateral })
+    }
+
+    /// JOIN ... USING and NATURAL JOIN: equal columns are merged into one.
+    fn join_using(
+        &mut self,
+        kind: JoinKind,
+        using: &[(String, u32)],
+        left: (Rel, Vec<Entry>),
+        right: (Rel, Vec<Entry>),
+        right_lateral: bool,
+        lateral: bool,
+    ) -> Result<FromItem> {
+        let (left, left_entries) = left;
+        let (right, right_entries) = right;
+        let (mut conditions, mut merged) = (Vec::new(), Vec::new());
+        for (name, position) in using {
+            let l = self.using_column(name, &left_entries, "left", *position)?;
+            let r = self.using_column(name, &right_entries, "right", *position)?;
+            let at = OperatorAt::all(*position);
+            let condition = self.binary("=", l.expr.clone(), r.expr.clone(), at)?;
+            conditions.push(self.coerce_bool(condition, "JOIN/USING", *position)?);
+            let common = common_type(&[l.expr.typ().oid, r.expr.typ().oid]).map_err(|(a, b)| {
+                err!(
+                    DATATYPE_MISMATCH,
+                    "JOIN/USING types {} and {} cannot be matched",
+                    self.type_name(a),
+                    self.type_name(b)
+                )
+                .at(*position)
+            })?;
+            let target = Type::new(common);
+            let same_typmod = l.expr.typ() == r.expr.typ();
+            let l_expr = self.coerce(l.expr.clone(), target, Context::Implicit, *position)?;
+            let r_expr = self.coerce(r.expr.clone(), target, Context::Implicit, *position)?;
+            let (expr, origin) = match kind {
+                JoinKind::Inner | JoinKind::Left => (l_expr, l.origin),
+                JoinKind::Right => (r_expr, r.origin),
+                JoinKind::Full => {
+                    let typ = if same_typmod { l.expr.typ() } else { target };
+                    (Expr::Coalesce(vec![l_expr, r_expr], typ), (0, 0))
+                }
+            };
+            merged.push(ScopeColumn { name: name.clone(), expr, origin });
+        }
+        let is_merged = |column: &ScopeColumn| using.iter().any(|(name, _)| *name == column.name);
+        let rest = |entries: &[Entry]| -> Vec<ScopeColumn> {
+            let visible = entries.iter().filter(|entry| entry.columns_visible);
+            visible.flat_map(|entry| entry.item.columns.iter().filter(|c| !is_merged(c)).cloned()).collect()
+        };
+        let mut columns = merged;
+        columns.extend(rest(&left_entries));
+        columns.extend(rest(&right_entries));
+        let item = Item {
+            name: None,
+            schema: None,
+            relation: None,
+            columns,
+            system: Vec::new(),
+            row_type: Type::RECORD,
+            is_scalar_function: false,
+        };
+        let joined = Entry { item: Rc::new(item), relation_visible: false, columns_visible: true, lateral_forbidden: false };
+        let hide = |mut entry: Entry| {
+            entry.columns_visible = false;
+            entry
+        };
+        let mut entries: Vec<Entry> = left_entries.into_iter().chain(right_entries).map(hide).collect();
+        entries.push(joined);
+        let on = Expr::conjunction(conditions);
+        Ok(FromItem { rel: join(kind, left, right, right_lateral, on), entries, lateral })
+    }
+
+    fn using_column(&self, name: &str, entries: &[Entry], side: &str, position: u32) -> Result<ScopeColumn> {
+        let visible = entries.iter().filter(|entry| entry.columns_visible);
+        let mut matching = visible.flat_map(|entry| entry.item.columns.iter().filter(|c| c.name == name));
+        let Some(column) = matching.next() else {
+            return Err(err!(
+                UNDEFINED_COLUMN,
+                "column \"{name}\" specified in USING clause does not exist in {side} table"
+            )
+            .at(position));
+        };
+        if matching.next().is_some() {
+            return Err(err!(
+                AMBIGUOUS_COLUMN,
+                "common column name \"{name}\" appears more than once in {side} table"
+            )
+            .at(position));
+        }
+        Ok(column.clone())
+    }
+}
+
+/// System columns of tables: name, number, type.
+pub(super) const SYSTEM_COLUMNS: &[(&str, i16, Type)] =
+    &[("ctid", -1, Type::TID), ("xmin", -2, Type::XID), ("tableoid", -6, Type::OID)];
+
+fn join_kind(operator: &ast::JoinOperator) -> Result<(JoinKind, &ast::JoinConstraint)> {
+    use ast::JoinOperator::*;
+    Ok(match operator {
+        Join(constraint) | Inner(constraint) | CrossJoin(constraint) => (JoinKind::Inner, constraint),
+        Left(constraint) | LeftOuter(constraint) => (JoinKind::Left, constraint),
+        Right(constraint) | RightOuter(constraint) => (JoinKind::Right, constraint),
+        FullOuter(constraint) => (JoinKind::Full, constraint),
+        _ => return Err(Error::unsupported("this form of JOIN")),
+    })
+}
+
+/// Joins two relations; a function over the left side's columns runs once for each of its rows.
+fn join(kind: JoinKind, left: Rel, right: Rel, may_be_lateral: bool, on: Expr) -> Rel {
+    let lateral = may_be_lateral && {
+        let free = right.free_columns();
+        !free.is_empty() && left.columns().iter().any(|(id, _)| free.contains(id))
+    };
+    match (left, right) {
+        (Rel::OneRow, right) if kind == JoinKind::Inner && on.is_true() => right,
+        (left, Rel::Function { calls, ordinality, input, outer: false })
+            if lateral && *input == Rel::OneRow && (kind == JoinKind::Inner || (kind == JoinKind::Left && on.is_true())) =>
+        {
+            let outer = kind == JoinKind::Left;
+            let rel = Rel::Function { calls, ordinality, input: Box::new(left), outer };
+            if on.is_true() { rel } else { Rel::Filter { input: Box::new(rel), predicate: on } }
+        }
+        (left, right) => Rel::Join { kind, left: Box::new(left), right: Box::new(right), on, lateral },
+    }
+}
+
+/// A function call of the AST.
+fn call_of(name: ast::ObjectName, args: Vec<ast::FunctionArg>) -> ast::Expr {
+    ast::Expr::Function(ast::Function {
+        name,
+        uses_odbc_syntax: false,
+        parameters: ast::FunctionArguments::None,
+        args: ast::FunctionArguments::List(ast::FunctionArgumentList {
+            duplicate_treatment: None,
+            args,
+            clauses: Vec::new(),
+        }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
+}
+
+/// The record argument whose shape a call like `jsonb_populate_record(base, ...)` has.
+fn first_record(call: &Expr) -> &Expr {
+    match call {
+        Expr::Call { args, .. } if args.first().is_some_and(|arg| arg.typ() == Type::RECORD) => &args[0],
+        other => other,
+    }
+}

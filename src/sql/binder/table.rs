@@ -1,0 +1,252 @@
+//! Expressions that the catalog keeps as text: CHECK, DEFAULT, index keys and predicates, each with what it may not
+//! contain; and what COPY and DDL need of names and types.
+
+use sqlparser::ast;
+
+use crate::document::{Datum, Type};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::context::EvalContext;
+use crate::sql::function::Volatility;
+use crate::sql::parser::{self, ident};
+use crate::sql::plan::{ColumnId, Expr};
+use crate::sql::statement::Statement;
+use crate::storage::catalog::{Column, Table};
+
+use super::Binder;
+use super::coerce::Context;
+use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
+
+/// Which kind of kept expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TableExpr {
+    /// A CHECK constraint: boolean.
+    Check,
+    /// A column's DEFAULT, of the column's type.
+    Default(Type),
+    /// An index key.
+    IndexKey,
+    /// A partial index's predicate: boolean.
+    IndexPredicate,
+    /// WHERE of COPY FROM: boolean.
+    CopyWhere,
+}
+
+/// A bound expression of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoundTableExpr {
+    /// The expression.
+    pub expr: Expr,
+    /// The ids by which it names the table's columns: id, column number, type; all live columns.
+    pub columns: Vec<(ColumnId, i16, Type)>,
+}
+
+/// The expression that a text holds.
+pub(super) fn parse_expr(text: &str) -> Result<ast::Expr> {
+    let parsed = parser::parse(&format!("SELECT {text}"))?;
+    let query = match parsed.into_iter().next().map(|parsed| parsed.statement) {
+        Some(Statement::Query(query)) => query,
+        _ => return Err(err!(SYNTAX_ERROR, "syntax error in expression \"{text}\"")),
+    };
+    match *query.body {
+        ast::SetExpr::Select(select) => match select.projection.into_iter().next() {
+            Some(ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. }) => Ok(expr),
+            _ => Err(err!(SYNTAX_ERROR, "syntax error in expression \"{text}\"")),
+        },
+        _ => Err(err!(SYNTAX_ERROR, "syntax error in expression \"{text}\"")),
+    }
+}
+
+/// Binds an expression over a table's columns. `source` is the text that positions refer to (empty: none).
+pub fn bind_table_expr(
+    expr: &ast::Expr,
+    kind: TableExpr,
+    table: &Table,
+    context: &EvalContext,
+    source: &str,
+) -> Result<BoundTableExpr> {
+    let mut binder = Binder::new(context, source);
+    binder.params_allowed = false;
+    let columns: Vec<(ColumnId, i16, Type)> = match kind {
+        TableExpr::Default(_) => Vec::new(),
+        _ => table.live_columns().map(|c| (binder.column(), c.number, c.typ)).collect(),
+    };
+    let expr = binder.table_expr(expr, kind, table, &columns)?;
+    Ok(BoundTableExpr { expr, columns })
+}
+
+/// As [`bind_table_expr`], from the text in the catalog.
+pub fn bind_table_text(text: &str, kind: TableExpr, table: &Table, context: &EvalContext) -> Result<BoundTableExpr> {
+    bind_table_expr(&parse_expr(text)?, kind, table, context, "")
+}
+
+/// Binds an expression without columns or parameters and gives it a type (if one is asked for): arguments of EXECUTE
+/// and CALL, values of options.
+pub fn bind_constant(expr: &ast::Expr, typ: Option<Type>, context: &EvalContext, source: &str) -> Result<Expr> {
+    let mut binder = Binder::new(context, source);
+    binder.params_allowed = false;
+    let scope = Scope::root();
+    let bound = binder.expr(expr, &scope)?;
+    let position = binder.expr_at(expr);
+    match typ {
+        None => binder.unknown_is_text(bound, position),
+        Some(typ) => {
+            let from = bound.typ().oid;
+            match binder.coerce_to(bound, typ, Context::Assignment, position)? {
+                Some(expr) => Ok(expr),
+                None => Err(binder.cannot_cast(from, typ.oid).at(position)),
+            }
+        }
+    }
+}
+
+/// The type that a written type names: the built-in ones and the row types of tables and views.
+pub fn bind_type(data_type: &ast::DataType, context: &EvalContext, source: &str) -> Result<Type> {
+    Binder::new(context, source).data_type(data_type)
+}
+
+/// The columns that a list of names means (COPY, and the like); all live columns for an empty list.
+pub fn bind_columns<'t>(names: &[ast::Ident], table: &'t Table, source: &str) -> Result<Vec<&'t Column>> {
+    if names.is_empty() {
+        return Ok(table.live_columns().collect());
+    }
+    let mut columns: Vec<&Column> = Vec::with_capacity(names.len());
+    for name in names {
+        let folded = ident(name);
+        let position = if source.is_empty() { 0 } else { parser::position(name.span, source) };
+        let Some(column) = table.column(&folded) else {
+            return Err(err!(
+                UNDEFINED_COLUMN,
+                "column \"{folded}\" of relation \"{}\" does not exist",
+                table.name
+            )
+            .at(position));
+        };
+        if columns.iter().any(|known| known.number == column.number) {
+            return Err(err!(DUPLICATE_COLUMN, "column \"{folded}\" specified more than once").at(position));
+        }
+        columns.push(column);
+    }
+    Ok(columns)
+}
+
+impl Binder<'_> {
+    /// Binds a kept expression over given ids of a table's columns.
+    pub(super) fn table_expr(
+        &mut self,
+        expr: &ast::Expr,
+        kind: TableExpr,
+        table: &Table,
+        columns: &[(ColumnId, i16, Type)],
+    ) -> Result<Expr> {
+        let clause = match kind {
+            TableExpr::Check => Clause::Check,
+            TableExpr::Default(_) => Clause::Default,
+            TableExpr::IndexKey => Clause::IndexExpression,
+            TableExpr::IndexPredicate => Clause::IndexPredicate,
+            TableExpr::CopyWhere => Clause::Copy,
+        };
+        let mut entries = Vec::new();
+        if !matches!(kind, TableExpr::Default(_)) {
+            entries.push(Entry::new(table_item(table, columns)));
+        }
+        let scope = Scope::over(None, entries, clause);
+        let bound = match self.expr(expr, &scope) {
+            Err(error)
+                if matches!(kind, TableExpr::Default(_))
+                    && error.code() == crate::error::SqlState::UNDEFINED_COLUMN =>
+            {
+                let position = error.report().position.unwrap_or(0);
+                return Err(
+                    err!(FEATURE_NOT_SUPPORTED, "cannot use column reference in DEFAULT expression").at(position)
+                );
+            }
+            other => other?,
+        };
+        let position = self.expr_at(expr);
+        if bound.contains_subquery() {
+            let what = match kind {
+                TableExpr::Check => "cannot use subquery in check constraint",
+                TableExpr::Default(_) => "cannot use subquery in DEFAULT expression",
+                TableExpr::IndexKey => "cannot use subquery in index expression",
+                TableExpr::IndexPredicate => "cannot use subquery in index predicate",
+                TableExpr::CopyWhere => "cannot use subquery in COPY FROM WHERE condition",
+            };
+            return Err(err!(FEATURE_NOT_SUPPORTED, "{what}").at(position));
+        }
+        match kind {
+            TableExpr::Check => self.coerce_bool(bound, "CHECK", position),
+            TableExpr::CopyWhere => self.coerce_bool(bound, "WHERE", position),
+            TableExpr::Default(typ) => {
+                let from = bound.typ().oid;
+                match self.coerce_to(bound, typ, Context::Assignment, position)? {
+                    Some(expr) => Ok(expr),
+                    None => Err(err!(
+                        DATATYPE_MISMATCH,
+                        "default expression is of type {} but column is of type {}",
+                        self.type_name(from),
+                        self.type_name(typ.oid)
+                    )
+                    .hint("You will need to rewrite or cast the expression.")
+                    .at(position)),
+                }
+            }
+            TableExpr::IndexKey => {
+                if bound.least_volatility_of_functions() != Volatility::Immutable {
+                    return Err(err!(
+                        INVALID_OBJECT_DEFINITION,
+                        "functions in index expression must be marked IMMUTABLE"
+                    ));
+                }
+                self.unknown_is_text(bound, position)
+            }
+            TableExpr::IndexPredicate => {
+                if bound.least_volatility_of_functions() != Volatility::Immutable {
+                    return Err(err!(
+                        INVALID_OBJECT_DEFINITION,
+                        "functions in index predicate must be marked IMMUTABLE"
+                    ));
+                }
+                self.coerce_bool(bound, "WHERE", position)
+            }
+        }
+    }
+
+    /// A column's default as an expression: its DEFAULT, its identity's next value, or NULL.
+    pub(super) fn default_of(&mut self, table: &Table, column: &Column) -> Result<Expr> {
+        if let Some(identity) = &column.identity {
+            let argument = Expr::Const(Datum::Oid(identity.sequence), Type::REGCLASS);
+            let next = self.call_scalar("nextval", vec![argument], &[0], 0)?;
+            return match self.coerce_to(next, column.typ, Context::Assignment, 0)? {
+                Some(expr) => Ok(expr),
+                None => Err(Error::internal("an identity column is an integer")),
+            };
+        }
+        let Some(text) = &column.default else { return Ok(Expr::null(column.typ)) };
+        let expr = parse_expr(text)?;
+        let outer = std::mem::take(&mut self.source);
+        let allowed = std::mem::replace(&mut self.params_allowed, false);
+        let bound = self.table_expr(&expr, TableExpr::Default(column.typ), table, &[]);
+        self.source = outer;
+        self.params_allowed = allowed;
+        bound
+    }
+}
+
+/// A table as a FROM item over given ids.
+pub(super) fn table_item(table: &Table, columns: &[(ColumnId, i16, Type)]) -> Item {
+    let named = columns.iter().filter_map(|(id, number, typ)| {
+        let column = table.column_by_number(*number)?;
+        let expr = Expr::Column(*id, *typ);
+        Some(ScopeColumn { name: column.name.clone(), expr, origin: (table.oid, *number) })
+    });
+    Item {
+        name: Some(table.name.clone()),
+        schema: Some(table.schema),
+        relation: Some((table.oid, table.name.clone())),
+        columns: named.collect(),
+        system: Vec::new(),
+        row_type: Type::new(table.row_type),
+        is_scalar_function: false,
+    }
+}

@@ -1,0 +1,273 @@
+//! Window calls: OVER and WINDOW definitions, frames.
+
+use sqlparser::ast;
+
+use crate::document::Type;
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::function::Body;
+use crate::sql::parser::ident;
+use crate::sql::plan::{Expr, Frame, FrameBound, FrameExclude, FrameUnits, SortKey, WindowCall};
+
+use super::Binder;
+use super::call::Resolved;
+use super::coerce::{Context, can_coerce};
+use super::scope::{Clause, Scope};
+
+impl Binder<'_> {
+    /// A call with OVER: leaves a column behind.
+    pub(super) fn window_call(
+        &mut self,
+        resolved: Resolved,
+        filter: Option<Expr>,
+        over: &ast::WindowType,
+        position: u32,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        {
+            let level = scope.level.borrow();
+            if level.in_aggregate {
+                return Err(
+                    err!(GROUPING_ERROR, "aggregate function calls cannot contain window function calls").at(position)
+                );
+            }
+            if level.in_window {
+                return Err(err!(WINDOWING_ERROR, "window function calls cannot be nested").at(position));
+            }
+            if !level.clause.allows_windows() {
+                return Err(match level.clause {
+                    Clause::WindowPartition | Clause::WindowOrder | Clause::WindowFrame => {
+                        err!(WINDOWING_ERROR, "window functions are not allowed in window definitions")
+                    }
+                    clause => {
+                        err!(WINDOWING_ERROR, "window functions are not allowed in {}", clause.phrase())
+                    }
+                }
+                .at(position));
+            }
+        }
+        let (partition, order, frame) = self.window_over(over, position, scope)?;
+        let Resolved { function, args, typ } = resolved;
+        if matches!(function.body, Body::Window) && frame.exclude != FrameExclude::NoOthers {
+            return Err(Error::unsupported("EXCLUDE with a pure window function"));
+        }
+        let call = WindowCall { function, args, filter, partition, order, frame, typ };
+        let mut level = scope.level.borrow_mut();
+        if let Some((id, _)) = level.windows.iter().find(|(_, known)| *known == call) {
+            return Ok(Expr::Column(*id, typ));
+        }
+        let id = self.column();
+        level.windows.push((id, call));
+        Ok(Expr::Column(id, typ))
+    }
+
+    fn window_over(
+        &mut self,
+        over: &ast::WindowType,
+        position: u32,
+        scope: &Scope<'_>,
+    ) -> Result<(Vec<Expr>, Vec<SortKey>, Frame)> {
+        match over {
+            ast::WindowType::NamedWindow(name) => {
+                let spec = self.named_window(name, scope)?;
+                self.window_spec(&spec, false, position, scope)
+            }
+            ast::WindowType::WindowSpec(spec) => self.window_spec(spec, true, position, scope),
+        }
+    }
+
+    fn named_window(&self, name: &ast::Ident, scope: &Scope<'_>) -> Result<ast::WindowSpec> {
+        let folded = ident(name);
+        scope.level.borrow().window_names.get(&folded).cloned().ok_or_else(|| {
+            err!(UNDEFINED_OBJECT, "window \"{folded}\" does not exist").at(self.at(name.span))
+        })
+    }
+
+    /// A definition with what it takes from another; `copying`: its own clauses are added to those.
+    fn window_spec(
+        &mut self,
+        spec: &ast::WindowSpec,
+        copying: bool,
+        position: u32,
+        scope: &Scope<'_>,
+    ) -> Result<(Vec<Expr>, Vec<SortKey>, Frame)> {
+        let clause = scope.clause();
+        let result = self.window_parts(spec, copying, position, scope);
+        scope.set_clause(clause);
+        result
+    }
+
+    fn window_parts(
+        &mut self,
+        spec: &ast::WindowSpec,
+        copying: bool,
+        position: u32,
+        scope: &Scope<'_>,
+    ) -> Result<(Vec<Expr>, Vec<SortKey>, Frame)> {
+        let mut base = None;
+        if let Some(name) = &spec.window_name {
+            let folded = ident(name);
+            let at = self.at(name.span);
+            let parent = self.named_window(name, scope)?;
+            let (partition, order, _) = self.window_spec(&parent, true, position, scope)?;
+            if !spec.partition_by.is_empty() {
+                return Err(
+                    err!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{folded}\"").at(at)
+                );
+            }
+            if !spec.order_by.is_empty() && !order.is_empty() {
+                return Err(err!(WINDOWING_ERROR, "cannot override ORDER BY clause of window \"{folded}\"").at(at));
+            }
+            if parent.window_frame.is_some() && copying {
+                return Err(
+                    err!(WINDOWING_ERROR, "cannot copy window \"{folded}\" because it has a frame clause").at(at)
+                );
+            }
+            base = Some((partition, order));
+        }
+        let (mut partition, mut order) = base.unwrap_or_default();
+        scope.set_clause(Clause::WindowPartition);
+        for expr in &spec.partition_by {
+            let at = self.expr_at(expr);
+            let bound = self.expr(expr, scope)?;
+            let bound = self.unknown_is_text(bound, at)?;
+            self.equality_of(bound.typ(), at)?;
+            partition.push(bound);
+        }
+        scope.set_clause(Clause::WindowOrder);
+        for key in &spec.order_by {
+            order.push(self.sort_key(key, scope)?);
+        }
+        scope.set_clause(Clause::WindowFrame);
+        let frame = match &spec.window_frame {
+            Some(frame) => self.frame(frame, &order, position, scope)?,
+            None => Frame {
+                units: FrameUnits::Range,
+                start: FrameBound::UnboundedPreceding,
+                end: FrameBound::CurrentRow,
+                exclude: FrameExclude::NoOthers,
+            },
+        };
+        Ok((partition, order, frame))
+    }
+
+    fn frame(
+        &mut self,
+        frame: &ast::WindowFrame,
+        order: &[SortKey],
+        position: u32,
+        scope: &Scope<'_>,
+    ) -> Result<Frame> {
+        use ast::WindowFrameBound::{CurrentRow, Following, Preceding};
+        let current = CurrentRow;
+        let (start, end) = (&frame.start_bound, frame.end_bound.as_ref().unwrap_or(&current));
+        let wrong = |message: &str| Err(err!(WINDOWING_ERROR, "{message}").at(position));
+        match (start, end) {
+            (Following(None), _) => return wrong("frame start cannot be UNBOUNDED FOLLOWING"),
+            (_, Preceding(None)) => return wrong("frame end cannot be UNBOUNDED PRECEDING"),
+            (CurrentRow, Preceding(_)) => {
+                return wrong("frame starting from current row cannot have preceding rows");
+            }
+            (Following(_), Preceding(_)) => {
+                return wrong("frame starting from following row cannot have preceding rows");
+            }
+            (Following(_), CurrentRow) if frame.end_bound.is_some() => {
+                return wrong("frame starting from following row cannot have preceding rows");
+            }
+            (Following(_), CurrentRow) => return wrong("frame starting from following row cannot end with current row"),
+            _ => {}
+        }
+        let units = match frame.units {
+            ast::WindowFrameUnits::Rows => FrameUnits::Rows,
+            ast::WindowFrameUnits::Range => FrameUnits::Range,
+            ast::WindowFrameUnits::Groups => FrameUnits::Groups,
+        };
+        if units == FrameUnits::Groups && order.is_empty() {
+            return wrong("GROUPS mode requires an ORDER BY clause");
+        }
+        Ok(Frame {
+            units,
+            start: self.frame_bound(start, units, order, position, scope)?,
+            end: self.frame_bound(end, units, order, position, scope)?,
+            exclude: FrameExclude::NoOthers,
+        })
+    }
+
+    fn frame_bound(
+        &mut self,
+        bound: &ast::WindowFrameBound,
+        units: FrameUnits,
+        order: &[SortKey],
+        position: u32,
+        scope: &Scope<'_>,
+    ) -> Result<FrameBound> {
+        use ast::WindowFrameBound::{CurrentRow, Following, Preceding};
+        let (offset, make): (_, fn(Expr) -> FrameBound) = match bound {
+            CurrentRow => return Ok(FrameBound::CurrentRow),
+            Preceding(None) => return Ok(FrameBound::UnboundedPreceding),
+            Following(None) => return Ok(FrameBound::UnboundedFollowing),
+            Preceding(Some(offset)) => (offset, FrameBound::Preceding),
+            Following(Some(offset)) => (offset, FrameBound::Following),
+        };
+        let at = self.expr_at(offset);
+        let expr = self.expr(offset, scope)?;
+        let expr = match units {
+            FrameUnits::Rows => self.coerce_specific(expr, Type::INT8, "ROWS", at)?,
+            FrameUnits::Groups => self.coerce_specific(expr, Type::INT8, "GROUPS", at)?,
+            FrameUnits::Range => self.range_offset(expr, order, position, at)?,
+        };
+        if !expr.is_closed() && expr.free_columns().iter().any(|id| scope.owns(*id)) {
+            let what = match units {
+                FrameUnits::Rows => "ROWS",
+                FrameUnits::Range => "RANGE",
+                FrameUnits::Groups => "GROUPS",
+            };
+            return Err(
+                err!(INVALID_COLUMN_REFERENCE, "argument of {what} must not contain variables").at(at)
+            );
+        }
+        Ok(make(expr))
+    }
+
+    /// The offset of RANGE has a type that can be added to the one ORDER BY key.
+    fn range_offset(&mut self, offset: Expr, order: &[SortKey], position: u32, at: u32) -> Result<Expr> {
+        let [key] = order else {
+            return Err(err!(
+                WINDOWING_ERROR,
+                "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column"
+            )
+            .at(position));
+        };
+        let typ = Type::new(key.expr.typ().oid);
+        let wanted = match typ {
+            Type::INT2 | Type::INT4 | Type::INT8 => match offset.typ() {
+                own @ (Type::INT2 | Type::INT4 | Type::INT8) => Type::new(own.oid),
+                _ => typ,
+            },
+            Type::NUMERIC => Type::NUMERIC,
+            Type::FLOAT4 | Type::FLOAT8 => Type::FLOAT8,
+            Type::DATE | Type::TIMESTAMP | Type::TIMESTAMPTZ | Type::TIME | Type::TIMETZ | Type::INTERVAL => {
+                Type::INTERVAL
+            }
+            _ => {
+                return Err(err!(
+                    FEATURE_NOT_SUPPORTED,
+                    "RANGE with offset PRECEDING/FOLLOWING is not supported for column type {}",
+                    self.type_name(typ.oid)
+                )
+                .at(at));
+            }
+        };
+        if !can_coerce(offset.typ().oid, wanted.oid, Context::Implicit) {
+            return Err(err!(
+                FEATURE_NOT_SUPPORTED,
+                "RANGE with offset PRECEDING/FOLLOWING is not supported for column type {} and offset type {}",
+                self.type_name(typ.oid),
+                self.type_name(offset.typ().oid)
+            )
+            .hint("Cast the offset value to an appropriate type.")
+            .at(at));
+        }
+        self.coerce(offset, wanted, Context::Implicit, at)
+    }
+}

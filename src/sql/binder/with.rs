@@ -1,0 +1,339 @@
+//! WITH: definitions, recursion, and which of them are put in place of their reference.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use sqlparser::ast::{self, Spanned};
+
+use crate::document::Type;
+use crate::err;
+use crate::error::{Error, Result, SqlState};
+use crate::sql::parser::ident;
+use crate::sql::plan::{ColumnId, Cte, Expr, OutputColumn, Rel, SetOpKind};
+use crate::sql::statement::Statement;
+
+use super::coerce::common_type;
+use super::scope::Scope;
+use super::select::QueryOptions;
+use super::{Binder, Bound};
+
+/// A name that WITH defines, as the scope knows it.
+#[derive(Debug)]
+pub(super) struct CteEntry {
+    pub(super) name: String,
+    pub(super) id: u32,
+    /// The columns; `None` while they are not known yet.
+    pub(super) columns: RefCell<Option<Vec<OutputColumn>>>,
+    pub(super) references: Cell<usize>,
+    /// Why a reference is refused at this moment.
+    pub(super) refused: RefCell<Option<String>>,
+    /// A data-modifying member without RETURNING.
+    pub(super) returns_nothing: Cell<bool>,
+}
+
+/// A bound definition.
+#[derive(Debug)]
+pub(super) struct Definition {
+    entry: Rc<CteEntry>,
+    bound: Bound,
+    recursive: Option<(Rel, Vec<ColumnId>, bool)>,
+    materialized: Option<bool>,
+    modifies: bool,
+}
+
+impl Binder<'_> {
+    /// Binds the definitions of a WITH and makes them known in `scope`.
+    pub(super) fn with(
+        &mut self,
+        with: &ast::With,
+        members: &[(usize, Statement)],
+        scope: &mut Scope<'_>,
+    ) -> Result<Vec<Definition>> {
+        let mut definitions: Vec<Definition> = Vec::with_capacity(with.cte_tables.len());
+        for (i, cte) in with.cte_tables.iter().enumerate() {
+            let name = ident(&cte.alias.name);
+            if scope.ctes.iter().any(|known| known.name == name) {
+                return Err(err!(DUPLICATE_ALIAS, "WITH query name \"{name}\" specified more than once")
+                    .at(self.at(cte.alias.name.span)));
+            }
+            if cte.from.is_some() {
+                return Err(Error::unsupported("this form of WITH"));
+            }
+            let entry = Rc::new(CteEntry {
+                name,
+                id: self.next_cte,
+                columns: RefCell::new(None),
+                references: Cell::new(0),
+                refused: RefCell::new(None),
+                returns_nothing: Cell::new(false),
+            });
+            self.next_cte += 1;
+            let member = members.iter().find(|(at, _)| *at == i).map(|(_, statement)| statement);
+            let definition = match member {
+                Some(statement) => self.modifying_cte(entry.clone(), cte, statement, scope)?,
+                None if with.recursive => self.recursive_cte(entry.clone(), cte, scope)?,
+                None => self.plain_cte(entry.clone(), cte, scope)?,
+            };
+            *entry.columns.borrow_mut() = Some(definition.bound.columns.clone());
+            *entry.refused.borrow_mut() = None;
+            if !scope.ctes.iter().any(|known| Rc::ptr_eq(known, &entry)) {
+                scope.ctes.push(entry);
+            }
+            definitions.push(definition);
+        }
+        Ok(definitions)
+    }
+
+    fn plain_cte(&mut self, entry: Rc<CteEntry>, cte: &ast::Cte, scope: &Scope<'_>) -> Result<Definition> {
+        let mut bound = self.query(&cte.query, QueryOptions::default(), scope)?;
+        self.rename_cte(&entry, cte, &mut bound.columns)?;
+        Ok(Definition { entry, bound, recursive: None, materialized: materialized(cte), modifies: false })
+    }
+
+    fn modifying_cte(
+        &mut self,
+        entry: Rc<CteEntry>,
+        cte: &ast::Cte,
+        statement: &Statement,
+        scope: &Scope<'_>,
+    ) -> Result<Definition> {
+        let (mut bound, _) = self.any_statement(statement, &[], scope)?;
+        entry.returns_nothing.set(bound.columns.is_empty());
+        self.rename_cte(&entry, cte, &mut bound.columns)?;
+        let materialized = materialized(cte);
+        Ok(Definition { entry, bound, recursive: None, materialized, modifies: true })
+    }
+
+    fn recursive_cte(&mut self, entry: Rc<CteEntry>, cte: &ast::Cte, scope: &mut Scope<'_>) -> Result<Definition> {
+        let name = entry.name.clone();
+        scope.ctes.push(entry.clone());
+        let refuse = |text: String| *entry.refused.borrow_mut() = Some(text);
+        let union = match &*cte.query.body {
+            ast::SetExpr::SetOperation { op: ast::SetOperator::Union, set_quantifier, left, right } => {
+                Some((*set_quantifier == ast::SetQuantifier::All, left, right))
+            }
+            _ => None,
+        };
+        let Some((all, left, right)) = union.filter(|_| cte.query.with.is_none()) else {
+            refuse(format!(
+                "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] recursive-term"
+            ));
+            return self.plain_cte(entry.clone(), cte, scope);
+        };
+        refuse(format!(
+            "recursive reference to query \"{name}\" must not appear within its non-recursive term"
+        ));
+        let first = super::setop::bare((**left).clone());
+        let mut bound = self.query(&first, QueryOptions::default(), scope)?;
+        self.rename_cte(&entry, cte, &mut bound.columns)?;
+        // The definition has columns of its own: those of the first term may be shared with what is below it.
+        bound = self.fresh_columns(bound);
+        *entry.columns.borrow_mut() = Some(bound.columns.clone());
+        *entry.refused.borrow_mut() = None;
+        let second = super::setop::bare((**right).clone());
+        let options = QueryOptions { keep_unknown: true, ..Default::default() };
+        let term = self.query(&second, options, scope)?;
+        let references = entry.references.replace(0);
+        let position = self.at(right.span());
+        if references == 0 {
+            let mut bound = self.combine_sets(bound, term, SetOpKind::Union, "UNION", all, position)?;
+            let has_tail = cte.query.order_by.is_some() || cte.query.limit_clause.is_some();
+            if has_tail {
+                // Not recursive after all: bound again as the plain query that it is.
+                bound = self.query(&cte.query, QueryOptions::default(), scope)?;
+                self.rename_cte(&entry, cte, &mut bound.columns)?;
+            }
+            return Ok(Definition { entry, bound, recursive: None, materialized: materialized(cte), modifies: false });
+        }
+        if references > 1 {
+            return Err(err!(
+                INVALID_RECURSION,
+                "recursive reference to query \"{name}\" must not appear more than once"
+            )
+            .at(position));
+        }
+        if cte.query.order_by.is_some() {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "ORDER BY in a recursive query is not implemented"));
+        }
+        if cte.query.limit_clause.is_some() || cte.query.fetch.is_some() {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "LIMIT in a recursive query is not implemented"));
+        }
+        self.check_recursive_types(&name, &bound, &term, position)?;
+        let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
+        if !all {
+            for typ in &types {
+                self.equality_of(*typ, position)?;
+            }
+        }
+        let term = self.convert_columns(term, &types, &[position])?;
+        let ids = term.columns.iter().map(|c| c.id).collect();
+        Ok(Definition {
+            entry,
+            bound,
+            recursive: Some((term.rel, ids, all)),
+            materialized: materialized(cte),
+            modifies: false,
+        })
+    }
+
+    fn check_recursive_types(&self, name: &str, first: &Bound, term: &Bound, position: u32) -> Result<()> {
+        if first.columns.len() != term.columns.len() {
+            return Err(err!(SYNTAX_ERROR, "each UNION query must have the same number of columns").at(position));
+        }
+        for (i, (l, r)) in first.columns.iter().zip(&term.columns).enumerate() {
+            let common = match common_type(&[l.typ.oid, r.typ.oid]) {
+                Ok(common) => common,
+                Err(_) => {
+                    return self.common_type(&[l.typ.oid, r.typ.oid], Some("UNION"), position).map(|_| ());
+                }
+            };
+            if common != l.typ.oid {
+                return Err(err!(
+                    DATATYPE_MISMATCH,
+                    "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
+                    i + 1,
+                    self.type_name(l.typ.oid),
+                    self.type_name(common)
+                )
+                .hint("Cast the output of the non-recursive term to the correct type.")
+                .at(position));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same rows under new ids, one for each output column.
+    pub(super) fn fresh_columns(&mut self, bound: Bound) -> Bound {
+        let mut exprs = Vec::with_capacity(bound.columns.len());
+        let mut columns = Vec::with_capacity(bound.columns.len());
+        for column in bound.columns {
+            let id = self.column();
+            exprs.push((id, column.expr()));
+            columns.push(OutputColumn { id, ..column });
+        }
+        Bound { rel: Rel::Project { input: Box::new(bound.rel), exprs }, columns }
+    }
+
+    fn rename_cte(&self, entry: &CteEntry, cte: &ast::Cte, columns: &mut [OutputColumn]) -> Result<()> {
+        let given = &cte.alias.columns;
+        if given.len() > columns.len() {
+            return Err(err!(
+                INVALID_COLUMN_REFERENCE,
+                "WITH query \"{}\" has {} columns available but {} columns specified",
+                entry.name,
+                columns.len(),
+                given.len()
+            )
+            .at(self.at(cte.alias.name.span)));
+        }
+        for (column, alias) in columns.iter_mut().zip(given) {
+            column.name = ident(&alias.name);
+        }
+        Ok(())
+    }
+
+    /// A reference to a definition: new columns over it.
+    pub(super) fn cte_reference(&mut self, entry: &CteEntry, position: u32) -> Result<(Rel, Vec<OutputColumn>)> {
+        if let Some(why) = &*entry.refused.borrow() {
+            return Err(Error::new(SqlState::INVALID_RECURSION, why.clone()).at(position));
+        }
+        if entry.returns_nothing.get() {
+            return Err(err!(
+                FEATURE_NOT_SUPPORTED,
+                "WITH query \"{}\" does not have a RETURNING clause",
+                entry.name
+            )
+            .at(position));
+        }
+        entry.references.set(entry.references.get() + 1);
+        let known = entry.columns.borrow().clone().ok_or_else(|| Error::internal("a CTE without columns"))?;
+        let mut columns = Vec::with_capacity(known.len());
+        let mut refs = Vec::with_capacity(known.len());
+        for column in known {
+            let id = self.column();
+            refs.push((id, column.id, column.typ));
+            columns.push(OutputColumn { id, ..column });
+        }
+        Ok((Rel::CteRef { cte: entry.id, columns: refs }, columns))
+    }
+
+    /// Puts single-use definitions in place and wraps the query in a `With` for the others.
+    pub(super) fn finish_with(&mut self, definitions: Vec<Definition>, bound: Bound) -> Result<Bound> {
+        let Bound { mut rel, columns } = bound;
+        let mut ctes: Vec<Cte> = Vec::new();
+        for definition in definitions.into_iter().rev() {
+            let Definition { entry, bound, recursive, materialized, modifies } = definition;
+            let references = entry.references.get();
+            if references == 0 && !modifies {
+                continue;
+            }
+            let inline = recursive.is_none()
+                && !modifies
+                && materialized != Some(true)
+                && (references == 1 || materialized == Some(false))
+                && !bound.rel.is_volatile();
+            if inline {
+                let mut copies = Some(bound.rel);
+                let mut replace = |target: &mut Rel, binder: &mut Self| {
+                    target.rewrite_rels(&mut |rel| {
+                        let Rel::CteRef { cte, columns } = rel else { return };
+                        if *cte != entry.id {
+                            return;
+                        }
+                        let columns = std::mem::take(columns);
+                        let (plan, renamed) = match (references, &mut copies) {
+                            (1, copies) => (copies.take().unwrap_or(Rel::OneRow), None),
+                            (_, Some(plan)) => {
+                                let (plan, renamed) = plan.copy_with_new_columns(&mut binder.next_column);
+                                (plan, Some(renamed))
+                            }
+                            (_, None) => (Rel::OneRow, None),
+                        };
+                        let exprs = columns
+                            .into_iter()
+                            .map(|(here, source, typ)| {
+                                let source = renamed.as_ref().and_then(|map| map.get(&source).copied()).unwrap_or(source);
+                                (here, Expr::Column(source, typ))
+                            })
+                            .collect();
+                        *rel = Rel::Project { input: Box::new(plan), exprs };
+                    });
+                };
+                for cte in &mut ctes {
+                    replace(&mut cte.plan, self);
+                    if let Some((term, _, _)) = &mut cte.recursive {
+                        replace(term, self);
+                    }
+                }
+                replace(&mut rel, self);
+                continue;
+            }
+            let mut bound = bound;
+            if recursive.is_none() && !modifies {
+                bound = self.fresh_if_shared(bound);
+            }
+            let columns = bound.columns.iter().map(|c| (c.id, c.typ)).collect();
+            ctes.push(Cte { id: entry.id, name: entry.name.clone(), columns, plan: bound.rel, recursive });
+        }
+        if ctes.is_empty() {
+            return Ok(Bound { rel, columns });
+        }
+        ctes.reverse();
+        Ok(Bound { rel: Rel::With { ctes, body: Box::new(rel) }, columns })
+    }
+
+    /// A definition's columns are its plan's columns, each once: duplicates in the output list are one column.
+    fn fresh_if_shared(&mut self, mut bound: Bound) -> Bound {
+        let mut seen = Vec::new();
+        bound.columns.retain(|column| {
+            let new = !seen.contains(&column.id);
+            seen.push(column.id);
+            new
+        });
+        bound
+    }
+}
+
+fn materialized(cte: &ast::Cte) -> Option<bool> {
+    cte.materialized.as_ref().map(|m| matches!(m, ast::CteAsMaterialized::Materialized))
+}
