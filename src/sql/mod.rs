@@ -3,6 +3,7 @@
 //! text -> `parser` -> `Statement` -> `binder` -> [`plan`]; types, operators and functions are data in `catalog`
 //! tables of signatures, evaluated by `eval`.
 
+pub mod binder;
 pub mod casts;
 pub mod context;
 pub mod datetime;
@@ -15,4 +16,5 @@ pub mod operators;
 pub mod parser;
 pub mod plan;
 pub mod statement;
+pub mod system;
 pub mod types;

@@ -370,17 +370,16 @@ impl Binder<'_> {
         let descending = match &key.options.sort {
             None | Some(ast::OrderBySort::Asc) => false,
             Some(ast::OrderBySort::Desc) => true,
-            Some(other) => self.sort_using(other, &expr, position)?,
+            Some(ast::OrderBySort::Using(operator)) => self.sort_using(operator, &expr, position)?,
         };
         let nulls_first = key.options.nulls_first.unwrap_or(descending);
         Ok(SortKey { expr, descending, nulls_first })
     }
 
     /// ORDER BY ... USING operator.
-    fn sort_using(&self, sort: &ast::OrderBySort, expr: &Expr, position: u32) -> Result<bool> {
-        let text = sort.to_string();
-        let symbol = text.split_whitespace().last().unwrap_or_default();
-        let symbol = symbol.trim_start_matches("OPERATOR(").trim_start_matches("pg_catalog.").trim_end_matches(')');
+    fn sort_using(&self, operator: &ast::ObjectName, expr: &Expr, position: u32) -> Result<bool> {
+        let last = operator.0.last().and_then(|part| part.as_ident());
+        let symbol = last.map_or("", |part| part.value.as_str());
         self.choose_operator(symbol, Some(expr.typ().oid), expr.typ().oid, position)?;
         match symbol {
             "<" => Ok(false),

@@ -163,8 +163,8 @@ impl Binder<'_> {
             BangNot | PGPostfixFactorial => return Err(Error::unsupported(format!("operator {op}"))),
         };
         let bound = self.expr(operand, scope)?;
-        let at = self.expr_at(operand);
-        self.prefix(name, bound, self.before(at), at)
+        let position = self.before(super::position::start(operand));
+        self.prefix(name, bound, position, self.expr_at(operand))
     }
 
     fn is_null(&mut self, inner: &ast::Expr, negated: bool, scope: &Scope<'_>) -> Result<Expr> {
@@ -446,7 +446,7 @@ impl Binder<'_> {
 
     /// The position of a subquery's opening parenthesis.
     fn before_query(&self, query: &ast::Query) -> u32 {
-        self.before(self.at(query.span()))
+        self.before(query.span())
     }
 
     fn field_access(&mut self, root: &ast::Expr, chain: &[ast::AccessExpr], scope: &Scope<'_>) -> Result<Expr> {

@@ -1,9 +1,9 @@
 //! Where in the text an expression or its operator stands, for error positions. Only called when an error is made.
 
-use std::cell::OnceCell;
-
 use sqlparser::ast::{self, Spanned};
 use sqlparser::tokenizer::{Location, Span};
+
+use crate::sql::parser;
 
 use super::Binder;
 
@@ -52,64 +52,28 @@ fn end(expr: &ast::Expr) -> Location {
     }
 }
 
-/// The text that positions refer to, with an index that is made when the first position is asked for.
-#[derive(Debug, Default)]
+/// The text that positions refer to; empty where they mean nothing to the client (inside views). A token's location
+/// is its byte offset (as line) and character offset (as column), both from 1.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Source<'a> {
     text: &'a str,
-    index: OnceCell<Index>,
-}
-
-#[derive(Debug)]
-struct Index {
-    /// Characters before each line.
-    lines: Vec<u32>,
-    /// The characters, unless all are ASCII.
-    chars: Option<Vec<char>>,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, index: OnceCell::new() }
+        Self { text }
     }
 
-    fn index(&self) -> &Index {
-        self.index.get_or_init(|| {
-            let mut lines = vec![0];
-            let mut count = 0;
-            for c in self.text.chars() {
-                count += 1;
-                if c == '\n' {
-                    lines.push(count);
-                }
-            }
-            let chars = (!self.text.is_ascii()).then(|| self.text.chars().collect());
-            Index { lines, chars }
-        })
-    }
-
-    /// Characters from 1; 0 when unknown.
-    fn offset(&self, at: Location) -> u32 {
-        if self.text.is_empty() || at.line == 0 {
-            return 0;
-        }
-        let line = usize::try_from(at.line - 1).ok().and_then(|line| self.index().lines.get(line));
-        line.map_or(0, |before| before + u32::try_from(at.column).unwrap_or(0))
-    }
-
-    /// The character at a position.
-    fn char_at(&self, position: u32) -> Option<char> {
-        let i = (position as usize).checked_sub(1)?;
-        match &self.index().chars {
-            Some(chars) => chars.get(i).copied(),
-            None => self.text.as_bytes().get(i).map(|b| char::from(*b)),
-        }
+    fn split(&self, at: Location) -> Option<(&'a str, &'a str)> {
+        let offset = usize::try_from(at.line).ok()?.checked_sub(1)?;
+        self.text.split_at_checked(offset)
     }
 }
 
 impl Binder<'_> {
     /// A span's error position.
     pub(super) fn at(&self, span: Span) -> u32 {
-        self.source.offset(span.start)
+        if self.source.text.is_empty() { 0 } else { parser::position(span) }
     }
 
     /// The position of the leftmost token of an expression.
@@ -123,25 +87,16 @@ impl Binder<'_> {
             return 0;
         }
         // The end is exclusive: the character there is the first one after the operand.
-        let mut position = self.source.offset(end(left));
-        if position == 0 {
-            return 0;
-        }
-        while let Some(c) = self.source.char_at(position) {
-            if !(c.is_whitespace() || c == ')') {
-                return position;
-            }
-            position += 1;
-        }
-        0
+        let end = end(left);
+        let Some((_, rest)) = self.source.split(end) else { return 0 };
+        let skipped = rest.chars().take_while(|c| c.is_whitespace() || *c == ')').count();
+        u32::try_from(end.column as usize + skipped).unwrap_or(0)
     }
 
-    /// The position of a prefix operator, or of any token, before what starts at `position`.
-    pub(super) fn before(&self, position: u32) -> u32 {
-        let mut position = position.saturating_sub(1);
-        while position > 0 && self.source.char_at(position).is_some_and(char::is_whitespace) {
-            position -= 1;
-        }
-        position
+    /// The position of the token (of one character) before a place.
+    pub(super) fn before(&self, span: Span) -> u32 {
+        let Some((before, _)) = self.source.split(span.start) else { return 0 };
+        let skipped = before.chars().rev().take_while(|c| c.is_whitespace()).count();
+        u32::try_from((span.start.column as usize).saturating_sub(skipped + 1)).unwrap_or(0)
     }
 }

@@ -68,7 +68,7 @@ impl Binder<'_> {
 
     fn query_body(&mut self, query: &ast::Query, options: QueryOptions<'_>, scope: &Scope<'_>) -> Result<Bound> {
         let tail = self.tail(query)?;
-        let locks = parser::row_locks(query)?;
+        let locks = parser::row_locks(query);
         if let ast::SetExpr::Query(inner) = &*query.body {
             return self.parenthesised(query, inner, options, scope);
         }

@@ -10,7 +10,6 @@ use crate::sql::context::EvalContext;
 use crate::sql::function::Volatility;
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::{ColumnId, Expr};
-use crate::sql::statement::Statement;
 use crate::storage::catalog::{Column, Table};
 
 use super::Binder;
@@ -41,22 +40,6 @@ pub struct BoundTableExpr {
     pub columns: Vec<(ColumnId, i16, Type)>,
 }
 
-/// The expression that a text holds.
-pub(super) fn parse_expr(text: &str) -> Result<ast::Expr> {
-    let parsed = parser::parse(&format!("SELECT {text}"))?;
-    let query = match parsed.into_iter().next().map(|parsed| parsed.statement) {
-        Some(Statement::Query(query)) => query,
-        _ => return Err(err!(SYNTAX_ERROR, "syntax error in expression \"{text}\"")),
-    };
-    match *query.body {
-        ast::SetExpr::Select(select) => match select.projection.into_iter().next() {
-            Some(ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. }) => Ok(expr),
-            _ => Err(err!(SYNTAX_ERROR, "syntax error in expression \"{text}\"")),
-        },
-        _ => Err(err!(SYNTAX_ERROR, "syntax error in expression \"{text}\"")),
-    }
-}
-
 /// Binds an expression over a table's columns. `source` is the text that positions refer to (empty: none).
 pub fn bind_table_expr(
     expr: &ast::Expr,
@@ -77,7 +60,7 @@ pub fn bind_table_expr(
 
 /// As [`bind_table_expr`], from the text in the catalog.
 pub fn bind_table_text(text: &str, kind: TableExpr, table: &Table, context: &EvalContext) -> Result<BoundTableExpr> {
-    bind_table_expr(&parse_expr(text)?, kind, table, context, "")
+    bind_table_expr(&parser::parse_expression(text)?, kind, table, context, "")
 }
 
 /// Binds an expression without columns or parameters and gives it a type (if one is asked for): arguments of EXECUTE
@@ -113,7 +96,7 @@ pub fn bind_columns<'t>(names: &[ast::Ident], table: &'t Table, source: &str) ->
     let mut columns: Vec<&Column> = Vec::with_capacity(names.len());
     for name in names {
         let folded = ident(name);
-        let position = if source.is_empty() { 0 } else { parser::position(name.span, source) };
+        let position = if source.is_empty() { 0 } else { parser::position(name.span) };
         let Some(column) = table.column(&folded) else {
             return Err(err!(
                 UNDEFINED_COLUMN,
@@ -223,7 +206,7 @@ impl Binder<'_> {
             };
         }
         let Some(text) = &column.default else { return Ok(Expr::null(column.typ)) };
-        let expr = parse_expr(text)?;
+        let expr = parser::parse_expression(text)?;
         let outer = std::mem::take(&mut self.source);
         let allowed = std::mem::replace(&mut self.params_allowed, false);
         let bound = self.table_expr(&expr, TableExpr::Default(column.typ), table, &[]);

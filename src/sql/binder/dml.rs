@@ -1,0 +1,479 @@
+//! UPDATE and DELETE, and what the three DML statements share: targets, assignments, CHECKs, RETURNING.
+
+use sqlparser::ast::{self, Spanned};
+
+use crate::document::{Datum, Type};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::parser::{self, ident};
+use crate::sql::plan::{Access, ColumnId, Expr, Modify, ModifyKind, OutputColumn, Rel, SubqueryKind};
+use crate::sql::statement::{Assignment, Delete, Returning, Selection, Statement, Target, Update, ValueOrDefault};
+use crate::storage::catalog::{Column, ConstraintKind, Entry as CatalogEntry, Table};
+
+use super::coerce::{Context, apply_typmod};
+use super::expr::{row_of, subquery_expr};
+use super::relation::Relation;
+use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
+use super::select::QueryOptions;
+use super::table::{TableExpr, table_item};
+use super::with::Definition;
+use super::{Binder, Bound};
+
+/// Ids for the columns of a row: id, column number, type.
+pub(super) type RowColumns = Vec<(ColumnId, i16, Type)>;
+
+impl Binder<'_> {
+    /// UPDATE.
+    pub(super) fn update(
+        &mut self,
+        update: &Update,
+        members: &[(usize, Statement)],
+        parent: &Scope<'_>,
+    ) -> Result<Bound> {
+        self.with_around(update.with.as_ref(), members, parent, |binder, parent| {
+            let table = binder.target_table(&update.table, "update", Access::Update)?;
+            let (target, old_columns, locator, scan) = binder.target_item(&table, update.alias.as_ref());
+            let mut scope = Scope::inside(parent);
+            let rest = binder.from_clause(&update.from, &mut scope)?;
+            let from_entries = std::mem::take(&mut scope.entries);
+            binder.check_target_name(&target, &from_entries)?;
+            scope.entries.push(target);
+            scope.entries.extend(from_entries.iter().cloned());
+            let mut source = joined(scan, rest);
+            source = binder.selection(&update.selection, source, &scope)?;
+            scope.set_clause(Clause::Update);
+            let assignments = binder.assignments(&update.assignments, &table, &mut source, &scope)?;
+            let new_columns = binder.row_columns(&table);
+            let checks = binder.checks(&table, &new_columns)?;
+            let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns };
+            let returning =
+                binder.returning(update.returning.as_ref(), &rows, update.alias.as_ref(), &from_entries, parent)?;
+            Ok(modified(
+                Modify {
+                    table: table.oid,
+                    kind: ModifyKind::Update { source, locator, assignments },
+                    returning: None,
+                    new_columns,
+                    old_columns,
+                    checks,
+                },
+                returning,
+            ))
+        })
+    }
+
+    /// DELETE.
+    pub(super) fn delete(
+        &mut self,
+        delete: &Delete,
+        members: &[(usize, Statement)],
+        parent: &Scope<'_>,
+    ) -> Result<Bound> {
+        self.with_around(delete.with.as_ref(), members, parent, |binder, parent| {
+            let table = binder.target_table(&delete.table, "delete from", Access::Delete)?;
+            let (target, old_columns, locator, scan) = binder.target_item(&table, delete.alias.as_ref());
+            let mut scope = Scope::inside(parent);
+            let rest = binder.from_clause(&delete.using, &mut scope)?;
+            let from_entries = std::mem::take(&mut scope.entries);
+            binder.check_target_name(&target, &from_entries)?;
+            scope.entries.push(target);
+            scope.entries.extend(from_entries.iter().cloned());
+            let source = joined(scan, rest);
+            let source = binder.selection(&delete.selection, source, &scope)?;
+            let new_columns = match delete.returning {
+                Some(_) => binder.row_columns(&table),
+                None => Vec::new(),
+            };
+            let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &old_columns };
+            let returning =
+                binder.returning(delete.returning.as_ref(), &rows, delete.alias.as_ref(), &from_entries, parent)?;
+            Ok(modified(
+                Modify {
+                    table: table.oid,
+                    kind: ModifyKind::Delete { source, locator },
+                    returning: None,
+                    new_columns,
+                    old_columns,
+                    checks: Vec::new(),
+                },
+                returning,
+            ))
+        })
+    }
+
+    /// Binds the WITH of a DML statement around what it is for.
+    pub(super) fn with_around(
+        &mut self,
+        with: Option<&ast::With>,
+        members: &[(usize, Statement)],
+        parent: &Scope<'_>,
+        bind: impl FnOnce(&mut Self, &Scope<'_>) -> Result<Bound>,
+    ) -> Result<Bound> {
+        let Some(with) = with else { return bind(self, parent) };
+        let mut scope = Scope::inside(parent);
+        let definitions: Vec<Definition> = self.with(with, members, &mut scope)?;
+        let bound = bind(self, &scope)?;
+        self.finish_with(definitions, bound)
+    }
+
+    /// The table that a DML statement changes.
+    pub(super) fn target_table(&mut self, name: &ast::ObjectName, verb: &str, access: Access) -> Result<Table> {
+        let position = self.at(name.span());
+        match self.relation(name)? {
+            Relation::Entry(entry) => match &*entry {
+                CatalogEntry::Table(table) => {
+                    self.uses(table.oid, access);
+                    Ok(table.clone())
+                }
+                CatalogEntry::View(view) => {
+                    Err(Error::unsupported(format!("{verb} of view \"{}\"", view.name)).at(position))
+                }
+                CatalogEntry::Sequence(sequence) => {
+                    Err(err!(WRONG_OBJECT_TYPE, "cannot change sequence \"{}\"", sequence.name))
+                }
+                _ => Err(err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", entry.name())
+                    .detail("This operation is not supported for indexes.")
+                    .at(position)),
+            },
+            Relation::System(relation) => {
+                let name = relation.name.rsplit('.').next().unwrap_or(relation.name);
+                Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{name}\" is a system catalog"))
+            }
+        }
+    }
+
+    /// The target as a FROM item: its entry, columns, locator and scan.
+    fn target_item(&mut self, table: &Table, alias: Option<&ast::Ident>) -> (Entry, RowColumns, ColumnId, Rel) {
+        let (mut scan, mut item) = self.scan(table);
+        let locator = self.column();
+        let mut row = Vec::new();
+        if let Rel::Scan { columns, alias: shown, .. } = &mut scan {
+            row = columns.iter().filter(|(_, number, _)| *number > 0).copied().collect();
+            columns.push((locator, 0, Type::BYTEA));
+            if let Some(alias) = alias {
+                *shown = ident(alias);
+            }
+        }
+        if let Some(alias) = alias {
+            item.name = Some(ident(alias));
+            item.schema = None;
+        }
+        (Entry::new(item), row, locator, scan)
+    }
+
+    fn check_target_name(&self, target: &Entry, others: &[Entry]) -> Result<()> {
+        let name = &target.item.name;
+        if others.iter().any(|entry| entry.relation_visible && entry.item.name == *name) {
+            let name = name.clone().unwrap_or_default();
+            return Err(err!(DUPLICATE_ALIAS, "table name \"{name}\" specified more than once"));
+        }
+        Ok(())
+    }
+
+    fn selection(&mut self, selection: &Selection, source: Rel, scope: &Scope<'_>) -> Result<Rel> {
+        match selection {
+            Selection::All => Ok(source),
+            Selection::Where(condition) => {
+                scope.set_clause(Clause::Where);
+                let predicate = self.condition(condition, "WHERE", scope)?;
+                Ok(Rel::Filter { input: Box::new(source), predicate })
+            }
+            Selection::CurrentOf(_) => Err(Error::unsupported("WHERE CURRENT OF")),
+        }
+    }
+
+    /// New ids for a row of a table.
+    pub(super) fn row_columns(&mut self, table: &Table) -> RowColumns {
+        table.live_columns().map(|column| (self.column(), column.number, column.typ)).collect()
+    }
+
+    /// The CHECK constraints over the new row.
+    pub(super) fn checks(&mut self, table: &Table, new: &[(ColumnId, i16, Type)]) -> Result<Vec<(String, Expr)>> {
+        let mut checks = Vec::new();
+        for constraint in &table.constraints {
+            let ConstraintKind::Check { expr } = &constraint.kind else { continue };
+            let written = parser::parse_expression(expr)?;
+            let outer = std::mem::take(&mut self.source);
+            let allowed = std::mem::replace(&mut self.params_allowed, false);
+            let bound = self.table_expr(&written, TableExpr::Check, table, new);
+            self.source = outer;
+            self.params_allowed = allowed;
+            checks.push((constraint.name.clone(), bound?));
+        }
+        Ok(checks)
+    }
+
+    /// The column that a target names.
+    pub(super) fn target_column<'t>(&self, table: &'t Table, name: &ast::Ident) -> Result<&'t Column> {
+        let folded = ident(name);
+        table.column(&folded).ok_or_else(|| {
+            err!(UNDEFINED_COLUMN, "column \"{folded}\" of relation \"{}\" does not exist", table.name)
+                .at(self.at(name.span))
+        })
+    }
+
+    /// SET: each assigned column with its value over the source's columns.
+    pub(super) fn assignments(
+        &mut self,
+        written: &[Assignment],
+        table: &Table,
+        source: &mut Rel,
+        scope: &Scope<'_>,
+    ) -> Result<Vec<(i16, Expr)>> {
+        let mut out: Vec<(i16, Expr)> = Vec::new();
+        for assignment in written {
+            match assignment {
+                Assignment::One(target, value) => {
+                    self.assign(target, value, table, scope, &mut out)?;
+                }
+                Assignment::Row(targets, values) => {
+                    if targets.len() != values.len() {
+                        return Err(err!(
+                            SYNTAX_ERROR,
+                            "number of columns does not match number of values"
+                        ));
+                    }
+                    for (target, value) in targets.iter().zip(values) {
+                        self.assign(target, value, table, scope, &mut out)?;
+                    }
+                }
+                Assignment::Query(targets, query) => {
+                    let bound = self.query(query, QueryOptions::default(), scope)?;
+                    if bound.columns.len() != targets.len() {
+                        return Err(err!(SYNTAX_ERROR, "number of columns does not match number of values")
+                            .at(self.at(targets[0].column.span)));
+                    }
+                    self.assign_query(targets, bound, table, source, &mut out)?;
+                }
+                Assignment::Expr(targets, expr) => {
+                    let position = self.expr_at(expr);
+                    let fields = match self.expr(expr, scope)? {
+                        Expr::Row { fields, .. } => fields,
+                        _ => {
+                            return Err(err!(
+                                FEATURE_NOT_SUPPORTED,
+                                "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression"
+                            )
+                            .at(position));
+                        }
+                    };
+                    if fields.len() != targets.len() {
+                        return Err(
+                            err!(SYNTAX_ERROR, "number of columns does not match number of values").at(position)
+                        );
+                    }
+                    for (target, field) in targets.iter().zip(fields) {
+                        let column = self.target_column(table, &target.column)?;
+                        self.check_updatable(column, target, &out)?;
+                        let value = self.stored(field, column, position)?;
+                        out.push((column.number, value));
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn assign(
+        &mut self,
+        target: &Target,
+        value: &ValueOrDefault,
+        table: &Table,
+        scope: &Scope<'_>,
+        out: &mut Vec<(i16, Expr)>,
+    ) -> Result<()> {
+        let column = self.target_column(table, &target.column)?;
+        if !target.path.is_empty() {
+            return self.assign_part(target, value, column, table, scope, out);
+        }
+        let value = match value {
+            ValueOrDefault::Default => {
+                self.check_repeated(column, target, out)?;
+                let default = self.default_of(table, column)?;
+                out.push((column.number, default));
+                return Ok(());
+            }
+            ValueOrDefault::Value(expr) => expr,
+        };
+        self.check_updatable(column, target, out)?;
+        let position = self.expr_at(value);
+        let bound = self.expr(value, scope)?;
+        let bound = self.stored(bound, column, position)?;
+        out.push((column.number, bound));
+        Ok(())
+    }
+
+    fn check_updatable(&self, column: &Column, target: &Target, out: &[(i16, Expr)]) -> Result<()> {
+        self.check_repeated(column, target, out)?;
+        if column.identity.as_ref().is_some_and(|identity| identity.always) {
+            return Err(err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", column.name).detail(
+                format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_repeated(&self, column: &Column, _target: &Target, out: &[(i16, Expr)]) -> Result<()> {
+        if out.iter().any(|(number, _)| *number == column.number) {
+            return Err(err!(SYNTAX_ERROR, "multiple assignments to same column \"{}\"", column.name));
+        }
+        Ok(())
+    }
+
+    /// `SET doc['a'] = value`, `SET list[1] = value`: the column's value with the part replaced.
+    fn assign_part(
+        &mut self,
+        target: &Target,
+        _value: &ValueOrDefault,
+        _column: &Column,
+        _table: &Table,
+        _scope: &Scope<'_>,
+        _out: &mut [(i16, Expr)],
+    ) -> Result<()> {
+        Err(Error::unsupported("assignment to a part of a column").at(self.at(target.column.span)))
+    }
+
+    /// `SET (a, b) = (SELECT ...)`: the row is computed once below the assignments.
+    fn assign_query(
+        &mut self,
+        targets: &[Target],
+        bound: Bound,
+        table: &Table,
+        source: &mut Rel,
+        out: &mut Vec<(i16, Expr)>,
+    ) -> Result<()> {
+        let position = self.at(targets[0].column.span);
+        let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
+        let row = row_of(bound.columns.iter().map(|c| c.expr()).collect());
+        let id = self.column();
+        let rel = Rel::Project { input: Box::new(bound.rel), exprs: vec![(id, row)] };
+        let output = OutputColumn { id, name: "row".to_string(), typ: Type::RECORD, origin: (0, 0) };
+        let subquery = subquery_expr(SubqueryKind::Scalar, Bound { rel, columns: vec![output] }, Type::RECORD);
+        let kept = self.column();
+        let mut exprs: Vec<(ColumnId, Expr)> =
+            source.columns().into_iter().map(|(id, typ)| (id, Expr::Column(id, typ))).collect();
+        exprs.push((kept, subquery));
+        *source = Rel::Project { input: Box::new(source.take()), exprs };
+        for (index, (target, typ)) in targets.iter().zip(types).enumerate() {
+            let column = self.target_column(table, &target.column)?;
+            if !target.path.is_empty() {
+                return Err(Error::unsupported("assignment to a part of a column").at(position));
+            }
+            self.check_updatable(column, target, out)?;
+            let input = Box::new(Expr::Column(kept, Type::RECORD));
+            let value = self.stored(Expr::Field { input, index, typ }, column, position)?;
+            out.push((column.number, value));
+        }
+        Ok(())
+    }
+
+    /// A value as a column stores it: assignment conversion and typmod.
+    pub(super) fn stored(&mut self, expr: Expr, column: &Column, position: u32) -> Result<Expr> {
+        let from = expr.typ().oid;
+        match self.coerce_to(expr, column.typ, Context::Assignment, position)? {
+            Some(expr) => Ok(apply_typmod(expr, column.typ, Context::Assignment)),
+            None => Err(err!(
+                DATATYPE_MISMATCH,
+                "column \"{}\" is of type {} but expression is of type {}",
+                column.name,
+                self.type_name(column.typ.oid),
+                self.type_name(from)
+            )
+            .hint("You will need to rewrite or cast the expression.")
+            .at(position)),
+        }
+    }
+
+    /// RETURNING: columns by the new row, the old row and the source.
+    pub(super) fn returning(
+        &mut self,
+        returning: Option<&Returning>,
+        rows: &Rows<'_>,
+        alias: Option<&ast::Ident>,
+        others: &[Entry],
+        parent: &Scope<'_>,
+    ) -> Result<Option<(Vec<(ColumnId, Expr)>, Vec<OutputColumn>)>> {
+        let Some(returning) = returning else { return Ok(None) };
+        self.uses(rows.table.oid, Access::Select);
+        let mut item = self.row_item(rows.table, rows.shown);
+        if let Some(alias) = alias {
+            item.name = Some(ident(alias));
+            item.schema = None;
+        }
+        let mut entries = vec![Entry::new(item)];
+        entries.extend(others.iter().cloned());
+        for (given, default, columns) in
+            [(&returning.old, "old", rows.old), (&returning.new, "new", rows.new)]
+        {
+            let name = given.as_ref().map_or(default.to_string(), ident);
+            let taken = entries.iter().any(|entry| entry.item.name.as_deref() == Some(name.as_str()));
+            if taken && given.is_some() {
+                return Err(err!(DUPLICATE_ALIAS, "table name \"{name}\" specified more than once"));
+            }
+            if taken {
+                continue;
+            }
+            let mut item = self.row_item(rows.table, columns);
+            item.name = Some(name);
+            item.schema = None;
+            let mut entry = Entry::new(item);
+            entry.columns_visible = false;
+            entries.push(entry);
+        }
+        let scope = Scope::over(Some(parent), entries, Clause::Returning);
+        let mut targets = self.target_list(&returning.items, &scope)?;
+        self.settle_targets(&mut targets)?;
+        let (mut exprs, mut columns) = (Vec::new(), Vec::new());
+        for target in targets {
+            let id = self.column();
+            columns.push(OutputColumn { id, name: target.name, typ: target.expr.typ(), origin: target.origin });
+            exprs.push((id, target.expr));
+        }
+        Ok(Some((exprs, columns)))
+    }
+
+    /// A row of the target as a FROM item.
+    pub(super) fn row_item(&self, table: &Table, columns: &[(ColumnId, i16, Type)]) -> Item {
+        let mut item = table_item(table, columns);
+        item.system.push(ScopeColumn {
+            name: "tableoid".to_string(),
+            expr: Expr::Const(Datum::Oid(table.oid), Type::OID),
+            origin: (table.oid, -6),
+        });
+        item
+    }
+}
+
+/// The rows of the target that RETURNING may name.
+pub(super) struct Rows<'r> {
+    pub(super) table: &'r Table,
+    pub(super) new: &'r [(ColumnId, i16, Type)],
+    pub(super) old: &'r [(ColumnId, i16, Type)],
+    /// Which of them a plain name means.
+    pub(super) shown: &'r [(ColumnId, i16, Type)],
+}
+
+/// The statement as a relation of its RETURNING columns.
+pub(super) fn modified(mut modify: Modify, returning: Option<(Vec<(ColumnId, Expr)>, Vec<OutputColumn>)>) -> Bound {
+    let columns = match returning {
+        Some((exprs, columns)) => {
+            modify.returning = Some(exprs);
+            columns
+        }
+        None => Vec::new(),
+    };
+    Bound { rel: Rel::Modify(Box::new(modify)), columns }
+}
+
+fn joined(target: Rel, rest: Rel) -> Rel {
+    match rest {
+        Rel::OneRow => target,
+        rest => Rel::Join {
+            kind: crate::sql::plan::JoinKind::Inner,
+            left: Box::new(target),
+            right: Box::new(rest),
+            on: Expr::bool(true),
+            lateral: false,
+        },
+    }
+}

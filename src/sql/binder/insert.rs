@@ -1,0 +1,223 @@
+//! INSERT: every live column gets a value, from the statement, its default or its identity.
+
+use sqlparser::ast;
+
+use crate::document::Type;
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::parser::ident;
+use crate::sql::plan::{Access, ColumnId, Expr, Modify, ModifyKind, Rel};
+use crate::sql::statement::{Insert, InsertSource, Overriding, Statement, Target, ValueOrDefault};
+use crate::storage::catalog::{Column, Table};
+
+use super::dml::{Rows, modified};
+use super::scope::{Clause, Scope};
+use super::select::QueryOptions;
+use super::{Binder, Bound};
+
+/// The rows of an INSERT: the source and the value of each named column over it.
+struct Source {
+    rel: Rel,
+    values: Vec<(i16, Expr)>,
+}
+
+impl Binder<'_> {
+    /// INSERT.
+    pub(super) fn insert(
+        &mut self,
+        insert: &Insert,
+        members: &[(usize, Statement)],
+        parent: &Scope<'_>,
+    ) -> Result<Bound> {
+        self.with_around(insert.with.as_ref(), members, parent, |binder, parent| {
+            let table = binder.target_table(&insert.table, "insert into", Access::Insert)?;
+            let columns = binder.insert_columns(&table, &insert.columns)?;
+            let source = binder.insert_source(insert, &table, &columns, parent)?;
+            let mut values = Vec::new();
+            for column in table.live_columns() {
+                let given = source.values.iter().find(|(number, _)| *number == column.number);
+                let value = match given {
+                    Some((_, value)) => value.clone(),
+                    None => binder.default_of(&table, column)?,
+                };
+                values.push((column.number, value));
+            }
+            let new_columns = binder.row_columns(&table);
+            let needs_old = insert.returning.is_some() || insert.on_conflict.is_some();
+            let old_columns = if needs_old { binder.row_columns(&table) } else { Vec::new() };
+            let on_conflict = match &insert.on_conflict {
+                Some(on_conflict) => {
+                    let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &old_columns };
+                    Some(binder.on_conflict(on_conflict, &rows, insert.alias.as_ref(), parent)?)
+                }
+                None => None,
+            };
+            let checks = binder.checks(&table, &new_columns)?;
+            let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns };
+            let returning = binder.returning(insert.returning.as_ref(), &rows, insert.alias.as_ref(), &[], parent)?;
+            Ok(modified(
+                Modify {
+                    table: table.oid,
+                    kind: ModifyKind::Insert { source: source.rel, values, on_conflict },
+                    returning: None,
+                    new_columns,
+                    old_columns,
+                    checks,
+                },
+                returning,
+            ))
+        })
+    }
+
+    /// The columns of the list; all live ones without a list.
+    fn insert_columns<'t>(&self, table: &'t Table, targets: &[Target]) -> Result<Vec<&'t Column>> {
+        if targets.is_empty() {
+            return Ok(table.live_columns().collect());
+        }
+        let mut columns: Vec<&Column> = Vec::with_capacity(targets.len());
+        for target in targets {
+            let column = self.target_column(table, &target.column)?;
+            let position = self.at(target.column.span);
+            if !target.path.is_empty() {
+                return Err(Error::unsupported("assignment to a part of a column").at(position));
+            }
+            if columns.iter().any(|known| known.number == column.number) {
+                let name = ident(&target.column);
+                return Err(
+                    err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once").at(position)
+                );
+            }
+            columns.push(column);
+        }
+        Ok(columns)
+    }
+
+    fn insert_source(
+        &mut self,
+        insert: &Insert,
+        table: &Table,
+        columns: &[&Column],
+        parent: &Scope<'_>,
+    ) -> Result<Source> {
+        let explicit = !insert.columns.is_empty();
+        let at = |i: usize| insert.columns.get(i).map(|target| target.column.span);
+        match &insert.source {
+            InsertSource::DefaultValues => Ok(Source { rel: Rel::OneRow, values: Vec::new() }),
+            InsertSource::Values(rows) => {
+                for row in rows {
+                    let position = row.get(columns.len()).map_or(0, |value| match value {
+                        ValueOrDefault::Value(expr) => self.expr_at(expr),
+                        ValueOrDefault::Default => 0,
+                    });
+                    let missing = at(row.len()).map_or(0, |span| self.at(span));
+                    self.check_width(row.len(), columns.len(), explicit, position, missing)?;
+                    if row.len() != rows[0].len() {
+                        return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
+                    }
+                }
+                self.insert_rows(rows, insert.overriding, table, columns, parent)
+            }
+            InsertSource::Query(query) => {
+                let options = QueryOptions { keep_unknown: true, ..Default::default() };
+                let bound = self.query(query, options, parent)?;
+                let missing = at(bound.columns.len()).map_or(0, |span| self.at(span));
+                self.check_width(bound.columns.len(), columns.len(), explicit, 0, missing)?;
+                // A literal in the select list is read as the column's type.
+                let types: Vec<Type> = bound
+                    .columns
+                    .iter()
+                    .zip(columns)
+                    .map(|(c, column)| if c.typ == Type::UNKNOWN { Type::new(column.typ.oid) } else { c.typ })
+                    .collect();
+                let bound = self.convert_columns(bound, &types, &[])?;
+                let mut values = Vec::with_capacity(columns.len());
+                for (output, column) in bound.columns.iter().zip(columns) {
+                    if self.is_overridden(column, insert.overriding) {
+                        continue;
+                    }
+                    self.check_identity(column, insert.overriding)?;
+                    values.push((column.number, self.stored(output.expr(), column, 0)?));
+                }
+                Ok(Source { rel: bound.rel, values })
+            }
+        }
+    }
+
+    fn check_width(&self, given: usize, columns: usize, explicit: bool, extra: u32, missing: u32) -> Result<()> {
+        if given > columns {
+            return Err(err!(SYNTAX_ERROR, "INSERT has more expressions than target columns").at(extra));
+        }
+        if given < columns && explicit {
+            return Err(err!(SYNTAX_ERROR, "INSERT has more target columns than expressions").at(missing));
+        }
+        Ok(())
+    }
+
+    /// VALUES: one row is computed directly, several are a relation.
+    fn insert_rows(
+        &mut self,
+        rows: &[Vec<ValueOrDefault>],
+        overriding: Option<Overriding>,
+        table: &Table,
+        columns: &[&Column],
+        parent: &Scope<'_>,
+    ) -> Result<Source> {
+        let scope = Scope::over(Some(parent), Vec::new(), Clause::Values);
+        let mut out: Vec<Vec<Expr>> = Vec::with_capacity(rows.len());
+        let width = rows.first().map_or(0, Vec::len);
+        for row in rows {
+            let mut cells = Vec::with_capacity(width);
+            for (value, column) in row.iter().zip(columns) {
+                let cell = match value {
+                    ValueOrDefault::Default => self.default_of(table, column)?,
+                    ValueOrDefault::Value(expr) => {
+                        let position = self.expr_at(expr);
+                        let bound = self.expr(expr, &scope)?;
+                        if self.is_overridden(column, overriding) {
+                            self.default_of(table, column)?
+                        } else {
+                            self.check_identity(column, overriding)?;
+                            self.stored(bound, column, position)?
+                        }
+                    }
+                };
+                cells.push(cell);
+            }
+            out.push(cells);
+        }
+        let used = &columns[..width];
+        if out.len() == 1 {
+            let cells = out.remove(0);
+            let values = used.iter().zip(cells).map(|(column, cell)| (column.number, cell)).collect();
+            return Ok(Source { rel: Rel::OneRow, values });
+        }
+        let ids: Vec<(ColumnId, Type)> = used.iter().map(|column| (self.column(), column.typ)).collect();
+        let values =
+            used.iter().zip(&ids).map(|(column, (id, typ))| (column.number, Expr::Column(*id, *typ))).collect();
+        Ok(Source { rel: Rel::Values { columns: ids, rows: out }, values })
+    }
+
+    /// OVERRIDING USER VALUE: what is given for an identity column is not used.
+    fn is_overridden(&self, column: &Column, overriding: Option<Overriding>) -> bool {
+        column.identity.is_some() && overriding == Some(Overriding::UserValue)
+    }
+
+    fn check_identity(&self, column: &Column, overriding: Option<Overriding>) -> Result<()> {
+        let always = column.identity.as_ref().is_some_and(|identity| identity.always);
+        if always && overriding != Some(Overriding::SystemValue) {
+            return Err(err!(
+                GENERATED_ALWAYS,
+                "cannot insert a non-DEFAULT value into column \"{}\"",
+                column.name
+            )
+            .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+            .hint("Use OVERRIDING SYSTEM VALUE to override."));
+        }
+        Ok(())
+    }
+}
+
+/// The alias of the target in ON CONFLICT.
+pub(super) fn alias_of(alias: Option<&ast::Ident>) -> Option<String> {
+    alias.map(ident)
+}
