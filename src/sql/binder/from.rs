@@ -411,7 +411,7 @@ impl Binder<'_> {
         definitions: Option<&ast::TableAlias>,
         single: bool,
     ) -> Result<(Expr, Vec<OutputColumn>, bool)> {
-        let mut column = |binder: &mut Self, name: String, typ: Type| OutputColumn {
+        let column = |binder: &mut Self, name: String, typ: Type| OutputColumn {
             id: binder.column(),
             name,
             typ,

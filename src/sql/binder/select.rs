@@ -68,7 +68,7 @@ impl Binder<'_> {
 
     fn query_body(&mut self, query: &ast::Query, options: QueryOptions<'_>, scope: &Scope<'_>) -> Result<Bound> {
         let tail = self.tail(query)?;
-        let locks = parser::row_locks(query);
+        let locks = parser::row_locks(query)?;
         if let ast::SetExpr::Query(inner) = &*query.body {
             return self.parenthesised(query, inner, options, scope);
         }
@@ -231,7 +231,7 @@ impl Binder<'_> {
             let mut grouping = grouping.take().unwrap_or_default();
             rel = self.set_calls_below(rel, &mut level, &grouping)?;
             self.add_dependent(&mut grouping, &targets, having.as_ref(), &level, &scope);
-            let mut check = |expr: &mut Expr| self.group_expr(expr, &grouping, &own, &level, &scope);
+            let check = |expr: &mut Expr| self.group_expr(expr, &grouping, &own, &level, &scope);
             for target in &mut targets {
                 check(&mut target.expr)?;
             }
@@ -239,7 +239,7 @@ impl Binder<'_> {
                 check(having)?;
             }
             let (mut windows, mut sets) = (std::mem::take(&mut level.windows), std::mem::take(&mut level.sets));
-            let mut check = |expr: &mut Expr| self.group_expr(expr, &grouping, &own, &level, &scope);
+            let check = |expr: &mut Expr| self.group_expr(expr, &grouping, &own, &level, &scope);
             for (_, call) in &mut windows {
                 let exprs = call.args.iter_mut().chain(&mut call.partition).chain(&mut call.filter);
                 for expr in exprs.chain(call.order.iter_mut().map(|key| &mut key.expr)) {
