@@ -261,11 +261,8 @@ impl Binder<'_> {
             }
             if filter.is_some() {
                 return Err(match is_window {
-                    true => err!(
-                        FEATURE_NOT_SUPPORTED,
-                        "FILTER is not implemented for non-aggregate window functions"
-                    )
-                    .at(position),
+                    true => err!(FEATURE_NOT_SUPPORTED, "FILTER is not implemented for non-aggregate window functions")
+                        .at(position),
                     false => refuse("FILTER"),
                 });
             }
@@ -300,11 +297,8 @@ impl Binder<'_> {
                     );
                 }
                 if !call.within_group.is_empty() || ORDERED_SET.contains(&function.name) {
-                    return Err(err!(
-                        FEATURE_NOT_SUPPORTED,
-                        "OVER is not supported for ordered-set aggregate {name}"
-                    )
-                    .at(position));
+                    return Err(err!(FEATURE_NOT_SUPPORTED, "OVER is not supported for ordered-set aggregate {name}")
+                        .at(position));
                 }
                 if !arguments.order.is_empty() {
                     return Err(err!(
@@ -590,7 +584,8 @@ impl Binder<'_> {
     fn aggregate(&mut self, name: &str, aggregate: Aggregate, position: u32, scope: &Scope<'_>) -> Result<Expr> {
         let Aggregate { resolved, distinct, mut order, within_group, direct, filter, sets_before } = aggregate;
         let Resolved { function, args, typ } = resolved;
-        let ordered_set = ORDERED_SET.contains(&function.name) || (within_group && HYPOTHETICAL.contains(&function.name));
+        let ordered_set =
+            ORDERED_SET.contains(&function.name) || (within_group && HYPOTHETICAL.contains(&function.name));
         if within_group && !ordered_set {
             return Err(err!(
                 WRONG_OBJECT_TYPE,
@@ -637,7 +632,8 @@ impl Binder<'_> {
                 err!(GROUPING_ERROR, "aggregate function calls cannot contain window function calls").at(position)
             );
         }
-        if own.sets.len() > sets_before && own.sets[sets_before..].iter().any(|(_, set)| used.contains(&set.columns[0].0))
+        if own.sets.len() > sets_before
+            && own.sets[sets_before..].iter().any(|(_, set)| used.contains(&set.columns[0].0))
         {
             return Err(err!(
                 FEATURE_NOT_SUPPORTED,
@@ -653,12 +649,9 @@ impl Binder<'_> {
         let owner = owner.unwrap_or(scope);
         let mut level = owner.level.borrow_mut();
         if !level.clause.allows_aggregates() {
-            return Err(err!(
-                GROUPING_ERROR,
-                "aggregate functions are not allowed in {}",
-                level.clause.phrase()
-            )
-            .at(position));
+            return Err(
+                err!(GROUPING_ERROR, "aggregate functions are not allowed in {}", level.clause.phrase()).at(position)
+            );
         }
         let volatile = call.args.iter().any(Expr::is_volatile);
         if !volatile && let Some((id, _)) = level.aggregates.iter().find(|(_, known)| *known == call) {
@@ -689,12 +682,9 @@ impl Binder<'_> {
         scope.level.borrow_mut().in_aggregate = before;
         let mut level = scope.level.borrow_mut();
         if !level.clause.allows_aggregates() {
-            return Err(err!(
-                GROUPING_ERROR,
-                "grouping operations are not allowed in {}",
-                level.clause.phrase()
-            )
-            .at(position));
+            return Err(
+                err!(GROUPING_ERROR, "grouping operations are not allowed in {}", level.clause.phrase()).at(position)
+            );
         }
         let id = self.column();
         level.groupings.push((id, bound, position));

@@ -73,10 +73,9 @@ impl Binder<'_> {
                     Some(ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. }) => {
                         Ok(vec![*index])
                     }
-                    Some(ConstraintKind::Check { .. }) => Err(err!(
-                        WRONG_OBJECT_TYPE,
-                        "constraint in ON CONFLICT clause has no associated index"
-                    )),
+                    Some(ConstraintKind::Check { .. }) => {
+                        Err(err!(WRONG_OBJECT_TYPE, "constraint in ON CONFLICT clause has no associated index"))
+                    }
                     None => Err(err!(
                         UNDEFINED_OBJECT,
                         "constraint \"{folded}\" for table \"{}\" does not exist",
@@ -116,9 +115,7 @@ impl Binder<'_> {
             }
         }
         let given = match predicate {
-            Some(predicate) => {
-                self.table_expr(predicate, TableExpr::IndexPredicate, table, &row)?.into_conjuncts()
-            }
+            Some(predicate) => self.table_expr(predicate, TableExpr::IndexPredicate, table, &row)?.into_conjuncts(),
             None => Vec::new(),
         };
         let catalog = self.catalog.clone();

@@ -228,10 +228,7 @@ impl Binder<'_> {
                 }
                 Assignment::Row(targets, values) => {
                     if targets.len() != values.len() {
-                        return Err(err!(
-                            SYNTAX_ERROR,
-                            "number of columns does not match number of values"
-                        ));
+                        return Err(err!(SYNTAX_ERROR, "number of columns does not match number of values"));
                     }
                     for (target, value) in targets.iter().zip(values) {
                         self.assign(target, value, table, scope, &mut out)?;
@@ -306,9 +303,8 @@ impl Binder<'_> {
     fn check_updatable(&self, column: &Column, target: &Target, out: &[(i16, Expr)]) -> Result<()> {
         self.check_repeated(column, target, out)?;
         if column.identity.as_ref().is_some_and(|identity| identity.always) {
-            return Err(err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", column.name).detail(
-                format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name),
-            ));
+            return Err(err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", column.name)
+                .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name)));
         }
         Ok(())
     }
@@ -402,9 +398,7 @@ impl Binder<'_> {
         }
         let mut entries = vec![Entry::new(item)];
         entries.extend(others.iter().cloned());
-        for (given, default, columns) in
-            [(&returning.old, "old", rows.old), (&returning.new, "new", rows.new)]
-        {
+        for (given, default, columns) in [(&returning.old, "old", rows.old), (&returning.new, "new", rows.new)] {
             let name = given.as_ref().map_or(default.to_string(), ident);
             let taken = entries.iter().any(|entry| entry.item.name.as_deref() == Some(name.as_str()));
             if taken && given.is_some() {

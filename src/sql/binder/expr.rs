@@ -184,13 +184,7 @@ impl Binder<'_> {
         Ok(Expr::IsBool(Box::new(self.coerce_bool(bound, what, position)?), value, negated))
     }
 
-    fn is_distinct(
-        &mut self,
-        left: &ast::Expr,
-        right: &ast::Expr,
-        negated: bool,
-        scope: &Scope<'_>,
-    ) -> Result<Expr> {
+    fn is_distinct(&mut self, left: &ast::Expr, right: &ast::Expr, negated: bool, scope: &Scope<'_>) -> Result<Expr> {
         let position = self.after(left);
         let (left, right) = (self.expr(left, scope)?, self.expr(right, scope)?);
         self.distinct_from(left, right, negated, position)
@@ -406,12 +400,8 @@ impl Binder<'_> {
     /// The array type over a type.
     pub(super) fn array_type_of(&self, element: Type, position: u32) -> Result<Type> {
         types::array_of(element.oid).map(Type::new).ok_or_else(|| {
-            err!(
-                UNDEFINED_OBJECT,
-                "could not find array type for data type {}",
-                self.type_name(element.oid)
-            )
-            .at(position)
+            err!(UNDEFINED_OBJECT, "could not find array type for data type {}", self.type_name(element.oid))
+                .at(position)
         })
     }
 
@@ -475,11 +465,9 @@ impl Binder<'_> {
                     i += 1;
                 }
                 ast::AccessExpr::Dot(ast::Expr::Wildcard(_)) => {
-                    return Err(err!(
-                        FEATURE_NOT_SUPPORTED,
-                        "row expansion via \"*\" is not supported here"
-                    )
-                    .at(position));
+                    return Err(
+                        err!(FEATURE_NOT_SUPPORTED, "row expansion via \"*\" is not supported here").at(position)
+                    );
                 }
                 ast::AccessExpr::Dot(_) => return Err(Error::unsupported("this form of field selection")),
                 ast::AccessExpr::Subscript(_) => {
@@ -605,11 +593,7 @@ impl Binder<'_> {
         let what = if greatest { "GREATEST" } else { "LEAST" };
         let (args, typ) = self.unify(bound, what, &at)?;
         let less = operators::less_than(typ.oid).ok_or_else(|| {
-            err!(
-                UNDEFINED_FUNCTION,
-                "could not identify a comparison function for type {}",
-                self.type_name(typ.oid)
-            )
+            err!(UNDEFINED_FUNCTION, "could not identify a comparison function for type {}", self.type_name(typ.oid))
         })?;
         Ok(Expr::MinMax { greatest, args, less, typ })
     }
@@ -645,7 +629,6 @@ impl Binder<'_> {
         }
         Ok(bound)
     }
-
 }
 
 fn is_vector(typ: Type) -> bool {

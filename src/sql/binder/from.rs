@@ -270,10 +270,8 @@ impl Binder<'_> {
     }
 
     fn item(&self, columns: Vec<OutputColumn>, name: Option<String>, row_type: Type) -> Item {
-        let columns = columns
-            .into_iter()
-            .map(|c| ScopeColumn { expr: c.expr(), name: c.name, origin: c.origin })
-            .collect();
+        let columns =
+            columns.into_iter().map(|c| ScopeColumn { expr: c.expr(), name: c.name, origin: c.origin }).collect();
         Item { name, schema: None, relation: None, columns, system: Vec::new(), row_type, is_scalar_function: false }
     }
 
@@ -433,8 +431,9 @@ impl Binder<'_> {
             let mut made = Vec::with_capacity(definitions.columns.len());
             for given in &definitions.columns {
                 let Some(data_type) = &given.data_type else {
-                    return Err(err!(SYNTAX_ERROR, "syntax error at or near \"{}\"", given.name)
-                        .at(self.at(given.name.span)));
+                    return Err(
+                        err!(SYNTAX_ERROR, "syntax error at or near \"{}\"", given.name).at(self.at(given.name.span))
+                    );
                 };
                 let typ = self.data_type(data_type)?;
                 made.push(column(self, ident(&given.name), typ));
@@ -455,10 +454,7 @@ impl Binder<'_> {
                 let made = fields.into_iter().map(|(name, typ)| column(self, name, typ)).collect();
                 return Ok((call, made, false));
             }
-            return Err(err!(
-                SYNTAX_ERROR,
-                "a column definition list is required for functions returning \"record\""
-            ));
+            return Err(err!(SYNTAX_ERROR, "a column definition list is required for functions returning \"record\""));
         }
         if is_composite(typ.oid)
             && let Some(fields) = row_fields(&self.catalog, typ.oid)
@@ -533,7 +529,14 @@ impl Binder<'_> {
                     }
                     using.push((folded, self.at(part.span)));
                 }
-                return self.join_using(kind, &using, (left.rel, entries), (right.rel, right_entries), right.lateral, lateral);
+                return self.join_using(
+                    kind,
+                    &using,
+                    (left.rel, entries),
+                    (right.rel, right_entries),
+                    right.lateral,
+                    lateral,
+                );
             }
             ast::JoinConstraint::Natural => {
                 let names = |entries: &[Entry]| -> Vec<String> {
@@ -543,7 +546,14 @@ impl Binder<'_> {
                 let others = names(&right_entries);
                 let using: Vec<(String, u32)> =
                     names(&entries).into_iter().filter(|name| others.contains(name)).map(|name| (name, 0)).collect();
-                return self.join_using(kind, &using, (left.rel, entries), (right.rel, right_entries), right.lateral, lateral);
+                return self.join_using(
+                    kind,
+                    &using,
+                    (left.rel, entries),
+                    (right.rel, right_entries),
+                    right.lateral,
+                    lateral,
+                );
             }
         };
         entries.extend(right_entries);
@@ -609,7 +619,8 @@ impl Binder<'_> {
             row_type: Type::RECORD,
             is_scalar_function: false,
         };
-        let joined = Entry { item: Rc::new(item), relation_visible: false, columns_visible: true, lateral_forbidden: false };
+        let joined =
+            Entry { item: Rc::new(item), relation_visible: false, columns_visible: true, lateral_forbidden: false };
         let hide = |mut entry: Entry| {
             entry.columns_visible = false;
             entry
@@ -631,11 +642,8 @@ impl Binder<'_> {
             .at(position));
         };
         if matching.next().is_some() {
-            return Err(err!(
-                AMBIGUOUS_COLUMN,
-                "common column name \"{name}\" appears more than once in {side} table"
-            )
-            .at(position));
+            return Err(err!(AMBIGUOUS_COLUMN, "common column name \"{name}\" appears more than once in {side} table")
+                .at(position));
         }
         Ok(column.clone())
     }
@@ -665,7 +673,9 @@ fn join(kind: JoinKind, left: Rel, right: Rel, may_be_lateral: bool, on: Expr) -
     match (left, right) {
         (Rel::OneRow, right) if kind == JoinKind::Inner && on.is_true() => right,
         (left, Rel::Function { calls, ordinality, input, outer: false })
-            if lateral && *input == Rel::OneRow && (kind == JoinKind::Inner || (kind == JoinKind::Left && on.is_true())) =>
+            if lateral
+                && *input == Rel::OneRow
+                && (kind == JoinKind::Inner || (kind == JoinKind::Left && on.is_true())) =>
         {
             let outer = kind == JoinKind::Left;
             let rel = Rel::Function { calls, ordinality, input: Box::new(left), outer };

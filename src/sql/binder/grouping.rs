@@ -45,18 +45,12 @@ impl Binder<'_> {
         let mut plain = true;
         for item in items {
             let sets = self.group_item(item, targets, &mut grouping, scope)?;
-            plain &= !matches!(
-                strip(item),
-                ast::Expr::GroupingSets(_) | ast::Expr::Cube(_) | ast::Expr::Rollup(_)
-            );
+            plain &= !matches!(strip(item), ast::Expr::GroupingSets(_) | ast::Expr::Cube(_) | ast::Expr::Rollup(_));
             if matches!(strip(item), ast::Expr::Tuple(items) if items.is_empty()) {
                 plain = false;
             }
             if product.len() * sets.len() > SETS_MAX {
-                return Err(err!(
-                    STATEMENT_TOO_COMPLEX,
-                    "too many grouping sets present (maximum {SETS_MAX})"
-                ));
+                return Err(err!(STATEMENT_TOO_COMPLEX, "too many grouping sets present (maximum {SETS_MAX})"));
             }
             product = product
                 .iter()
@@ -89,8 +83,7 @@ impl Binder<'_> {
                 for set in sets {
                     match set.as_slice() {
                         [one] => {
-                            let inner =
-                                self.deeper(|binder| binder.group_item(one, targets, grouping, scope))?;
+                            let inner = self.deeper(|binder| binder.group_item(one, targets, grouping, scope))?;
                             out.extend(inner);
                         }
                         _ => out.push(self.group_set(set, targets, grouping, scope)?),

@@ -83,9 +83,7 @@ impl Binder<'_> {
             }
             if columns.iter().any(|known| known.number == column.number) {
                 let name = ident(&target.column);
-                return Err(
-                    err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once").at(position)
-                );
+                return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once").at(position));
             }
             columns.push(column);
         }
@@ -205,13 +203,9 @@ impl Binder<'_> {
     fn check_identity(&self, column: &Column, overriding: Option<Overriding>) -> Result<()> {
         let always = column.identity.as_ref().is_some_and(|identity| identity.always);
         if always && overriding != Some(Overriding::SystemValue) {
-            return Err(err!(
-                GENERATED_ALWAYS,
-                "cannot insert a non-DEFAULT value into column \"{}\"",
-                column.name
-            )
-            .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
-            .hint("Use OVERRIDING SYSTEM VALUE to override."));
+            return Err(err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
+                .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name))
+                .hint("Use OVERRIDING SYSTEM VALUE to override."));
         }
         Ok(())
     }

@@ -183,9 +183,7 @@ impl<'a> Binder<'a> {
             });
         }
         match open {
-            Some(index) => {
-                Err(err!(AMBIGUOUS_PARAMETER, "could not determine data type of parameter ${}", index + 1))
-            }
+            Some(index) => Err(err!(AMBIGUOUS_PARAMETER, "could not determine data type of parameter ${}", index + 1)),
             None => Ok(()),
         }
     }

@@ -45,13 +45,7 @@ pub(super) fn symbol(op: &ast::BinaryOperator) -> Option<String> {
 
 impl Binder<'_> {
     /// Chooses an operator; the error is PostgreSQL's.
-    pub(super) fn choose_operator(
-        &self,
-        name: &str,
-        left: Option<Oid>,
-        right: Oid,
-        position: u32,
-    ) -> Result<Chosen> {
+    pub(super) fn choose_operator(&self, name: &str, left: Option<Oid>, right: Oid, position: u32) -> Result<Chosen> {
         let unknown = Type::UNKNOWN.oid;
         let all = operators::find(name);
         let same_kind = |operator: &&Operator| operator.left.is_some() == left.is_some();
@@ -198,13 +192,7 @@ impl Binder<'_> {
     }
 
     /// An operator over any two operands, rows compared field by field.
-    pub(super) fn compare_or_apply(
-        &mut self,
-        name: &str,
-        left: Expr,
-        right: Expr,
-        at: LazyAt<'_>,
-    ) -> Result<Expr> {
+    pub(super) fn compare_or_apply(&mut self, name: &str, left: Expr, right: Expr, at: LazyAt<'_>) -> Result<Expr> {
         match (left, right) {
             (Expr::Row { fields: left, typ: Type::RECORD, .. }, Expr::Row { fields: right, typ: Type::RECORD, .. }) => {
                 let position = self.operator_at(&at).operator;
@@ -274,12 +262,11 @@ impl Binder<'_> {
                 }
                 Ok(result)
             }
-            _ => Err(err!(
-                FEATURE_NOT_SUPPORTED,
-                "could not determine interpretation of row comparison operator {name}"
-            )
-            .hint("Row comparison operators must be associated with btree operator families.")
-            .at(position)),
+            _ => {
+                Err(err!(FEATURE_NOT_SUPPORTED, "could not determine interpretation of row comparison operator {name}")
+                    .hint("Row comparison operators must be associated with btree operator families.")
+                    .at(position))
+            }
         }
     }
 
@@ -399,9 +386,7 @@ impl Binder<'_> {
         };
         let chosen = self.choose_operator(name, Some(left.typ().oid), element, position)?;
         if chosen.result != Type::BOOL {
-            return Err(
-                err!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean").at(position)
-            );
+            return Err(err!(WRONG_OBJECT_TYPE, "op ANY/ALL (array) requires operator to yield boolean").at(position));
         }
         let left = self.coerce(left, chosen.left.unwrap_or(Type::TEXT), Context::Implicit, left_at)?;
         let Some(array_of) = types::array_of(chosen.right.oid) else {
@@ -449,12 +434,7 @@ impl Binder<'_> {
                 let item = self.coerce(item, Type::new(common), Context::Implicit, at)?;
                 out.push(self.coerce(item, chosen.right, Context::Implicit, at)?);
             }
-            return Ok(Expr::InList {
-                left: Box::new(bound),
-                list: out,
-                equal: chosen.operator.function,
-                negated,
-            });
+            return Ok(Expr::InList { left: Box::new(bound), list: out, equal: chosen.operator.function, negated });
         }
         let mut tests = Vec::with_capacity(items.len());
         for (item, written) in items.into_iter().zip(list) {
@@ -477,12 +457,8 @@ impl Binder<'_> {
     /// The `=` of a type, for IS DISTINCT FROM, DISTINCT and grouping.
     pub(super) fn equality_of(&self, typ: Type, position: u32) -> Result<&'static crate::sql::function::Function> {
         operators::equality(typ.oid).ok_or_else(|| {
-            err!(
-                UNDEFINED_FUNCTION,
-                "could not identify an equality operator for type {}",
-                self.type_name(typ.oid)
-            )
-            .at(position)
+            err!(UNDEFINED_FUNCTION, "could not identify an equality operator for type {}", self.type_name(typ.oid))
+                .at(position)
         })
     }
 

@@ -44,7 +44,9 @@ fn end(expr: &ast::Expr) -> Location {
     let mut expr = expr;
     loop {
         expr = match expr {
-            ast::Expr::BinaryOp { right, .. } | ast::Expr::AnyOp { right, .. } | ast::Expr::AllOp { right, .. } => right,
+            ast::Expr::BinaryOp { right, .. } | ast::Expr::AnyOp { right, .. } | ast::Expr::AllOp { right, .. } => {
+                right
+            }
             ast::Expr::IsDistinctFrom(_, right) | ast::Expr::IsNotDistinctFrom(_, right) => right,
             ast::Expr::Nested(inner) | ast::Expr::UnaryOp { expr: inner, .. } => inner,
             other => return other.span().end,

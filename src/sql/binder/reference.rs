@@ -59,20 +59,16 @@ impl Binder<'_> {
         found
     }
 
-    fn find_column(
-        &mut self,
-        name: &str,
-        span: sqlparser::tokenizer::Span,
-        scope: &Scope<'_>,
-    ) -> Result<Option<Expr>> {
+    fn find_column(&mut self, name: &str, span: sqlparser::tokenizer::Span, scope: &Scope<'_>) -> Result<Option<Expr>> {
         for level in scope.chain().filter(|level| !level.hidden) {
             let mut found: Option<&ScopeColumn> = None;
             for entry in level.entries.iter().filter(|entry| entry.columns_visible) {
                 let matching = entry.item.columns.iter().filter(|column| column.name == name);
                 for column in matching {
                     if found.is_some() {
-                        return Err(err!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous")
-                            .at(self.at(span)));
+                        return Err(
+                            err!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous").at(self.at(span))
+                        );
                     }
                     if entry.lateral_forbidden {
                         return Err(self.forbidden_lateral(&entry.item).at(self.at(span)));
@@ -85,9 +81,7 @@ impl Binder<'_> {
                 let mut system = items.flat_map(|entry| entry.item.system.iter().filter(|c| c.name == name));
                 found = system.next();
                 if found.is_some() && system.next().is_some() {
-                    return Err(
-                        err!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous").at(self.at(span))
-                    );
+                    return Err(err!(AMBIGUOUS_COLUMN, "column reference \"{name}\" is ambiguous").at(self.at(span)));
                 }
             }
             if let Some(column) = found {
@@ -103,7 +97,11 @@ impl Binder<'_> {
         if !level.in_aggregate
             && matches!(
                 level.clause,
-                Clause::Target | Clause::Having | Clause::OrderBy | Clause::DistinctOn | Clause::WindowOrder
+                Clause::Target
+                    | Clause::Having
+                    | Clause::OrderBy
+                    | Clause::DistinctOn
+                    | Clause::WindowOrder
                     | Clause::WindowPartition
             )
             && let Expr::Column(id, _) = &column.expr
@@ -137,9 +135,7 @@ impl Binder<'_> {
                 let mut matching = item.columns.iter().filter(|c| c.name == *column);
                 let found = matching.next();
                 if found.is_some() && matching.next().is_some() {
-                    return Err(
-                        err!(AMBIGUOUS_COLUMN, "column reference \"{column}\" is ambiguous").at(self.at(span))
-                    );
+                    return Err(err!(AMBIGUOUS_COLUMN, "column reference \"{column}\" is ambiguous").at(self.at(span)));
                 }
                 let found = found.or_else(|| item.system.iter().find(|c| c.name == *column));
                 match found {
@@ -171,10 +167,7 @@ impl Binder<'_> {
                     continue;
                 }
                 if found.is_some() {
-                    return FoundItem::Forbidden(err!(
-                        AMBIGUOUS_ALIAS,
-                        "table reference \"{name}\" is ambiguous"
-                    ));
+                    return FoundItem::Forbidden(err!(AMBIGUOUS_ALIAS, "table reference \"{name}\" is ambiguous"));
                 }
                 if entry.lateral_forbidden {
                     return FoundItem::Forbidden(self.forbidden_lateral(item));
@@ -286,12 +279,8 @@ impl Binder<'_> {
     pub(super) fn expand_value(&mut self, value: Expr, position: u32) -> Result<Vec<Expanded>> {
         let Some(fields) = self.fields_of(&value) else {
             return Err(match value.typ() {
-                Type::RECORD => {
-                    err!(FEATURE_NOT_SUPPORTED, "record type has not been registered").at(position)
-                }
-                typ => {
-                    err!(WRONG_OBJECT_TYPE, "type {} is not composite", self.type_name(typ.oid)).at(position)
-                }
+                Type::RECORD => err!(FEATURE_NOT_SUPPORTED, "record type has not been registered").at(position),
+                typ => err!(WRONG_OBJECT_TYPE, "type {} is not composite", self.type_name(typ.oid)).at(position),
             });
         };
         let fields = fields.into_iter().enumerate();
@@ -368,9 +357,7 @@ impl Binder<'_> {
         }
         match similar.as_slice() {
             [one] => error.hint(format!("Perhaps you meant to reference the column {one}.")),
-            [one, two] => {
-                error.hint(format!("Perhaps you meant to reference the column {one} or the column {two}."))
-            }
+            [one, two] => error.hint(format!("Perhaps you meant to reference the column {one} or the column {two}.")),
             _ => error,
         }
     }

@@ -1,7 +1,7 @@
 //! Relations by name: schema-qualified or along the search path; row types; type names with the catalog's.
 
-use sqlparser::ast::{DataType, ObjectName};
 use sqlparser::ast::Spanned;
+use sqlparser::ast::{DataType, ObjectName};
 
 use crate::document::{Oid, Type};
 use crate::err;
@@ -29,11 +29,9 @@ pub(super) fn name_parts(name: &ObjectName) -> Result<(Option<String>, String)> 
     match parts.as_slice() {
         [name] => Ok((None, name.clone())),
         [schema, name] => Ok((Some(schema.clone()), name.clone())),
-        [_, _, _] => Err(err!(
-            FEATURE_NOT_SUPPORTED,
-            "cross-database references are not implemented: \"{}\"",
-            parts.join(".")
-        )),
+        [_, _, _] => {
+            Err(err!(FEATURE_NOT_SUPPORTED, "cross-database references are not implemented: \"{}\"", parts.join(".")))
+        }
         _ => Err(err!(SYNTAX_ERROR, "improper qualified name (too many dotted names): {}", parts.join("."))),
     }
 }

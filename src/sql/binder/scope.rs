@@ -187,13 +187,7 @@ impl<'p> Scope<'p> {
     }
 
     fn with_parent(parent: Option<&'p Scope<'p>>) -> Self {
-        Self {
-            parent,
-            entries: Vec::new(),
-            ctes: Vec::new(),
-            hidden: false,
-            level: RefCell::default(),
-        }
+        Self { parent, entries: Vec::new(), ctes: Vec::new(), hidden: false, level: RefCell::default() }
     }
 
     /// A level with these items, for one clause.

@@ -44,12 +44,7 @@ struct OrderItem {
 
 impl Binder<'_> {
     /// Binds a query of any kind.
-    pub(super) fn query(
-        &mut self,
-        query: &ast::Query,
-        options: QueryOptions<'_>,
-        scope: &Scope<'_>,
-    ) -> Result<Bound> {
+    pub(super) fn query(&mut self, query: &ast::Query, options: QueryOptions<'_>, scope: &Scope<'_>) -> Result<Bound> {
         self.deeper(|binder| {
             if query.for_clause.is_some()
                 || query.settings.is_some()
@@ -106,11 +101,7 @@ impl Binder<'_> {
         options: QueryOptions<'_>,
         scope: &Scope<'_>,
     ) -> Result<Bound> {
-        if outer.order_by.is_none()
-            && outer.limit_clause.is_none()
-            && outer.fetch.is_none()
-            && outer.locks.is_empty()
-        {
+        if outer.order_by.is_none() && outer.limit_clause.is_none() && outer.fetch.is_none() && outer.locks.is_empty() {
             return self.query(inner, QueryOptions { members: &[], ..options }, scope);
         }
         let mut merged = inner.clone();
@@ -275,9 +266,7 @@ impl Binder<'_> {
             };
             let mut level = scope.level.borrow_mut();
             if level.window_names.insert(folded.clone(), spec).is_some() {
-                return Err(
-                    err!(WINDOWING_ERROR, "window \"{folded}\" is already defined").at(self.at(name.span))
-                );
+                return Err(err!(WINDOWING_ERROR, "window \"{folded}\" is already defined").at(self.at(name.span)));
             }
         }
         Ok(())
@@ -379,22 +368,14 @@ impl Binder<'_> {
         let bound = self.expr(written, scope)?;
         let bound = self.coerce_specific(bound, Type::INT8, clause.phrase(), position)?;
         if bound.free_columns().iter().any(|id| scope.owns(*id)) {
-            return Err(err!(
-                INVALID_COLUMN_REFERENCE,
-                "argument of {} must not contain variables",
-                clause.phrase()
-            )
-            .at(position));
+            return Err(err!(INVALID_COLUMN_REFERENCE, "argument of {} must not contain variables", clause.phrase())
+                .at(position));
         }
         Ok(Some(bound))
     }
 
     /// FOR UPDATE and FOR SHARE.
-    fn row_locks(
-        &mut self,
-        locks: &[crate::sql::statement::RowLock],
-        scope: &Scope<'_>,
-    ) -> Result<()> {
+    fn row_locks(&mut self, locks: &[crate::sql::statement::RowLock], scope: &Scope<'_>) -> Result<()> {
         for lock in locks {
             for name in &lock.of {
                 let folded = ident(name);
@@ -430,8 +411,7 @@ impl Binder<'_> {
         level: &Level,
     ) -> Result<()> {
         let Some(lock) = locks.first() else { return Ok(()) };
-        let no_groups =
-            matches!(&select.group_by, ast::GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
+        let no_groups = matches!(&select.group_by, ast::GroupByExpr::Expressions(exprs, _) if exprs.is_empty());
         let why = if select.distinct.is_some() {
             "DISTINCT clause"
         } else if !no_groups {
@@ -598,9 +578,7 @@ impl Binder<'_> {
             if self.named_target(&key.expr, &targets, Clause::OrderBy, &scope)?.is_none() {
                 if let ast::Expr::Identifier(name) = &key.expr {
                     let folded = ident(name);
-                    return Err(
-                        err!(UNDEFINED_COLUMN, "column \"{folded}\" does not exist").at(self.at(name.span))
-                    );
+                    return Err(err!(UNDEFINED_COLUMN, "column \"{folded}\" does not exist").at(self.at(name.span)));
                 }
                 return Err(err!(FEATURE_NOT_SUPPORTED, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause")
                     .detail("Only result column names can be used, not expressions or functions.")
@@ -626,13 +604,8 @@ struct Limits {
 }
 
 fn targets_of(bound: &Bound) -> Vec<Target> {
-    let target = |c: &OutputColumn| Target {
-        name: c.name.clone(),
-        expr: c.expr(),
-        origin: c.origin,
-        position: 0,
-        junk: false,
-    };
+    let target =
+        |c: &OutputColumn| Target { name: c.name.clone(), expr: c.expr(), origin: c.origin, position: 0, junk: false };
     bound.columns.iter().map(target).collect()
 }
 

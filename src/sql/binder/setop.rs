@@ -52,9 +52,7 @@ impl Binder<'_> {
         let options = QueryOptions { keep_unknown: true, ..Default::default() };
         match leaf {
             ast::SetExpr::Query(query) => self.query(query, options, scope),
-            ast::SetExpr::SetOperation { .. } => {
-                self.deeper(|binder| binder.set_operation(leaf, options, scope))
-            }
+            ast::SetExpr::SetOperation { .. } => self.deeper(|binder| binder.set_operation(leaf, options, scope)),
             _ => {
                 let query = bare(leaf.clone());
                 self.query(&query, options, scope)
@@ -73,9 +71,7 @@ impl Binder<'_> {
         position: u32,
     ) -> Result<Bound> {
         if left.columns.len() != right.columns.len() {
-            return Err(
-                err!(SYNTAX_ERROR, "each {word} query must have the same number of columns").at(position)
-            );
+            return Err(err!(SYNTAX_ERROR, "each {word} query must have the same number of columns").at(position));
         }
         let mut types = Vec::with_capacity(left.columns.len());
         for (l, r) in left.columns.iter().zip(&right.columns) {

@@ -178,11 +178,8 @@ impl Binder<'_> {
             match self.expr(side, scope)? {
                 Expr::Row { fields, .. } if fields.len() == 2 => args.extend(fields),
                 _ => {
-                    return Err(err!(
-                        SYNTAX_ERROR,
-                        "wrong number of parameters on {word} side of OVERLAPS expression"
-                    )
-                    .at(self.expr_at(side)));
+                    return Err(err!(SYNTAX_ERROR, "wrong number of parameters on {word} side of OVERLAPS expression")
+                        .at(self.expr_at(side)));
                 }
             }
         }
@@ -191,12 +188,7 @@ impl Binder<'_> {
     }
 
     /// The functions that are written without parentheses, or with only a precision in them; `None` for other names.
-    pub(super) fn sql_value(
-        &mut self,
-        name: &str,
-        precision: Option<i32>,
-        position: u32,
-    ) -> Result<Option<Expr>> {
+    pub(super) fn sql_value(&mut self, name: &str, precision: Option<i32>, position: u32) -> Result<Option<Expr>> {
         let clock = |binder: &mut Self, target: Type| -> Result<Expr> {
             let now = binder.call_scalar("now", Vec::new(), &[], position)?;
             let precision = precision.map_or(-1, |p| p.clamp(0, 6));
@@ -246,7 +238,9 @@ impl Binder<'_> {
     /// Text for arguments declared `"any"`, which would get an unknown literal otherwise.
     pub(super) fn settle_any(&mut self, arg: Expr, position: u32) -> Result<Expr> {
         match arg {
-            Expr::Const(Datum::Text(text), Type::UNKNOWN) => self.coerce(unknown(&text), Type::TEXT, Context::Implicit, position),
+            Expr::Const(Datum::Text(text), Type::UNKNOWN) => {
+                self.coerce(unknown(&text), Type::TEXT, Context::Implicit, position)
+            }
             Expr::Const(Datum::Null, Type::UNKNOWN) => Ok(Expr::null(Type::TEXT)),
             other => Ok(other),
         }

@@ -98,12 +98,8 @@ pub fn bind_columns<'t>(names: &[ast::Ident], table: &'t Table, source: &str) ->
         let folded = ident(name);
         let position = if source.is_empty() { 0 } else { parser::position(name.span) };
         let Some(column) = table.column(&folded) else {
-            return Err(err!(
-                UNDEFINED_COLUMN,
-                "column \"{folded}\" of relation \"{}\" does not exist",
-                table.name
-            )
-            .at(position));
+            return Err(err!(UNDEFINED_COLUMN, "column \"{folded}\" of relation \"{}\" does not exist", table.name)
+                .at(position));
         };
         if columns.iter().any(|known| known.number == column.number) {
             return Err(err!(DUPLICATE_COLUMN, "column \"{folded}\" specified more than once").at(position));

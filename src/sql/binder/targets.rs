@@ -87,8 +87,7 @@ impl Binder<'_> {
             let value = match steps {
                 [] => self.expr(root, scope)?,
                 steps => {
-                    let inner =
-                        ast::Expr::CompoundFieldAccess { root: root.clone(), access_chain: steps.to_vec() };
+                    let inner = ast::Expr::CompoundFieldAccess { root: root.clone(), access_chain: steps.to_vec() };
                     self.expr(&inner, scope)?
                 }
             };
@@ -145,7 +144,8 @@ impl Binder<'_> {
             TypedString(typed) => self.type_label(&typed.data_type).map(|name| (name, 1)),
             Interval(_) => Some(("interval".to_string(), 1)),
             Case { else_result, .. } => {
-                let inner = else_result.as_ref().and_then(|e| self.figure_name(e)).filter(|(_, strength)| *strength > 1);
+                let inner =
+                    else_result.as_ref().and_then(|e| self.figure_name(e)).filter(|(_, strength)| *strength > 1);
                 inner.or(Some(("case".to_string(), 1)))
             }
             Exists { negated: false, .. } => good("exists"),
@@ -257,20 +257,12 @@ impl Binder<'_> {
         Ok(index)
     }
 
-    fn target_by_name(
-        &self,
-        name: &str,
-        targets: &[Target],
-        clause: Clause,
-        position: u32,
-    ) -> Result<Option<usize>> {
+    fn target_by_name(&self, name: &str, targets: &[Target], clause: Clause, position: u32) -> Result<Option<usize>> {
         let mut found: Option<usize> = None;
         for (i, target) in targets.iter().enumerate().filter(|(_, t)| !t.junk && t.name == name) {
             match found {
                 Some(known) if targets[known].expr != target.expr => {
-                    return Err(
-                        err!(AMBIGUOUS_COLUMN, "{} \"{name}\" is ambiguous", clause.phrase()).at(position)
-                    );
+                    return Err(err!(AMBIGUOUS_COLUMN, "{} \"{name}\" is ambiguous", clause.phrase()).at(position));
                 }
                 Some(_) => {}
                 None => found = Some(i),
@@ -279,12 +271,7 @@ impl Binder<'_> {
         Ok(found)
     }
 
-    fn target_by_position(
-        &self,
-        value: &ast::ValueWithSpan,
-        targets: &[Target],
-        clause: Clause,
-    ) -> Result<usize> {
+    fn target_by_position(&self, value: &ast::ValueWithSpan, targets: &[Target], clause: Clause) -> Result<usize> {
         let position = self.at(value.span);
         let number = match &value.value {
             ast::Value::Number(text, _) => text.parse::<i32>().ok(),
@@ -296,12 +283,8 @@ impl Binder<'_> {
         let visible = targets.iter().filter(|target| !target.junk).count();
         match usize::try_from(number) {
             Ok(n) if (1..=visible).contains(&n) => Ok(n - 1),
-            _ => Err(err!(
-                INVALID_COLUMN_REFERENCE,
-                "{} position {number} is not in select list",
-                clause.phrase()
-            )
-            .at(position)),
+            _ => Err(err!(INVALID_COLUMN_REFERENCE, "{} position {number} is not in select list", clause.phrase())
+                .at(position)),
         }
     }
 

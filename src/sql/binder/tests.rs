@@ -152,11 +152,8 @@ fn catalog() -> Catalog {
         column(3, "b", Type::with_typmod(Type::VARCHAR.oid, 14)),
     ];
     catalog.put(Entry::Table(table(20100, "u", columns)));
-    let mut w = table(
-        20200,
-        "w",
-        vec![column(1, "id", Type::INT4), column(2, "n", Type::INT4), column(3, "s", Type::TEXT)],
-    );
+    let mut w =
+        table(20200, "w", vec![column(1, "id", Type::INT4), column(2, "n", Type::INT4), column(3, "s", Type::TEXT)]);
     w.columns[0].identity = Some(Identity { always: true, sequence: 20300 });
     w.columns[1].default = Some("7".into());
     w.columns[2].default = Some("upper('x')".into());
@@ -214,9 +211,7 @@ fn bind(text: &str) -> Result<Query> {
 
 /// Output names and types, as psql's \gdesc shows them.
 fn described(query: &Query) -> String {
-    let name = |c: &crate::sql::plan::OutputColumn| {
-        format!("{}|{}", c.name, crate::sql::types::format_type(c.typ))
-    };
+    let name = |c: &crate::sql::plan::OutputColumn| format!("{}|{}", c.name, crate::sql::types::format_type(c.typ));
     query.output.iter().map(name).collect::<Vec<_>>().join("\n")
 }
 
@@ -224,19 +219,30 @@ fn described(query: &Query) -> String {
 fn explore() {
     let Ok(file) = std::env::var("EXPLORE") else { return };
     for line in std::fs::read_to_string(file).unwrap().lines() {
-        if line.trim().is_empty() { continue; }
+        if line.trim().is_empty() {
+            continue;
+        }
         println!("=== {line}");
         match bind_with(line, std::env::var("RAW").is_ok()) {
             Ok(query) => {
                 println!("{}", described(&query));
-                if std::env::var("PLAN").is_ok() { println!("{}", query.plan); println!("params {:?}", query.params); }
+                if std::env::var("PLAN").is_ok() {
+                    println!("{}", query.plan);
+                    println!("params {:?}", query.params);
+                }
             }
             Err(e) => {
                 let r = e.report();
                 println!("ERROR:  {}: {}", r.code, r.message);
-                if let Some(d) = &r.detail { println!("DETAIL:  {d}"); }
-                if let Some(d) = &r.hint { println!("HINT:  {d}"); }
-                if let Some(p) = r.position { println!("POSITION: {p}"); }
+                if let Some(d) = &r.detail {
+                    println!("DETAIL:  {d}");
+                }
+                if let Some(d) = &r.hint {
+                    println!("HINT:  {d}");
+                }
+                if let Some(p) = r.position {
+                    println!("POSITION: {p}");
+                }
             }
         }
     }

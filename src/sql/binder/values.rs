@@ -44,12 +44,7 @@ impl Binder<'_> {
                 row[i] = self.coerce(row[i].take(), common, Context::Implicit, at)?;
             }
             let typ = common_typmod(bound.iter().map(|row| row[i].typ()), common);
-            columns.push(OutputColumn {
-                id: self.column(),
-                name: format!("column{}", i + 1),
-                typ,
-                origin: (0, 0),
-            });
+            columns.push(OutputColumn { id: self.column(), name: format!("column{}", i + 1), typ, origin: (0, 0) });
         }
         let ids = columns.iter().map(|c| (c.id, c.typ)).collect();
         Ok(Bound { rel: Rel::Values { columns: ids, rows: bound }, columns })

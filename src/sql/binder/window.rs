@@ -78,9 +78,13 @@ impl Binder<'_> {
 
     fn named_window(&self, name: &ast::Ident, scope: &Scope<'_>) -> Result<ast::WindowSpec> {
         let folded = ident(name);
-        scope.level.borrow().window_names.get(&folded).cloned().ok_or_else(|| {
-            err!(UNDEFINED_OBJECT, "window \"{folded}\" does not exist").at(self.at(name.span))
-        })
+        scope
+            .level
+            .borrow()
+            .window_names
+            .get(&folded)
+            .cloned()
+            .ok_or_else(|| err!(UNDEFINED_OBJECT, "window \"{folded}\" does not exist").at(self.at(name.span)))
     }
 
     /// A definition with what it takes from another; `copying`: its own clauses are added to those.
@@ -111,9 +115,7 @@ impl Binder<'_> {
             let parent = self.named_window(name, scope)?;
             let (partition, order, _) = self.window_spec(&parent, true, position, scope)?;
             if !spec.partition_by.is_empty() {
-                return Err(
-                    err!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{folded}\"").at(at)
-                );
+                return Err(err!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{folded}\"").at(at));
             }
             if !spec.order_by.is_empty() && !order.is_empty() {
                 return Err(err!(WINDOWING_ERROR, "cannot override ORDER BY clause of window \"{folded}\"").at(at));
@@ -174,7 +176,9 @@ impl Binder<'_> {
             (Following(_), CurrentRow) if frame.end_bound.is_some() => {
                 return wrong("frame starting from following row cannot have preceding rows");
             }
-            (Following(_), CurrentRow) => return wrong("frame starting from following row cannot end with current row"),
+            (Following(_), CurrentRow) => {
+                return wrong("frame starting from following row cannot end with current row");
+            }
             _ => {}
         }
         let units = match frame.units {
@@ -222,9 +226,7 @@ impl Binder<'_> {
                 FrameUnits::Range => "RANGE",
                 FrameUnits::Groups => "GROUPS",
             };
-            return Err(
-                err!(INVALID_COLUMN_REFERENCE, "argument of {what} must not contain variables").at(at)
-            );
+            return Err(err!(INVALID_COLUMN_REFERENCE, "argument of {what} must not contain variables").at(at));
         }
         Ok(make(expr))
     }

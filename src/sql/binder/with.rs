@@ -120,9 +120,7 @@ impl Binder<'_> {
             ));
             return self.plain_cte(entry.clone(), cte, scope);
         };
-        refuse(format!(
-            "recursive reference to query \"{name}\" must not appear within its non-recursive term"
-        ));
+        refuse(format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"));
         let first = super::setop::bare((**left).clone());
         let mut bound = self.query(&first, QueryOptions::default(), scope)?;
         self.rename_cte(&entry, cte, &mut bound.columns)?;
@@ -238,12 +236,8 @@ impl Binder<'_> {
             return Err(Error::new(SqlState::INVALID_RECURSION, why.clone()).at(position));
         }
         if entry.returns_nothing.get() {
-            return Err(err!(
-                FEATURE_NOT_SUPPORTED,
-                "WITH query \"{}\" does not have a RETURNING clause",
-                entry.name
-            )
-            .at(position));
+            return Err(err!(FEATURE_NOT_SUPPORTED, "WITH query \"{}\" does not have a RETURNING clause", entry.name)
+                .at(position));
         }
         entry.references.set(entry.references.get() + 1);
         let known = entry.columns.borrow().clone().ok_or_else(|| Error::internal("a CTE without columns"))?;
@@ -292,7 +286,8 @@ impl Binder<'_> {
                         let exprs = columns
                             .into_iter()
                             .map(|(here, source, typ)| {
-                                let source = renamed.as_ref().and_then(|map| map.get(&source).copied()).unwrap_or(source);
+                                let source =
+                                    renamed.as_ref().and_then(|map| map.get(&source).copied()).unwrap_or(source);
                                 (here, Expr::Column(source, typ))
                             })
                             .collect();
