@@ -20,8 +20,8 @@ use crate::sql::function::{Accumulator, Body, Function};
 use crate::sql::operators;
 use crate::sql::plan::{AggregateCall, ColumnId, Expr, Rel};
 
-use super::physical::{self, Reader};
 use super::operator::Operator;
+use super::physical::{self, Reader};
 use super::rel::{Lowering, Relation};
 use super::row_expr::sort_key;
 use super::set_operation::{row_key, row_keys};
@@ -98,7 +98,10 @@ pub(crate) fn aggregate(
 pub(crate) fn distinct(lowering: &Lowering, input: Relation) -> Result<Relation> {
     let groups: Vec<(ColumnId, Expr)> = input.columns.iter().map(|(id, typ)| (*id, Expr::Column(*id, *typ))).collect();
     if groups.is_empty() {
-        return Ok(Relation::new(Arc::new(datafusion::physical_plan::limit::GlobalLimitExec::new(super::single(input.plan), 0, Some(1))), Vec::new()));
+        return Ok(Relation::new(
+            Arc::new(datafusion::physical_plan::limit::GlobalLimitExec::new(super::single(input.plan), 0, Some(1))),
+            Vec::new(),
+        ));
     }
     if let Some(native) = native_aggregate::aggregate(lowering, &input, &groups, &[])? {
         return Ok(native);
@@ -126,7 +129,8 @@ struct Spec {
 }
 
 /// The aggregates whose result does not depend on the order of its input.
-const ORDERLESS: &[&str] = &["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"];
+const ORDERLESS: &[&str] =
+    &["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "bit_and", "bit_or", "bit_xor"];
 
 struct Plan {
     groups: Vec<(Arc<dyn PhysicalExpr>, Type)>,
@@ -171,21 +175,22 @@ fn by_row(
     let schema = physical::schema(&columns);
     let plan = Arc::new(Plan { groups, specs, sets, numbered, columns: columns.clone() });
     let context = lowering.context.eval.clone();
-    let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
-        let (plan, context) = (plan.clone(), context.clone());
-        let reservation = MemoryConsumer::new("Aggregate").register(task.memory_pool());
-        let stream = async move {
-            let mut table = Table::new(&plan, reservation);
-            let mut input = inputs.remove(0);
-            while let Some(batch) = input.try_next().await.map_err(from_datafusion)? {
-                context.host.check_interrupt()?;
-                table.update(&batch, &context)?;
-            }
-            let batches = table.finish(&context)?;
-            Ok::<_, Error>(futures::stream::iter(batches.into_iter().map(Ok)))
+    let run =
+        move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
+            let (plan, context) = (plan.clone(), context.clone());
+            let reservation = MemoryConsumer::new("Aggregate").register(task.memory_pool());
+            let stream = async move {
+                let mut table = Table::new(&plan, reservation);
+                let mut input = inputs.remove(0);
+                while let Some(batch) = input.try_next().await.map_err(from_datafusion)? {
+                    context.host.check_interrupt()?;
+                    table.update(&batch, &context)?;
+                }
+                let batches = table.finish(&context)?;
+                Ok::<_, Error>(futures::stream::iter(batches.into_iter().map(Ok)))
+            };
+            Ok(futures::stream::once(stream).try_flatten().boxed())
         };
-        Ok(futures::stream::once(stream).try_flatten().boxed())
-    };
     Ok(Relation::new(Operator::new("GroupAggregate", schema, vec![input.plan], 1, Arc::new(run)), columns))
 }
 
@@ -280,7 +285,8 @@ impl<'a> Table<'a> {
         let plan = self.plan;
         let rows = batch.num_rows();
         let keys: Vec<ArrayRef> = plan.groups.iter().map(|(e, _)| evaluate(e, batch)).collect::<Result<_>>()?;
-        let readers = keys.iter().zip(&plan.groups).map(|(a, (_, t))| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
+        let readers =
+            keys.iter().zip(&plan.groups).map(|(a, (_, t))| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
         let arguments = plan.specs.iter().map(|s| Arguments::new(s, batch)).collect::<Result<Vec<_>>>()?;
         let mut places: Vec<Vec<usize>> = Vec::with_capacity(plan.sets.len());
         for (number, set) in plan.sets.iter().enumerate() {
@@ -311,9 +317,27 @@ impl<'a> Table<'a> {
         self.reservation.try_resize(self.bytes).map_err(from_datafusion)
     }
 
-    fn update_one(&mut self, at: usize, spec: &Spec, arguments: &Arguments, places: &[Vec<usize>], rows: usize, context: &EvalContext) -> Result<()> {
-        let args = arguments.args.iter().zip(&spec.arg_types).map(|(a, t)| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
-        let order = arguments.order.iter().zip(&spec.order).map(|(a, (_, t, ..))| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
+    fn update_one(
+        &mut self,
+        at: usize,
+        spec: &Spec,
+        arguments: &Arguments,
+        places: &[Vec<usize>],
+        rows: usize,
+        context: &EvalContext,
+    ) -> Result<()> {
+        let args = arguments
+            .args
+            .iter()
+            .zip(&spec.arg_types)
+            .map(|(a, t)| Reader::new(a.as_ref(), *t))
+            .collect::<Result<Vec<_>>>()?;
+        let order = arguments
+            .order
+            .iter()
+            .zip(&spec.order)
+            .map(|(a, (_, t, ..))| Reader::new(a.as_ref(), *t))
+            .collect::<Result<Vec<_>>>()?;
         let mut values = Vec::with_capacity(args.len());
         for row in 0..rows {
             let from = match &arguments.places {
@@ -383,7 +407,14 @@ impl State {
     }
 
     /// Takes one row; answers the bytes that it keeps.
-    fn update(&mut self, spec: &Spec, values: &[Datum], order: &[Reader<'_>], row: usize, context: &EvalContext) -> Result<usize> {
+    fn update(
+        &mut self,
+        spec: &Spec,
+        values: &[Datum],
+        order: &[Reader<'_>],
+        row: usize,
+        context: &EvalContext,
+    ) -> Result<usize> {
         let mut bytes = if spec.growing { size_of(values) } else { 0 };
         if spec.distinct {
             let key = row_key(values, &spec.arg_types);
@@ -451,9 +482,27 @@ fn compare(a: &[Option<Vec<u8>>], b: &[Option<Vec<u8>>], directions: &[(bool, bo
         let (descending, nulls_first) = directions.get(i).copied().unwrap_or((false, false));
         let by = match (x, y) {
             (None, None) => Ordering::Equal,
-            (None, Some(_)) => if nulls_first { Ordering::Less } else { Ordering::Greater },
-            (Some(_), None) => if nulls_first { Ordering::Greater } else { Ordering::Less },
-            (Some(x), Some(y)) => if descending { y.cmp(x) } else { x.cmp(y) },
+            (None, Some(_)) => {
+                if nulls_first {
+                    Ordering::Less
+                } else {
+                    Ordering::Greater
+                }
+            }
+            (Some(_), None) => {
+                if nulls_first {
+                    Ordering::Greater
+                } else {
+                    Ordering::Less
+                }
+            }
+            (Some(x), Some(y)) => {
+                if descending {
+                    y.cmp(x)
+                } else {
+                    x.cmp(y)
+                }
+            }
         };
         if by != Ordering::Equal {
             return by;

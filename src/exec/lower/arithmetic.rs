@@ -67,7 +67,9 @@ macro_rules! checked {
                 Arithmetic::Add => a.checked_add(b),
                 Arithmetic::Subtract => a.checked_sub(b),
                 Arithmetic::Multiply => a.checked_mul(b),
-                Arithmetic::Divide | Arithmetic::Remainder if b == 0 => return Err(err!(DIVISION_BY_ZERO, "division by zero")),
+                Arithmetic::Divide | Arithmetic::Remainder if b == 0 => {
+                    return Err(err!(DIVISION_BY_ZERO, "division by zero"))
+                }
                 Arithmetic::Divide => a.checked_div(b),
                 // The remainder by -1 is 0, also of the smallest number.
                 Arithmetic::Remainder => Some(a.checked_rem(b).unwrap_or(0)),
@@ -90,21 +92,35 @@ fn out_of_range(bits: u32) -> Error {
     err!(NUMERIC_VALUE_OUT_OF_RANGE, "{name} out of range")
 }
 
-fn apply<T: ArrowPrimitiveType>(left: &ArrayRef, right: &ArrayRef, f: impl Fn(T::Native, T::Native) -> Result<T::Native>) -> Result<ArrayRef> {
+fn apply<T: ArrowPrimitiveType>(
+    left: &ArrayRef,
+    right: &ArrayRef,
+    f: impl Fn(T::Native, T::Native) -> Result<T::Native>,
+) -> Result<ArrayRef> {
     let (left, right) = (left.as_primitive::<T>(), right.as_primitive::<T>());
     let out: PrimitiveArray<T> = match (left.null_count(), right.null_count()) {
         (0, 0) => {
-            let values = left.values().iter().zip(right.values()).map(|(a, b)| f(*a, *b)).collect::<Result<Vec<_>>>()?;
+            let values =
+                left.values().iter().zip(right.values()).map(|(a, b)| f(*a, *b)).collect::<Result<Vec<_>>>()?;
             PrimitiveArray::new(values.into(), None)
         }
-        _ => left.iter().zip(right.iter()).map(|(a, b)| a.zip(b).map(|(a, b)| f(a, b)).transpose()).collect::<Result<_>>()?,
+        _ => left
+            .iter()
+            .zip(right.iter())
+            .map(|(a, b)| a.zip(b).map(|(a, b)| f(a, b)).transpose())
+            .collect::<Result<_>>()?,
     };
     Ok(Arc::new(out))
 }
 
 impl ArithmeticExpr {
     /// `result` is Int16, Int32 or Int64; the operands are integers no wider.
-    pub(crate) fn new(operation: Arithmetic, left: Arc<dyn PhysicalExpr>, right: Arc<dyn PhysicalExpr>, result: DataType) -> Self {
+    pub(crate) fn new(
+        operation: Arithmetic,
+        left: Arc<dyn PhysicalExpr>,
+        right: Arc<dyn PhysicalExpr>,
+        result: DataType,
+    ) -> Self {
         Self { operation, left, right, result }
     }
 
@@ -131,7 +147,10 @@ impl fmt::Display for ArithmeticExpr {
 
 impl PartialEq for ArithmeticExpr {
     fn eq(&self, other: &Self) -> bool {
-        self.operation == other.operation && self.left.eq(&other.left) && self.right.eq(&other.right) && self.result == other.result
+        self.operation == other.operation
+            && self.left.eq(&other.left)
+            && self.right.eq(&other.right)
+            && self.result == other.result
     }
 }
 

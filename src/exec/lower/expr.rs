@@ -20,8 +20,8 @@ use crate::sql::operators;
 use crate::sql::plan::{CastKind, ColumnId, Expr};
 
 use super::arithmetic::{Arithmetic, ArithmeticExpr};
-use super::physical::{Physical, scalar};
 use super::from_datafusion;
+use super::physical::{Physical, scalar};
 use super::row_expr::{RowExpr, SortKeyExpr};
 
 /// The operator symbol of each function that is behind a binary operator.
@@ -117,8 +117,11 @@ impl Scope<'_> {
             }
             Expr::IsNull(input, negated) if Physical::of(input.typ()) != Physical::Encoded => {
                 let input = self.lowered(input)?;
-                let expr: Arc<dyn PhysicalExpr> =
-                    if *negated { Arc::new(IsNotNullExpr::new(input.expr)) } else { Arc::new(IsNullExpr::new(input.expr)) };
+                let expr: Arc<dyn PhysicalExpr> = if *negated {
+                    Arc::new(IsNotNullExpr::new(input.expr))
+                } else {
+                    Arc::new(IsNullExpr::new(input.expr))
+                };
                 Ok(Some(Lowered { expr, safe: input.safe }))
             }
             Expr::IsBool(input, asked, negated) => {
@@ -145,7 +148,12 @@ impl Scope<'_> {
                 if from.data_type() != to.data_type() || from == Physical::Bpchar || to == Physical::Bpchar {
                     return Ok(None);
                 }
-                if from != to && (from == Physical::Json || to == Physical::Json || from == Physical::Encoded || to == Physical::Encoded) {
+                if from != to
+                    && (from == Physical::Json
+                        || to == Physical::Json
+                        || from == Physical::Encoded
+                        || to == Physical::Encoded)
+                {
                     return Ok(None);
                 }
                 Ok(Some(self.lowered(input)?))
@@ -222,7 +230,10 @@ impl Scope<'_> {
                 return Ok(None);
             }
             let (left, right) = (self.lowered(left)?, self.lower(right)?);
-            return Ok(Some(Lowered { expr: Arc::new(LikeExpr::new(symbol == "!~~", false, left.expr, right)), safe: left.safe }));
+            return Ok(Some(Lowered {
+                expr: Arc::new(LikeExpr::new(symbol == "!~~", false, left.expr, right)),
+                safe: left.safe,
+            }));
         }
         Ok(None)
     }
@@ -247,7 +258,9 @@ impl Scope<'_> {
 
     fn in_list(&self, left: &Expr, list: Vec<&Expr>, negated: bool) -> Result<Option<Lowered>> {
         let physical = Physical::of(left.typ());
-        if !physical.is_ordered() || list.iter().any(|e| !matches!(e, Expr::Const(..)) || Physical::of(e.typ()) != physical) {
+        if !physical.is_ordered()
+            || list.iter().any(|e| !matches!(e, Expr::Const(..)) || Physical::of(e.typ()) != physical)
+        {
             return Ok(None);
         }
         let left = self.lowered(left)?;
@@ -274,7 +287,8 @@ impl Scope<'_> {
 
     /// The row interpreter over the columns that the expression names.
     fn by_row(&self, expr: &Expr) -> Result<Arc<dyn PhysicalExpr>> {
-        let (mut ids, mut inputs, mut types): (Vec<ColumnId>, Vec<Arc<dyn PhysicalExpr>>, Vec<Type>) = Default::default();
+        let (mut ids, mut inputs, mut types): (Vec<ColumnId>, Vec<Arc<dyn PhysicalExpr>>, Vec<Type>) =
+            Default::default();
         for id in expr.free_columns() {
             let Some((position, typ)) = self.columns.get(&id) else {
                 return Err(Error::internal(format!("column c{id} is not in the input")));

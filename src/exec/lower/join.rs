@@ -15,8 +15,8 @@ use crate::document::Type;
 use crate::error::Result;
 use crate::sql::plan::{ColumnId, Expr, JoinKind, Rel};
 
-use super::physical::{self, Physical};
 use super::expr::{Scope, symbol};
+use super::physical::{self, Physical};
 use super::rel::{Lowering, Relation};
 use super::{from_datafusion, set_function, single, subquery};
 
@@ -24,7 +24,14 @@ use super::{from_datafusion, set_function, single, subquery};
 const UNKNOWN_ROWS: u64 = 1000;
 
 /// Joins two relations of the plan.
-pub(crate) fn join(lowering: &Lowering, kind: JoinKind, left: &Rel, right: &Rel, on: &Expr, lateral: bool) -> Result<Relation> {
+pub(crate) fn join(
+    lowering: &Lowering,
+    kind: JoinKind,
+    left: &Rel,
+    right: &Rel,
+    on: &Expr,
+    lateral: bool,
+) -> Result<Relation> {
     if lateral {
         return lateral_join(lowering, kind, left, right, on);
     }
@@ -55,10 +62,18 @@ fn estimate(lowering: &Lowering, rel: &Rel) -> u64 {
         Rel::Values { rows, .. } => rows.len() as u64,
         Rel::Scan { table, .. } => lowering.context.source.approximate_rows(*table),
         Rel::Filter { input, .. } => estimate(lowering, input) / 4 + 1,
-        Rel::Aggregate { input, groups, .. } => if groups.is_empty() { 1 } else { estimate(lowering, input) / 10 + 1 },
-        Rel::Project { input, .. } | Rel::Sort { input, .. } | Rel::Window { input, .. } | Rel::Distinct { input } | Rel::DistinctOn { input, .. } => {
-            estimate(lowering, input)
+        Rel::Aggregate { input, groups, .. } => {
+            if groups.is_empty() {
+                1
+            } else {
+                estimate(lowering, input) / 10 + 1
+            }
         }
+        Rel::Project { input, .. }
+        | Rel::Sort { input, .. }
+        | Rel::Window { input, .. }
+        | Rel::Distinct { input }
+        | Rel::DistinctOn { input, .. } => estimate(lowering, input),
         Rel::Limit { input, limit, .. } => match limit {
             Some(Expr::Const(crate::document::Datum::Int8(n), _)) => estimate(lowering, input).min((*n).max(0) as u64),
             _ => estimate(lowering, input),
@@ -127,11 +142,14 @@ pub(crate) fn join_by(
     let mut rest = Vec::new();
     for conjunct in conjuncts {
         match equality(conjunct, &left, &right) {
-            Some((a, b)) => on.push((join_key(&left.scope(lowering), a, b.typ())?, join_key(&right.scope(lowering), b, a.typ())?)),
+            Some((a, b)) => {
+                on.push((join_key(&left.scope(lowering), a, b.typ())?, join_key(&right.scope(lowering), b, a.typ())?))
+            }
             None => rest.push(conjunct.clone()),
         }
     }
-    let filter = if rest.is_empty() { None } else { Some(join_filter(lowering, &left, &right, Expr::conjunction(rest))?) };
+    let filter =
+        if rest.is_empty() { None } else { Some(join_filter(lowering, &left, &right, Expr::conjunction(rest))?) };
     let columns: Vec<(ColumnId, Type)> = match kind {
         JoinType::LeftSemi | JoinType::LeftAnti => left.columns.clone(),
         JoinType::RightSemi | JoinType::RightAnti => right.columns.clone(),
@@ -145,7 +163,17 @@ pub(crate) fn join_by(
         let one = right.plan.output_partitioning().partition_count() > 1
             && matches!(kind, JoinType::Left | JoinType::Full | JoinType::LeftAnti | JoinType::LeftSemi);
         let probe = if one { single(right.plan) } else { right.plan };
-        let join = HashJoinExec::try_new(build, probe, on, filter, &kind, None, PartitionMode::CollectLeft, NullEquality::NullEqualsNothing, false);
+        let join = HashJoinExec::try_new(
+            build,
+            probe,
+            on,
+            filter,
+            &kind,
+            None,
+            PartitionMode::CollectLeft,
+            NullEquality::NullEqualsNothing,
+            false,
+        );
         Arc::new(join.map_err(from_datafusion)?)
     };
     Ok(Relation::new(plan, columns))

@@ -9,8 +9,8 @@ use crate::document::{Datum, JsonbRef, Type};
 use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel};
 
-use super::physical::Builder;
 use super::expr::symbol;
+use super::physical::Builder;
 
 /// The first id of columns that are made here; the binder's are far below.
 const FIRST_ID: ColumnId = 1 << 30;
@@ -154,7 +154,8 @@ pub(crate) fn push_down(plan: &mut Rel) -> PushedPaths {
             }
         }
         Rel::With { ctes, .. } => {
-            for id in ctes.iter().flat_map(|c| c.columns.iter().map(|(id, _)| *id)).filter(|id| documents.contains(id)) {
+            for id in ctes.iter().flat_map(|c| c.columns.iter().map(|(id, _)| *id)).filter(|id| documents.contains(id))
+            {
                 pushed.columns.entry(id).or_default().whole = true;
             }
         }

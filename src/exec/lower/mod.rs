@@ -11,13 +11,13 @@
 //! The physical types of columns are in [`physical`]: the SQL type travels in the plan.
 
 mod aggregate;
-pub(crate) mod physical;
 mod arithmetic;
 mod expr;
 mod join;
 mod json_path;
 mod native_aggregate;
 mod operator;
+pub(crate) mod physical;
 mod prepare;
 mod rel;
 mod row_expr;
@@ -112,8 +112,22 @@ pub(crate) struct Materialised {
 
 impl QueryContext {
     /// A context for one statement.
-    pub(crate) fn new(eval: EvalContext, source: Arc<dyn TableSource>, task: Arc<TaskContext>, cancel: Arc<Cancel>, parallelism: usize) -> Arc<Self> {
-        Arc::new(Self { eval, source, task, cancel, parallelism, ctes: Mutex::default(), next_id: AtomicU32::new(1 << 31) })
+    pub(crate) fn new(
+        eval: EvalContext,
+        source: Arc<dyn TableSource>,
+        task: Arc<TaskContext>,
+        cancel: Arc<Cancel>,
+        parallelism: usize,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            eval,
+            source,
+            task,
+            cancel,
+            parallelism,
+            ctes: Mutex::default(),
+            next_id: AtomicU32::new(1 << 31),
+        })
     }
 
     fn new_column(&self) -> ColumnId {
@@ -131,11 +145,16 @@ impl QueryContext {
 
 /// The memory pool and spill folder that all queries of a server share.
 pub(crate) fn runtime(config: &ServerConfig) -> Result<Arc<RuntimeEnv>> {
-    let pool = TrackConsumersPool::new(FairSpillPool::new(config.memory_limit), NonZeroUsize::new(3).expect("3 is not 0"));
+    let pool =
+        TrackConsumersPool::new(FairSpillPool::new(config.memory_limit), NonZeroUsize::new(3).expect("3 is not 0"));
     let disk = DiskManagerBuilder::default()
         .with_mode(DiskManagerMode::Directories(vec![config.spill_dir.clone()]))
         .with_max_temp_directory_size(config.spill_bytes_max);
-    RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).with_disk_manager_builder(disk).build_arc().map_err(from_datafusion)
+    RuntimeEnvBuilder::new()
+        .with_memory_pool(Arc::new(pool))
+        .with_disk_manager_builder(disk)
+        .build_arc()
+        .map_err(from_datafusion)
 }
 
 /// DataFusion's context of one query over the shared runtime.
@@ -237,7 +256,9 @@ pub(crate) fn from_datafusion(error: DataFusionError) -> Error {
         };
     }
     match error.find_root() {
-        DataFusionError::ResourcesExhausted(message) if message.contains("disk") => err!(DISK_FULL, "no space to spill a query").detail(message.clone()),
+        DataFusionError::ResourcesExhausted(message) if message.contains("disk") => {
+            err!(DISK_FULL, "no space to spill a query").detail(message.clone())
+        }
         DataFusionError::ResourcesExhausted(message) => err!(OUT_OF_MEMORY, "out of memory")
             .detail(message.lines().next().unwrap_or_default().to_string())
             .hint("Raise memory_limit, or ask for less at once."),

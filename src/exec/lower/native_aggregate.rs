@@ -45,19 +45,29 @@ fn is_native(call: &AggregateCall, lowering: &Lowering, input: &Relation) -> Res
     })
 }
 
-fn build(call: &AggregateCall, id: ColumnId, lowering: &Lowering, input: &Relation) -> Result<(Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>)> {
+fn build(
+    call: &AggregateCall,
+    id: ColumnId,
+    lowering: &Lowering,
+    input: &Relation,
+) -> Result<(Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>)> {
     let scope = input.scope(lowering);
     let (udaf, args): (_, Vec<Arc<dyn PhysicalExpr>>) = match (call.function.name, call.args.first()) {
         ("count", None) => (count_udaf(), vec![lit(1i64)]),
         ("count", Some(arg)) => (count_udaf(), vec![scope.lower(arg)?]),
-        ("sum", Some(arg)) => (sum_udaf(), vec![Arc::new(CastExpr::new(scope.lower(arg)?, Physical::Int8.data_type(), None))]),
+        ("sum", Some(arg)) => {
+            (sum_udaf(), vec![Arc::new(CastExpr::new(scope.lower(arg)?, Physical::Int8.data_type(), None))])
+        }
         ("min", Some(arg)) => (min_udaf(), vec![scope.lower(arg)?]),
         (_, Some(arg)) => (max_udaf(), vec![scope.lower(arg)?]),
         (name, None) => return Err(crate::error::Error::internal(format!("aggregate {name} without an argument"))),
     };
     // The least and greatest of distinct values are those of all.
     let distinct = call.distinct && call.function.name == "count";
-    let expr = AggregateExprBuilder::new(udaf, args).schema(input.plan.schema()).alias(format!("c{id}")).with_distinct(distinct);
+    let expr = AggregateExprBuilder::new(udaf, args)
+        .schema(input.plan.schema())
+        .alias(format!("c{id}"))
+        .with_distinct(distinct);
     let filter = call.filter.as_ref().map(|f| scope.lower(f)).transpose()?;
     Ok((Arc::new(expr.build().map_err(from_datafusion)?), filter))
 }
@@ -93,17 +103,29 @@ pub(crate) fn aggregate(
         let one = AggregateExec::try_new(AggregateMode::Single, group_by, exprs, filters, input.plan.clone(), schema);
         Arc::new(one.map_err(from_datafusion)?)
     } else {
-        let partial = AggregateExec::try_new(AggregateMode::Partial, group_by, exprs.clone(), filters, input.plan.clone(), schema.clone());
+        let partial = AggregateExec::try_new(
+            AggregateMode::Partial,
+            group_by,
+            exprs.clone(),
+            filters,
+            input.plan.clone(),
+            schema.clone(),
+        );
         let partial: Arc<dyn ExecutionPlan> = Arc::new(partial.map_err(from_datafusion)?);
         let none = vec![None; exprs.len()];
-        let by_position = |(i, (_, name)): (usize, &(Arc<dyn PhysicalExpr>, String))| (Arc::new(Column::new(name, i)) as Arc<dyn PhysicalExpr>, name.clone());
+        let by_position = |(i, (_, name)): (usize, &(Arc<dyn PhysicalExpr>, String))| {
+            (Arc::new(Column::new(name, i)) as Arc<dyn PhysicalExpr>, name.clone())
+        };
         let final_keys: Vec<_> = keys.iter().enumerate().map(by_position).collect();
         let (mode, input): (_, Arc<dyn ExecutionPlan>) = if groups.is_empty() {
             (AggregateMode::Final, single(partial))
         } else {
             let by = final_keys.iter().map(|(e, _)| e.clone()).collect();
             let partitioning = Partitioning::Hash(by, lowering.context.parallelism);
-            (AggregateMode::FinalPartitioned, Arc::new(RepartitionExec::try_new(partial, partitioning).map_err(from_datafusion)?))
+            (
+                AggregateMode::FinalPartitioned,
+                Arc::new(RepartitionExec::try_new(partial, partitioning).map_err(from_datafusion)?),
+            )
         };
         let last = AggregateExec::try_new(mode, PhysicalGroupBy::new_single(final_keys), exprs, none, input, schema);
         Arc::new(last.map_err(from_datafusion)?)

@@ -19,8 +19,11 @@ use crate::error::Result;
 use super::to_datafusion;
 
 /// What an operator does in one partition.
-pub(crate) type Run =
-    Arc<dyn Fn(usize, Vec<SendableRecordBatchStream>, Arc<TaskContext>) -> Result<BoxStream<'static, Result<RecordBatch>>> + Send + Sync>;
+pub(crate) type Run = Arc<
+    dyn Fn(usize, Vec<SendableRecordBatchStream>, Arc<TaskContext>) -> Result<BoxStream<'static, Result<RecordBatch>>>
+        + Send
+        + Sync,
+>;
 
 /// An operator made from a closure.
 pub(crate) struct Operator {
@@ -34,7 +37,13 @@ pub(crate) struct Operator {
 impl Operator {
     /// An operator with `partitions` output partitions. Partition i reads partition i of each child that has as many
     /// partitions, and partition 0 of a child with one.
-    pub(crate) fn new(name: &'static str, schema: SchemaRef, children: Vec<Arc<dyn ExecutionPlan>>, partitions: usize, run: Run) -> Arc<dyn ExecutionPlan> {
+    pub(crate) fn new(
+        name: &'static str,
+        schema: SchemaRef,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+        partitions: usize,
+        run: Run,
+    ) -> Arc<dyn ExecutionPlan> {
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(schema.clone()),
             Partitioning::UnknownPartitioning(partitions),
@@ -75,7 +84,10 @@ impl ExecutionPlan for Operator {
         self.children.iter().collect()
     }
 
-    fn apply_expressions(&self, _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>) -> DfResult<TreeNodeRecursion> {
+    fn apply_expressions(
+        &self,
+        _f: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> DfResult<TreeNodeRecursion>,
+    ) -> DfResult<TreeNodeRecursion> {
         Ok(TreeNodeRecursion::Continue)
     }
 
@@ -100,4 +112,3 @@ impl ExecutionPlan for Operator {
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream)))
     }
 }
-

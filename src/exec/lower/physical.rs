@@ -61,9 +61,20 @@ impl Physical {
             Type::INT2 => Self::Int2,
             Type::INT4 => Self::Int4,
             Type::INT8 => Self::Int8,
-            Type::OID | Type::REGPROC | Type::REGPROCEDURE | Type::REGOPER | Type::REGOPERATOR | Type::REGCLASS
-            | Type::REGTYPE | Type::REGCONFIG | Type::REGDICTIONARY | Type::REGNAMESPACE | Type::REGROLE
-            | Type::REGCOLLATION | Type::XID | Type::CID => Self::Oid,
+            Type::OID
+            | Type::REGPROC
+            | Type::REGPROCEDURE
+            | Type::REGOPER
+            | Type::REGOPERATOR
+            | Type::REGCLASS
+            | Type::REGTYPE
+            | Type::REGCONFIG
+            | Type::REGDICTIONARY
+            | Type::REGNAMESPACE
+            | Type::REGROLE
+            | Type::REGCOLLATION
+            | Type::XID
+            | Type::CID => Self::Oid,
             Type::FLOAT4 => Self::Float4,
             Type::FLOAT8 => Self::Float8,
             Type::DATE => Self::Date,
@@ -99,9 +110,21 @@ impl Physical {
     /// Whether equality and order of the Arrow values are those of SQL.
     pub(crate) fn is_ordered(self) -> bool {
         match self {
-            Self::Bool | Self::Int2 | Self::Int4 | Self::Int8 | Self::Oid | Self::Date | Self::Time | Self::Timestamp
-            | Self::TimestampTz | Self::Text | Self::Bytea | Self::Uuid => true,
-            Self::Float4 | Self::Float8 | Self::Bpchar | Self::Json | Self::Jsonb | Self::Numeric | Self::Encoded => false,
+            Self::Bool
+            | Self::Int2
+            | Self::Int4
+            | Self::Int8
+            | Self::Oid
+            | Self::Date
+            | Self::Time
+            | Self::Timestamp
+            | Self::TimestampTz
+            | Self::Text
+            | Self::Bytea
+            | Self::Uuid => true,
+            Self::Float4 | Self::Float8 | Self::Bpchar | Self::Json | Self::Jsonb | Self::Numeric | Self::Encoded => {
+                false
+            }
         }
     }
 }
@@ -169,7 +192,9 @@ impl Builder {
             (Self::Bool(b), Datum::Bool(v)) => b.append_value(*v),
             (Self::Int16(b), Datum::Int2(v)) => b.append_value(*v),
             (Self::Int32(b), Datum::Int4(v) | Datum::Date(v)) => b.append_value(*v),
-            (Self::Int64(b), Datum::Int8(v) | Datum::Time(v) | Datum::Timestamp(v) | Datum::TimestampTz(v)) => b.append_value(*v),
+            (Self::Int64(b), Datum::Int8(v) | Datum::Time(v) | Datum::Timestamp(v) | Datum::TimestampTz(v)) => {
+                b.append_value(*v)
+            }
             (Self::UInt32(b), Datum::Oid(v)) => b.append_value(*v),
             (Self::Float32(b), Datum::Float4(v)) => b.append_value(*v),
             (Self::Float64(b), Datum::Float8(v)) => b.append_value(*v),
@@ -178,7 +203,10 @@ impl Builder {
             (Self::Binary(b, _), Datum::Bytea(v)) => b.append_value(v),
             (Self::Binary(b, _), Datum::Uuid(v)) => b.append_value(v),
             (Self::Binary(b, _), Datum::Numeric(v)) => b.append_value(&*v.as_bytes()),
-            (Self::Binary(b, scratch), v @ (Datum::Interval(_) | Datum::TimeTz(..) | Datum::Array(_) | Datum::Record(_))) => {
+            (
+                Self::Binary(b, scratch),
+                v @ (Datum::Interval(_) | Datum::TimeTz(..) | Datum::Array(_) | Datum::Record(_)),
+            ) => {
                 scratch.clear();
                 bytes::encode(v, scratch);
                 b.append_value(&*scratch);
@@ -224,7 +252,10 @@ pub(crate) enum Reader<'a> {
 }
 
 fn cast<T: 'static>(array: &dyn Array) -> Result<&T> {
-    array.as_any().downcast_ref().ok_or_else(|| Error::internal(format!("a column has the unexpected type {}", array.data_type())))
+    array
+        .as_any()
+        .downcast_ref()
+        .ok_or_else(|| Error::internal(format!("a column has the unexpected type {}", array.data_type())))
 }
 
 impl<'a> Reader<'a> {
@@ -236,13 +267,17 @@ impl<'a> Reader<'a> {
             Physical::Int2 => Self::Int16(cast(array)?),
             Physical::Int4 => Self::Int32(cast(array)?, false),
             Physical::Date => Self::Int32(cast(array)?, true),
-            Physical::Int8 | Physical::Time | Physical::Timestamp | Physical::TimestampTz => Self::Int64(cast(array)?, physical),
+            Physical::Int8 | Physical::Time | Physical::Timestamp | Physical::TimestampTz => {
+                Self::Int64(cast(array)?, physical)
+            }
             Physical::Oid => Self::UInt32(cast(array)?),
             Physical::Float4 => Self::Float32(cast(array)?),
             Physical::Float8 => Self::Float64(cast(array)?),
             Physical::Text | Physical::Bpchar => Self::Text(cast(array)?, false),
             Physical::Json => Self::Text(cast(array)?, true),
-            Physical::Jsonb | Physical::Bytea | Physical::Uuid | Physical::Numeric | Physical::Encoded => Self::Binary(cast(array)?, physical),
+            Physical::Jsonb | Physical::Bytea | Physical::Uuid | Physical::Numeric | Physical::Encoded => {
+                Self::Binary(cast(array)?, physical)
+            }
         })
     }
 
@@ -289,7 +324,8 @@ impl<'a> Reader<'a> {
 
 /// Appends the rows of a batch as values.
 pub(crate) fn append_rows(batch: &RecordBatch, types: &[Type], rows: &mut Vec<Vec<Datum>>) -> Result<()> {
-    let readers = batch.columns().iter().zip(types).map(|(a, t)| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
+    let readers =
+        batch.columns().iter().zip(types).map(|(a, t)| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
     rows.reserve(batch.num_rows());
     for row in 0..batch.num_rows() {
         rows.push(readers.iter().map(|r| r.get(row)).collect::<Result<Vec<_>>>()?);

@@ -108,7 +108,8 @@ pub(crate) fn as_membership(subquery: &Subquery) -> Option<(&Expr, &'static crat
     let SubqueryKind::Quantified { all: false, condition } = &subquery.kind else { return None };
     let Expr::Call { function, args, .. } = condition else { return None };
     let [left, Expr::Column(id, typ)] = args.as_slice() else { return None };
-    let plain = subquery.columns.len() == 1 && subquery.columns[0].0 == *id && super::expr::symbol(function) == Some("=");
+    let plain =
+        subquery.columns.len() == 1 && subquery.columns[0].0 == *id && super::expr::symbol(function) == Some("=");
     let same = left.typ().oid == typ.oid && !left.free_columns().contains(id) && !left.contains_subquery();
     (plain && same).then_some((left, *function))
 }

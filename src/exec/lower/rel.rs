@@ -22,11 +22,13 @@ use crate::sql::eval;
 use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel, SetOpKind, SortKey};
 
-use super::physical::{self, from_rows};
 use super::expr::Scope;
 use super::json_path::PushedPaths;
 use super::operator::Operator;
-use super::{QueryContext, aggregate, from_datafusion, join, scan, set_function, set_operation, single, subquery, window};
+use super::physical::{self, from_rows};
+use super::{
+    QueryContext, aggregate, from_datafusion, join, scan, set_function, set_operation, single, subquery, window,
+};
 
 /// A lowered relation: an operator and what its columns are.
 #[derive(Clone)]
@@ -83,7 +85,10 @@ impl Relation {
 }
 
 /// A projection. Without columns the number of rows must survive: DataFusion keeps it.
-pub(crate) fn project(input: Arc<dyn ExecutionPlan>, exprs: Vec<(Arc<dyn PhysicalExpr>, String)>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(crate) fn project(
+    input: Arc<dyn ExecutionPlan>,
+    exprs: Vec<(Arc<dyn PhysicalExpr>, String)>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     Ok(Arc::new(ProjectionExec::try_new(exprs, input).map_err(from_datafusion)?))
 }
 
@@ -105,15 +110,21 @@ impl Lowering {
                 let columns: Vec<_> = columns.iter().map(|(id, _, typ)| (*id, *typ)).collect();
                 self.rows(&columns, &rows)
             }
-            Rel::Function { calls, ordinality, input, outer } => set_function::function(self, calls, *ordinality, input, *outer),
+            Rel::Function { calls, ordinality, input, outer } => {
+                set_function::function(self, calls, *ordinality, input, *outer)
+            }
             Rel::ProjectSet { input, calls } => set_function::project_set(self, input, calls),
             Rel::Filter { input, predicate } => self.filter(input, predicate),
             Rel::Project { input, exprs } => self.project(input, exprs),
             Rel::Join { kind, left, right, on, lateral } => join::join(self, *kind, left, right, on, *lateral),
-            Rel::Aggregate { input, groups, sets, aggregates } => aggregate::aggregate(self, input, groups, sets.as_deref(), aggregates),
+            Rel::Aggregate { input, groups, sets, aggregates } => {
+                aggregate::aggregate(self, input, groups, sets.as_deref(), aggregates)
+            }
             Rel::Window { input, calls } => window::window(self, input, calls),
             Rel::Sort { input, keys } => self.sort(self.relation(input)?, keys, None),
-            Rel::Limit { input, limit, offset, ties } => self.limit(input, limit.as_ref(), offset.as_ref(), ties.as_deref()),
+            Rel::Limit { input, limit, offset, ties } => {
+                self.limit(input, limit.as_ref(), offset.as_ref(), ties.as_deref())
+            }
             Rel::Distinct { input } => {
                 let input = self.relation(input)?;
                 aggregate::distinct(self, input)
@@ -131,7 +142,8 @@ impl Lowering {
 
     /// Rows that are there already.
     fn rows(&self, columns: &[(ColumnId, Type)], rows: &[Vec<Datum>]) -> Result<Relation> {
-        let batches = rows.chunks(super::BATCH_ROWS).map(|chunk| from_rows(columns, chunk)).collect::<Result<Vec<_>>>()?;
+        let batches =
+            rows.chunks(super::BATCH_ROWS).map(|chunk| from_rows(columns, chunk)).collect::<Result<Vec<_>>>()?;
         Ok(self.batches(columns.to_vec(), batches))
     }
 
@@ -150,7 +162,8 @@ impl Lowering {
                 Ok(self.project(&Rel::OneRow, &exprs)?.plan)
             });
             let parts = parts.collect::<Result<Vec<_>>>()?;
-            let plan = if parts.len() == 1 { parts[0].clone() } else { UnionExec::try_new(parts).map_err(from_datafusion)? };
+            let plan =
+                if parts.len() == 1 { parts[0].clone() } else { UnionExec::try_new(parts).map_err(from_datafusion)? };
             return Ok(Relation::new(plan, columns.to_vec()));
         }
         let mut values = Vec::with_capacity(rows.len());
@@ -167,7 +180,8 @@ impl Lowering {
 
     fn scan(&self, table: Oid, asked: &[(ColumnId, i16, Type)], filters: Vec<Expr>) -> Result<Relation> {
         let catalog = self.context.eval.host.catalog();
-        let definition = catalog.table(table).ok_or_else(|| err!(UNDEFINED_TABLE, "relation with OID {table} does not exist"))?;
+        let definition =
+            catalog.table(table).ok_or_else(|| err!(UNDEFINED_TABLE, "relation with OID {table} does not exist"))?;
         let plan = scan::ScanPlan::new(definition, asked, &self.pushed, &self.context)?;
         let operator = scan::scan(table, &plan, asked, filters, &self.context)?;
         Ok(Relation::new(operator, plan.columns().to_vec()))
@@ -305,7 +319,13 @@ impl Lowering {
         }
     }
 
-    fn limit(&self, input: &Rel, limit: Option<&Expr>, offset: Option<&Expr>, ties: Option<&[SortKey]>) -> Result<Relation> {
+    fn limit(
+        &self,
+        input: &Rel,
+        limit: Option<&Expr>,
+        offset: Option<&Expr>,
+        ties: Option<&[SortKey]>,
+    ) -> Result<Relation> {
         let (fetch, skip) = (self.count(limit, "LIMIT")?, self.count(offset, "OFFSET")?.unwrap_or(0));
         let kept = fetch.and_then(|f| f.checked_add(skip));
         if let (Some(ties), Some(fetch)) = (ties, fetch) {
@@ -369,7 +389,9 @@ impl Lowering {
         }
         let columns: Vec<(ColumnId, Type)> = columns.iter().map(|(id, _, typ)| (*id, *typ)).collect();
         let schema = physical::schema(&columns);
-        let batch = |b: &RecordBatch| physical::batch(&schema, positions.iter().map(|p| b.column(*p).clone()).collect(), b.num_rows());
+        let batch = |b: &RecordBatch| {
+            physical::batch(&schema, positions.iter().map(|p| b.column(*p).clone()).collect(), b.num_rows())
+        };
         let batches = rows.batches.iter().map(batch).collect::<Result<Vec<_>>>()?;
         Ok(self.batches(columns, batches))
     }

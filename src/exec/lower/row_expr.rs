@@ -34,12 +34,19 @@ pub(crate) struct RowExpr {
 
 impl RowExpr {
     /// `compiled` was compiled against the inputs, in order.
-    pub(crate) fn new(inputs: Vec<Arc<dyn PhysicalExpr>>, types: Vec<Type>, compiled: Compiled, typ: Type, context: EvalContext) -> Self {
+    pub(crate) fn new(
+        inputs: Vec<Arc<dyn PhysicalExpr>>,
+        types: Vec<Type>,
+        compiled: Compiled,
+        typ: Type,
+        context: EvalContext,
+    ) -> Self {
         Self { inputs, types, compiled: Arc::new(compiled), typ, context }
     }
 
     fn run(&self, arrays: &[ArrayRef], rows: usize) -> Result<ArrayRef> {
-        let readers = arrays.iter().zip(&self.types).map(|(a, t)| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
+        let readers =
+            arrays.iter().zip(&self.types).map(|(a, t)| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
         let mut out = Builder::new(self.typ, rows);
         let mut values = vec![Datum::Null; readers.len()];
         for row in 0..rows {
@@ -96,7 +103,11 @@ impl PhysicalExpr for RowExpr {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> DfResult<ColumnarValue> {
-        let arrays = self.inputs.iter().map(|e| e.evaluate(batch)?.into_array(batch.num_rows())).collect::<DfResult<Vec<_>>>()?;
+        let arrays = self
+            .inputs
+            .iter()
+            .map(|e| e.evaluate(batch)?.into_array(batch.num_rows()))
+            .collect::<DfResult<Vec<_>>>()?;
         self.run(&arrays, batch.num_rows()).map(ColumnarValue::Array).map_err(to_datafusion)
     }
 
@@ -153,7 +164,9 @@ impl SortKeyExpr {
 /// Appends the bytes by which a value of a type compares (blanks at the end of `char(n)` do not count).
 pub(crate) fn sort_key(value: &Datum, typ: Type, out: &mut Vec<u8>) {
     match value {
-        Datum::Text(text) if typ.oid == Type::BPCHAR.oid => key::sort_key(&Datum::text(text.trim_end_matches(' ')), out),
+        Datum::Text(text) if typ.oid == Type::BPCHAR.oid => {
+            key::sort_key(&Datum::text(text.trim_end_matches(' ')), out)
+        }
         value => key::sort_key(value, out),
     }
 }

@@ -15,9 +15,9 @@ use crate::sql::io;
 use crate::sql::plan::{ColumnId, Expr};
 use crate::storage::catalog::Table;
 
-use super::physical::{self, Builder};
 use super::json_path::{self, Extracted};
 use super::operator::Operator;
+use super::physical::{self, Builder};
 use super::{BATCH_ROWS, QueryContext, ScanPartition, ScanRequest};
 
 /// Batches that a reading thread may be ahead of its reader.
@@ -171,7 +171,13 @@ fn push_ref(builder: &mut Builder, value: DatumRef<'_>) -> Result<()> {
 }
 
 /// The operator that reads a table. `filters` choose the access path only.
-pub(crate) fn scan(table: Oid, plan: &ScanPlan, asked: &[(ColumnId, i16, Type)], filters: Vec<Expr>, context: &Arc<QueryContext>) -> Result<Arc<dyn ExecutionPlan>> {
+pub(crate) fn scan(
+    table: Oid,
+    plan: &ScanPlan,
+    asked: &[(ColumnId, i16, Type)],
+    filters: Vec<Expr>,
+    context: &Arc<QueryContext>,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let request = ScanRequest { table, columns: asked.to_vec(), filters, partitions: context.parallelism };
     let partitions = context.source.scan(&request)?;
     let count = partitions.len().max(1);
@@ -179,33 +185,41 @@ pub(crate) fn scan(table: Oid, plan: &ScanPlan, asked: &[(ColumnId, i16, Type)],
     let schema = physical::schema(&plan.columns);
     let (sources, columns, cancel) = (plan.sources.clone(), plan.columns.clone(), context.cancel.clone());
     let stream_schema = schema.clone();
-    Ok(Operator::new("TableScan", schema, Vec::new(), count, Arc::new(move |partition, _, _| {
-        if partitions.is_empty() {
-            return Ok(futures::stream::empty().boxed());
-        }
-        let batcher = Batcher::new(stream_schema.clone(), sources.clone(), columns.clone());
-        let (partitions, cancel) = (partitions.clone(), cancel.clone());
-        Ok(blocking(move |send| {
-            let mut batcher = batcher;
-            let mut seen = 0usize;
-            partitions[partition](&mut |locator, row| {
-                seen += 1;
-                if seen % 1024 == 0 {
-                    cancel.check()?;
-                }
-                batcher.push(locator, row)?;
-                if batcher.is_full() { Ok(send(batcher.finish()?)) } else { Ok(true) }
-            })?;
-            if batcher.rows > 0 {
-                send(batcher.finish()?);
+    Ok(Operator::new(
+        "TableScan",
+        schema,
+        Vec::new(),
+        count,
+        Arc::new(move |partition, _, _| {
+            if partitions.is_empty() {
+                return Ok(futures::stream::empty().boxed());
             }
-            Ok(())
-        }))
-    })))
+            let batcher = Batcher::new(stream_schema.clone(), sources.clone(), columns.clone());
+            let (partitions, cancel) = (partitions.clone(), cancel.clone());
+            Ok(blocking(move |send| {
+                let mut batcher = batcher;
+                let mut seen = 0usize;
+                partitions[partition](&mut |locator, row| {
+                    seen += 1;
+                    if seen % 1024 == 0 {
+                        cancel.check()?;
+                    }
+                    batcher.push(locator, row)?;
+                    if batcher.is_full() { Ok(send(batcher.finish()?)) } else { Ok(true) }
+                })?;
+                if batcher.rows > 0 {
+                    send(batcher.finish()?);
+                }
+                Ok(())
+            }))
+        }),
+    ))
 }
 
 /// Runs a producer on a blocking thread; its `send` answers whether anybody still listens.
-fn blocking(produce: impl FnOnce(&mut dyn FnMut(RecordBatch) -> bool) -> Result<()> + Send + 'static) -> BoxStream<'static, Result<RecordBatch>> {
+fn blocking(
+    produce: impl FnOnce(&mut dyn FnMut(RecordBatch) -> bool) -> Result<()> + Send + 'static,
+) -> BoxStream<'static, Result<RecordBatch>> {
     let (sender, receiver) = tokio::sync::mpsc::channel::<Result<RecordBatch>>(BATCHES_AHEAD);
     let worker = tokio::task::spawn_blocking(move || {
         let result = produce(&mut |batch| sender.blocking_send(Ok(batch)).is_ok());
@@ -221,6 +235,8 @@ fn blocking(produce: impl FnOnce(&mut dyn FnMut(RecordBatch) -> bool) -> Result<
             Err(error) => Some(Err(Error::internal(format!("a table scan failed: {error}")))),
         }
     });
-    let batches = futures::stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|batch| (batch, receiver)) });
+    let batches = futures::stream::unfold(receiver, |mut receiver| async move {
+        receiver.recv().await.map(|batch| (batch, receiver))
+    });
     batches.chain(ended.filter_map(|item| async move { item })).boxed()
 }

@@ -14,9 +14,9 @@ use crate::sql::function::{Body, Function};
 use crate::sql::plan::{ColumnId, Expr, Rel, SetCall};
 
 use super::BATCH_ROWS;
-use super::physical::{self, Builder, Reader};
 use super::from_datafusion;
 use super::operator::Operator;
+use super::physical::{self, Builder, Reader};
 use super::rel::{Lowering, Relation};
 use super::subquery;
 
@@ -99,7 +99,13 @@ struct State {
 }
 
 /// FROM functions.
-pub(crate) fn function(lowering: &Lowering, calls: &[SetCall], ordinality: Option<ColumnId>, input: &Rel, outer: bool) -> Result<Relation> {
+pub(crate) fn function(
+    lowering: &Lowering,
+    calls: &[SetCall],
+    ordinality: Option<ColumnId>,
+    input: &Rel,
+    outer: bool,
+) -> Result<Relation> {
     let input = lowering.relation(input)?;
     over(lowering, input, calls, ordinality, outer, false)
 }
@@ -128,9 +134,11 @@ pub(crate) fn over(
     let passed = passed.len();
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, _| {
         let state = State { input: inputs.remove(0), batch: None, open: None, produced: 0, counter: 0 };
-        let (expansion, context, columns, schema, types) = (expansion.clone(), context.clone(), out_columns.clone(), out_schema.clone(), types.clone());
+        let (expansion, context, columns, schema, types) =
+            (expansion.clone(), context.clone(), out_columns.clone(), out_schema.clone(), types.clone());
         let stream = futures::stream::try_unfold(state, move |mut state| {
-            let (expansion, context, columns, schema, types) = (expansion.clone(), context.clone(), columns.clone(), schema.clone(), types.clone());
+            let (expansion, context, columns, schema, types) =
+                (expansion.clone(), context.clone(), columns.clone(), schema.clone(), types.clone());
             async move {
                 let mut builders: Vec<Builder> = columns.iter().map(|(_, typ)| Builder::new(*typ, 256)).collect();
                 let mut rows = 0;
@@ -171,7 +179,8 @@ fn expand(
     room: usize,
 ) -> Result<usize> {
     let (batch, at) = state.batch.as_ref().expect("the caller has a batch");
-    let readers = batch.columns().iter().zip(types).map(|(a, t)| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
+    let readers =
+        batch.columns().iter().zip(types).map(|(a, t)| Reader::new(a.as_ref(), *t)).collect::<Result<Vec<_>>>()?;
     let row = readers.iter().map(|r| r.get(*at)).collect::<Result<Vec<_>>>()?;
     if state.open.is_none() {
         state.open = Some(expansion.calls.iter().map(|c| c.rows(&row, context)).collect::<Result<_>>()?);
@@ -179,7 +188,8 @@ fn expand(
     }
     let open = state.open.as_mut().expect("opened above");
     let scalars: Vec<Option<Datum>> = if expansion.repeat_scalars {
-        let scalar = |c: &Call| if c.function.is_none() { c.args[0].eval(&row, &[], context).map(Some) } else { Ok(None) };
+        let scalar =
+            |c: &Call| if c.function.is_none() { c.args[0].eval(&row, &[], context).map(Some) } else { Ok(None) };
         expansion.calls.iter().map(scalar).collect::<Result<_>>()?
     } else {
         vec![None; expansion.calls.len()]

@@ -15,9 +15,9 @@ use crate::document::{Datum, Type};
 use crate::error::{Error, Result};
 use crate::sql::plan::{Expr, SortKey};
 
-use super::physical::{self, Reader};
 use super::from_datafusion;
 use super::operator::Operator;
+use super::physical::{self, Reader};
 use super::rel::{Lowering, Relation};
 use super::row_expr::sort_key;
 
@@ -67,44 +67,46 @@ pub(crate) fn match_rows(left: Relation, right: Relation, all: bool, keep: bool)
     let types: Arc<Vec<Type>> = Arc::new(columns.iter().map(|(_, typ)| *typ).collect());
     let schema = physical::schema(&columns);
     let out_schema = schema.clone();
-    let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
-        let (right, left) = (inputs.remove(1), inputs.remove(0));
-        let (types, schema) = (types.clone(), out_schema.clone());
-        let reservation = MemoryConsumer::new("SetOperation").register(task.memory_pool());
-        let stream = async move {
-            let mut counts: HashMap<Vec<u8>, i64> = HashMap::new();
-            let mut right = right;
-            while let Some(batch) = right.try_next().await.map_err(from_datafusion)? {
-                for key in row_keys(batch.columns(), &types, batch.num_rows())? {
-                    reservation.try_grow(key.len() + ENTRY_BYTES).map_err(from_datafusion)?;
-                    *counts.entry(key).or_default() += 1;
+    let run =
+        move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
+            let (right, left) = (inputs.remove(1), inputs.remove(0));
+            let (types, schema) = (types.clone(), out_schema.clone());
+            let reservation = MemoryConsumer::new("SetOperation").register(task.memory_pool());
+            let stream = async move {
+                let mut counts: HashMap<Vec<u8>, i64> = HashMap::new();
+                let mut right = right;
+                while let Some(batch) = right.try_next().await.map_err(from_datafusion)? {
+                    for key in row_keys(batch.columns(), &types, batch.num_rows())? {
+                        reservation.try_grow(key.len() + ENTRY_BYTES).map_err(from_datafusion)?;
+                        *counts.entry(key).or_default() += 1;
+                    }
                 }
-            }
-            let out = left.map_err(from_datafusion).map(move |batch| {
-                let (batch, _held) = (batch?, &reservation);
-                let mut mask = Vec::with_capacity(batch.num_rows());
-                for key in row_keys(batch.columns(), &types, batch.num_rows())? {
-                    // A negative count: the row came out once, and must not again (without ALL).
-                    let count = counts.entry(key).or_default();
-                    mask.push(match (all, keep) {
-                        (true, true) => take(count),
-                        (true, false) => !take(count),
-                        (false, _) => {
-                            let first = *count >= 0 && (*count > 0) == keep;
-                            if first {
-                                *count = -1;
+                let out = left.map_err(from_datafusion).map(move |batch| {
+                    let (batch, _held) = (batch?, &reservation);
+                    let mut mask = Vec::with_capacity(batch.num_rows());
+                    for key in row_keys(batch.columns(), &types, batch.num_rows())? {
+                        // A negative count: the row came out once, and must not again (without ALL).
+                        let count = counts.entry(key).or_default();
+                        mask.push(match (all, keep) {
+                            (true, true) => take(count),
+                            (true, false) => !take(count),
+                            (false, _) => {
+                                let first = *count >= 0 && (*count > 0) == keep;
+                                if first {
+                                    *count = -1;
+                                }
+                                first
                             }
-                            first
-                        }
-                    });
-                }
-                let filtered = filter_record_batch(&batch, &BooleanArray::from(mask)).map_err(|e| Error::internal(e.to_string()))?;
-                physical::batch(&schema, filtered.columns().to_vec(), filtered.num_rows())
-            });
-            Ok::<_, Error>(out)
+                        });
+                    }
+                    let filtered = filter_record_batch(&batch, &BooleanArray::from(mask))
+                        .map_err(|e| Error::internal(e.to_string()))?;
+                    physical::batch(&schema, filtered.columns().to_vec(), filtered.num_rows())
+                });
+                Ok::<_, Error>(out)
+            };
+            Ok(futures::stream::once(stream).try_flatten().boxed())
         };
-        Ok(futures::stream::once(stream).try_flatten().boxed())
-    };
     Ok(Relation::new(Operator::new("SetOperation", schema, vec![left.plan, right.plan], 1, Arc::new(run)), columns))
 }
 
@@ -116,7 +118,9 @@ fn take(count: &mut i64) -> bool {
 
 /// Evaluates expressions over each batch.
 fn evaluate(exprs: &[Arc<dyn PhysicalExpr>], batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
-    let value = |e: &Arc<dyn PhysicalExpr>| e.evaluate(batch).and_then(|v| v.into_array(batch.num_rows())).map_err(from_datafusion);
+    let value = |e: &Arc<dyn PhysicalExpr>| {
+        e.evaluate(batch).and_then(|v| v.into_array(batch.num_rows())).map_err(from_datafusion)
+    };
     exprs.iter().map(value).collect()
 }
 
@@ -149,7 +153,13 @@ pub(crate) fn first_of_each(lowering: &Lowering, input: Relation, on: &[Expr]) -
 }
 
 /// FETCH FIRST n ROWS WITH TIES over sorted rows.
-pub(crate) fn with_ties(lowering: &Lowering, input: Relation, keys: &[SortKey], skip: usize, fetch: usize) -> Result<Relation> {
+pub(crate) fn with_ties(
+    lowering: &Lowering,
+    input: Relation,
+    keys: &[SortKey],
+    skip: usize,
+    fetch: usize,
+) -> Result<Relation> {
     let scope = input.scope(lowering);
     let exprs = keys.iter().map(|k| scope.lower(&k.expr)).collect::<Result<Vec<_>>>()?;
     let types: Vec<Type> = keys.iter().map(|k| k.expr.typ()).collect();

@@ -15,8 +15,8 @@ use crate::error::{Error, Result};
 use crate::sql::eval::{self, Compiled};
 use crate::sql::plan::{ColumnId, Expr, Rel, Subquery, SubqueryKind};
 
-use super::physical::{self, Builder, Reader};
 use super::operator::Operator;
+use super::physical::{self, Builder, Reader};
 use super::rel::{Lowering, Relation};
 use super::set_operation::row_key;
 use super::{QueryContext, collect_rows, from_datafusion, join, prepare};
@@ -109,17 +109,31 @@ impl Applied {
             SubqueryKind::Scalar => AppliedKind::Scalar,
             SubqueryKind::Exists => AppliedKind::Exists,
             SubqueryKind::Array => AppliedKind::Array(columns.first().map_or(Type::TEXT, |(_, typ)| *typ)),
-            SubqueryKind::Quantified { condition, .. } | SubqueryKind::Row { condition } if condition.contains_subquery() => {
-                return Err(Error::unsupported(format!("a subquery beside a subquery in a comparison ({})", condition.typ().oid)));
+            SubqueryKind::Quantified { condition, .. } | SubqueryKind::Row { condition }
+                if condition.contains_subquery() =>
+            {
+                return Err(Error::unsupported(format!(
+                    "a subquery beside a subquery in a comparison ({})",
+                    condition.typ().oid
+                )));
             }
-            SubqueryKind::Quantified { all, condition } => AppliedKind::Quantified(Self::condition(&condition, input, &columns, &mut ids)?, all),
-            SubqueryKind::Row { condition } => AppliedKind::Row(Self::condition(&condition, input, &columns, &mut ids)?),
+            SubqueryKind::Quantified { all, condition } => {
+                AppliedKind::Quantified(Self::condition(&condition, input, &columns, &mut ids)?, all)
+            }
+            SubqueryKind::Row { condition } => {
+                AppliedKind::Row(Self::condition(&condition, input, &columns, &mut ids)?)
+            }
         };
         let outer = positions(&ids, input)?;
         Ok(Self { dependent: Dependent::new(plan, columns, input)?, kind, typ, outer })
     }
 
-    fn condition(condition: &Expr, input: &[(ColumnId, Type)], columns: &[(ColumnId, Type)], ids: &mut BTreeSet<ColumnId>) -> Result<Compiled> {
+    fn condition(
+        condition: &Expr,
+        input: &[(ColumnId, Type)],
+        columns: &[(ColumnId, Type)],
+        ids: &mut BTreeSet<ColumnId>,
+    ) -> Result<Compiled> {
         ids.extend(condition.free_columns().into_iter().filter(|id| !columns.iter().any(|(c, _)| c == id)));
         let slots: Vec<ColumnId> = input.iter().chain(columns).map(|(id, _)| *id).collect();
         eval::compile(condition, &slots)
@@ -257,10 +271,12 @@ pub(crate) fn lateral(lowering: &Lowering, input: Relation, right: &Rel, outer: 
     let context = lowering.context.clone();
     let out_columns = columns.clone();
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, _| {
-        let (dependent, types, context, columns, condition) = (dependent.clone(), types.clone(), context.clone(), out_columns.clone(), condition.clone());
+        let (dependent, types, context, columns, condition) =
+            (dependent.clone(), types.clone(), context.clone(), out_columns.clone(), condition.clone());
         let memo: HashMap<Vec<u8>, Arc<Vec<Vec<Datum>>>> = HashMap::new();
         let stream = futures::stream::try_unfold((inputs.remove(0), memo), move |(mut input, mut memo)| {
-            let (dependent, types, context, columns, condition) = (dependent.clone(), types.clone(), context.clone(), columns.clone(), condition.clone());
+            let (dependent, types, context, columns, condition) =
+                (dependent.clone(), types.clone(), context.clone(), columns.clone(), condition.clone());
             async move {
                 let Some(batch) = input.try_next().await.map_err(from_datafusion)? else { return Ok(None) };
                 let mut out: Vec<RecordBatch> = Vec::new();
@@ -340,7 +356,12 @@ pub(crate) fn semi_join(lowering: &Lowering, input: &Relation, conjunct: &Expr) 
         Rel::Filter { input, predicate } => (&**input, predicate.clone().into_conjuncts()),
         body => (body, Vec::new()),
     };
-    if !body.free_columns().is_empty() || !matches!(body, Rel::Scan { .. } | Rel::Join { .. } | Rel::CteRef { .. } | Rel::Project { .. } | Rel::Filter { .. }) {
+    if !body.free_columns().is_empty()
+        || !matches!(
+            body,
+            Rel::Scan { .. } | Rel::Join { .. } | Rel::CteRef { .. } | Rel::Project { .. } | Rel::Filter { .. }
+        )
+    {
         return Ok(None);
     }
     let inner = body.column_ids();
@@ -368,7 +389,9 @@ pub(crate) fn semi_join(lowering: &Lowering, input: &Relation, conjunct: &Expr) 
         }
     }
     let right = match body {
-        Rel::Scan { .. } if !own.is_empty() => lowering.relation(&Rel::Filter { input: Box::new(body.clone()), predicate: Expr::conjunction(own) })?,
+        Rel::Scan { .. } if !own.is_empty() => {
+            lowering.relation(&Rel::Filter { input: Box::new(body.clone()), predicate: Expr::conjunction(own) })?
+        }
         body => {
             let right = lowering.relation(body)?;
             lowering.filter_by(right, own)?

@@ -18,9 +18,9 @@ use crate::sql::function::Body;
 use crate::sql::operators;
 use crate::sql::plan::{ColumnId, Expr, FrameBound, FrameExclude, FrameUnits, Rel, SortKey, WindowCall};
 
-use super::physical;
 use super::from_datafusion;
 use super::operator::Operator;
+use super::physical;
 use super::rel::{Lowering, Relation};
 use super::row_expr::sort_key;
 use super::set_operation::row_key;
@@ -89,7 +89,11 @@ pub(crate) fn window(lowering: &Lowering, input: &Rel, calls: &[(ColumnId, Windo
             arg_types: call.args.iter().map(Expr::typ).collect(),
             filter: call.filter.as_ref().map(one).transpose()?,
             partition: call.partition.iter().map(|e| Ok((one(e)?, e.typ()))).collect::<Result<_>>()?,
-            order: call.order.iter().map(|k| Ok((one(&k.expr)?, k.expr.typ(), k.descending, k.nulls_first))).collect::<Result<_>>()?,
+            order: call
+                .order
+                .iter()
+                .map(|k| Ok((one(&k.expr)?, k.expr.typ(), k.descending, k.nulls_first)))
+                .collect::<Result<_>>()?,
             start: bound(&call.frame.start).map(one).transpose()?,
             end: bound(&call.frame.end).map(one).transpose()?,
             group,
@@ -100,35 +104,36 @@ pub(crate) fn window(lowering: &Lowering, input: &Rel, calls: &[(ColumnId, Windo
     let schema = physical::schema(&columns);
     let context = lowering.context.eval.clone();
     let state = Arc::new((compiled, types, columns.clone(), passed.len()));
-    let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
-        let (state, context) = (state.clone(), context.clone());
-        let reservation = MemoryConsumer::new("Window").register(task.memory_pool());
-        let stream = async move {
-            let (calls, types, columns, passed) = &*state;
-            let mut rows: Vec<Vec<Datum>> = Vec::new();
-            let mut input = inputs.remove(0);
-            while let Some(batch) = input.try_next().await.map_err(from_datafusion)? {
-                reservation.try_grow(batch.get_array_memory_size() * 2).map_err(from_datafusion)?;
-                physical::append_rows(&batch, types, &mut rows)?;
-            }
-            let results = compute(calls, &rows, &context)?;
-            let mut batches = Vec::new();
-            let mut results: Vec<_> = results.into_iter().map(Vec::into_iter).collect();
-            let mut rows = rows.into_iter().peekable();
-            while rows.peek().is_some() {
-                let mut chunk = Vec::with_capacity(super::BATCH_ROWS);
-                for mut row in rows.by_ref().take(super::BATCH_ROWS) {
-                    row.truncate(*passed);
-                    row.extend(results.iter_mut().map(|r| r.next().unwrap_or(Datum::Null)));
-                    chunk.push(row);
+    let run =
+        move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, task: Arc<datafusion::execution::TaskContext>| {
+            let (state, context) = (state.clone(), context.clone());
+            let reservation = MemoryConsumer::new("Window").register(task.memory_pool());
+            let stream = async move {
+                let (calls, types, columns, passed) = &*state;
+                let mut rows: Vec<Vec<Datum>> = Vec::new();
+                let mut input = inputs.remove(0);
+                while let Some(batch) = input.try_next().await.map_err(from_datafusion)? {
+                    reservation.try_grow(batch.get_array_memory_size() * 2).map_err(from_datafusion)?;
+                    physical::append_rows(&batch, types, &mut rows)?;
                 }
-                batches.push(physical::from_rows(columns, &chunk)?);
-            }
-            drop(reservation);
-            Ok::<_, Error>(futures::stream::iter(batches.into_iter().map(Ok)))
+                let results = compute(calls, &rows, &context)?;
+                let mut batches = Vec::new();
+                let mut results: Vec<_> = results.into_iter().map(Vec::into_iter).collect();
+                let mut rows = rows.into_iter().peekable();
+                while rows.peek().is_some() {
+                    let mut chunk = Vec::with_capacity(super::BATCH_ROWS);
+                    for mut row in rows.by_ref().take(super::BATCH_ROWS) {
+                        row.truncate(*passed);
+                        row.extend(results.iter_mut().map(|r| r.next().unwrap_or(Datum::Null)));
+                        chunk.push(row);
+                    }
+                    batches.push(physical::from_rows(columns, &chunk)?);
+                }
+                drop(reservation);
+                Ok::<_, Error>(futures::stream::iter(batches.into_iter().map(Ok)))
+            };
+            Ok(futures::stream::once(stream).try_flatten().boxed())
         };
-        Ok(futures::stream::once(stream).try_flatten().boxed())
-    };
     let input = input.single();
     Ok(Relation::new(Operator::new("WindowAgg", schema, vec![input.plan], 1, Arc::new(run)), columns))
 }
@@ -183,9 +188,27 @@ impl Sorted {
                 for ((x, y), (_, _, descending, nulls_first)) in keys[*a].1.iter().zip(&keys[*b].1).zip(&call.order) {
                     let by = match (x, y) {
                         (None, None) => Ordering::Equal,
-                        (None, Some(_)) => if *nulls_first { Ordering::Less } else { Ordering::Greater },
-                        (Some(_), None) => if *nulls_first { Ordering::Greater } else { Ordering::Less },
-                        (Some(x), Some(y)) => if *descending { y.cmp(x) } else { x.cmp(y) },
+                        (None, Some(_)) => {
+                            if *nulls_first {
+                                Ordering::Less
+                            } else {
+                                Ordering::Greater
+                            }
+                        }
+                        (Some(_), None) => {
+                            if *nulls_first {
+                                Ordering::Greater
+                            } else {
+                                Ordering::Less
+                            }
+                        }
+                        (Some(x), Some(y)) => {
+                            if *descending {
+                                y.cmp(x)
+                            } else {
+                                x.cmp(y)
+                            }
+                        }
                     };
                     if by != Ordering::Equal {
                         return by;
@@ -196,7 +219,12 @@ impl Sorted {
         };
         let mut order: Vec<usize> = (0..rows.len()).collect();
         order.sort_by(compare);
-        let mut sorted = Self { partitions: Vec::new(), group: Vec::with_capacity(rows.len()), peers: vec![(0, 0); rows.len()], order };
+        let mut sorted = Self {
+            partitions: Vec::new(),
+            group: Vec::with_capacity(rows.len()),
+            peers: vec![(0, 0); rows.len()],
+            order,
+        };
         let (mut partition_start, mut peer_start) = (0, 0);
         for at in 0..=sorted.order.len() {
             let end = at == sorted.order.len();
@@ -286,7 +314,12 @@ impl Partition<'_> {
                         Some(at) => self.arg(0, at)?,
                         None => Datum::Null,
                     },
-                    _ => return Err(err!(INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION, "argument of nth_value must be greater than zero")),
+                    _ => {
+                        return Err(err!(
+                            INVALID_ARGUMENT_FOR_NTH_VALUE_FUNCTION,
+                            "argument of nth_value must be greater than zero"
+                        ));
+                    }
                 },
                 name => return Err(Error::unsupported(format!("window function {name}()"))),
             };
@@ -457,12 +490,18 @@ impl Partition<'_> {
     /// RANGE with an offset: rows whose key is within the distance; NULL keys are within reach of NULL keys only.
     fn range_bound(&self, place: usize, offset: &Datum, preceding: bool, start: bool) -> Result<usize> {
         let [(expr, typ, descending, _)] = self.call.order.as_slice() else {
-            return Err(err!(WINDOWING_ERROR, "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column"));
+            return Err(err!(
+                WINDOWING_ERROR,
+                "RANGE with offset PRECEDING/FOLLOWING requires exactly one ORDER BY column"
+            ));
         };
         let side = if start { "starting" } else { "ending" };
         if is_negative(offset) {
-            return Err(err!(INVALID_PRECEDING_OR_FOLLOWING_SIZE, "invalid preceding or following size in window function")
-                .context(format!("frame {side} offset")));
+            return Err(err!(
+                INVALID_PRECEDING_OR_FOLLOWING_SIZE,
+                "invalid preceding or following size in window function"
+            )
+            .context(format!("frame {side} offset")));
         }
         let current = expr.eval(self.row(place), &[], self.context)?;
         if current.is_null() {
@@ -490,7 +529,8 @@ impl Partition<'_> {
             }
         }
         // Behind the last value: before the NULLs that are sorted last, after those sorted first.
-        let last = self.range.clone().rev().find(|at| !matches!(expr.eval(self.row(*at), &[], self.context), Ok(Datum::Null)));
+        let last =
+            self.range.clone().rev().find(|at| !matches!(expr.eval(self.row(*at), &[], self.context), Ok(Datum::Null)));
         Ok(last.map_or(self.range.end, |at| at + 1))
     }
 }
@@ -545,7 +585,8 @@ fn shifted(name: &'static str, value: &Datum, offset: &Datum, typ: Type, context
         Datum::Int8(_) => Type::INT8,
         _ => typ,
     };
-    let operator = operators::find(name).iter().find(|o| o.left.map(|t| t.oid) == Some(typ.oid) && o.right.oid == right.oid);
+    let operator =
+        operators::find(name).iter().find(|o| o.left.map(|t| t.oid) == Some(typ.oid) && o.right.oid == right.oid);
     let Some(operator) = operator else {
         return Err(Error::unsupported("RANGE with an offset of this type"));
     };
