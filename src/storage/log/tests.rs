@@ -141,7 +141,11 @@ fn the_log_goes_on_in_new_files_and_forgets_old_ones() {
     drop(log);
     // A row store that is at position 60 needs no more; one that has nothing cannot be helped.
     let mut found = 0;
-    Log::open(Box::new(disk.clone()), 500, Position(60), &mut |_, _| Ok(found += 1)).unwrap();
+    let mut count = |_, _| {
+        found += 1;
+        Ok(())
+    };
+    Log::open(Box::new(disk.clone()), 500, Position(60), &mut count).unwrap();
     assert_eq!(found, 40);
     let error = open(&disk, 500).err().unwrap();
     assert_eq!(error.code(), SqlState::DATA_CORRUPTED);
@@ -200,7 +204,10 @@ fn large_commands_take_several_frames() {
     log.append(&numbered(3)).unwrap();
     log.sync().unwrap();
     let mut found = Vec::new();
-    let mut replay = |_, command| Ok(found.push(command));
+    let mut replay = |_, command| {
+        found.push(command);
+        Ok(())
+    };
     Log::open(Box::new(disk.crash(0)), 1 << 20, Position(0), &mut replay).unwrap();
     assert!(found == [numbered(1), large, numbered(3)]);
 }
