@@ -1,6 +1,6 @@
 //! [`Log`]: the truth. Commands in order, in checksummed files of bounded size; one fdatasync covers a group of them.
 //!
-//! - [`frame`]: the bytes.
+//! - `frame`: the bytes.
 //! - [`disk`]: the file operations, and a disk that forgets what was not synced.
 //!
 //! Files are named by their first position and filled with zeros ahead of time: overwriting what is allocated makes an
