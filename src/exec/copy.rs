@@ -4,9 +4,25 @@
 use std::sync::Arc;
 
 use crate::document::{Datum, Type};
-use crate::error::Result;
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::binder::table::bind_columns;
+use crate::sql::binder::{Relation, relation_by_name};
+use crate::sql::eval::{Compiled, compile};
+use crate::sql::parser::ident;
+use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Rel};
+use crate::sql::statement::{self, ColumnsOrAll, CopyHeader, CopySource, CopyTarget, Statement, ast};
+use crate::storage::catalog::{Entry, Table};
 
-use super::OutputColumn;
+use super::context::Context;
+use super::dml::{CompiledModify, Writer, checks_of, compile_modify};
+use super::kept::{bind_check, bind_default};
+use super::prepared::bind;
+use super::session::{Deadline, read_only};
+use super::{OutputColumn, Prepared, Response, Session};
+
+/// Column ids of a line's values are these and the column's number, apart from those that CHECKs use.
+const SOURCE_IDS: ColumnId = 100_000;
 
 /// How COPY data is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +60,16 @@ pub struct CopyOptions {
     pub table: String,
 }
 
-/// The receiving side of COPY FROM STDIN: feed it rows, then call [`CopyIn::finish`].
+/// The receiving side of COPY FROM STDIN: feed it rows, then hand it to [`Session::finish_copy`].
 pub struct CopyIn {
     /// The columns that a line has, in order.
     pub columns: Arc<[OutputColumn]>,
     /// How the lines are written.
     pub options: Arc<CopyOptions>,
+    context: Arc<Context>,
+    plan: CompiledModify,
+    predicate: Option<Compiled>,
+    count: u64,
 }
 
 impl CopyIn {
@@ -58,14 +78,300 @@ impl CopyIn {
         self.columns.iter().map(|c| c.typ).collect()
     }
 
-    /// Takes some rows. An error ends the COPY (drop the sink, tell [`Session::fail`](super::Session::fail)).
+    /// Takes some rows. An error ends the COPY (drop the sink, tell [`Session::fail`]).
     pub async fn push(&mut self, rows: Vec<Vec<Datum>>) -> Result<()> {
-        let _ = rows;
-        Err(crate::error::Error::unsupported("COPY FROM"))
+        let mut writer = Writer::new(&self.context, &self.plan, false)?;
+        for (i, row) in rows.iter().enumerate() {
+            if i % 256 == 0 {
+                self.context.check()?;
+            }
+            if let Some(predicate) = &self.predicate
+                && !predicate.is_true(row, &[], &self.context.eval)?
+            {
+                continue;
+            }
+            writer.row(row)?;
+        }
+        writer.finish()?;
+        self.count += writer.count;
+        Ok(())
     }
 
-    /// Writes everything and answers the number of rows.
-    pub async fn finish(self) -> Result<u64> {
-        Err(crate::error::Error::unsupported("COPY FROM"))
+    /// The number of rows taken; what they change is in the session's transaction.
+    pub(super) async fn finish(self, _session: &mut Session) -> Result<u64> {
+        Ok(self.count)
     }
+}
+
+impl Session {
+    /// COPY.
+    pub(super) async fn copy(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        copy: &statement::Copy,
+        deadline: &Deadline,
+    ) -> Result<Response> {
+        match &copy.target {
+            CopyTarget::Client => {}
+            CopyTarget::File(_) => {
+                return Err(Error::unsupported("COPY with a file on the server")
+                    .hint("Use COPY ... FROM STDIN or TO STDOUT; psql's \\copy does."));
+            }
+            CopyTarget::Program(_) => return Err(Error::unsupported("COPY with a program")),
+        }
+        if copy.from { self.copy_from(prepared, copy) } else { self.copy_to(prepared, copy, deadline).await }
+    }
+
+    fn copy_from(&mut self, prepared: &Arc<Prepared>, copy: &statement::Copy) -> Result<Response> {
+        if self.transaction.as_ref().is_some_and(|t| t.read_only) {
+            return Err(read_only("COPY FROM"));
+        }
+        let context = Arc::new(self.statement_context(Arc::from([]))?);
+        let CopySource::Table { table: name, columns } = &copy.source else {
+            return Err(err!(SYNTAX_ERROR, "COPY FROM needs a table"));
+        };
+        let table = copied_table(name, &context, "to")?;
+        let table = &table;
+        let columns = bind_columns(columns, table, &prepared.part.text)?;
+        let output: Arc<[OutputColumn]> = columns
+            .iter()
+            .map(|c| OutputColumn { name: c.name.clone(), typ: c.typ, table: table.oid, column: c.number })
+            .collect();
+        let options = checked_options(&copy.options, &output, &table.name, true)?;
+        let numbers: Vec<i16> = columns.iter().map(|c| c.number).collect();
+        let (plan, source) = insert_plan(table, &numbers, &context)?;
+        let predicate = match &copy.predicate {
+            None => None,
+            Some(expr) => {
+                let kind = crate::sql::binder::table::TableExpr::CopyWhere;
+                let text = &prepared.part.text;
+                let bound =
+                    crate::sql::binder::table::bind_table_expr(expr, kind, table, &context.eval, text)?;
+                let ids: Vec<ColumnId> = numbers
+                    .iter()
+                    .filter_map(|n| bound.columns.iter().find(|(_, number, _)| number == n).map(|(id, _, _)| *id))
+                    .collect();
+                Some(compile(&bound.expr, &ids)?)
+            }
+        };
+        let plan = compile_modify(&plan, &source)?;
+        Ok(Response::CopyIn(CopyIn { columns: output, options, context, plan, predicate, count: 0 }))
+    }
+
+    async fn copy_to(
+        &mut self,
+        prepared: &Arc<Prepared>,
+        copy: &statement::Copy,
+        deadline: &Deadline,
+    ) -> Result<Response> {
+        let context = self.statement_context(Arc::from([]))?;
+        let (statement, label) = match &copy.source {
+            CopySource::Query(statement) => (statement.clone(), String::new()),
+            CopySource::Table { table: name, columns } => {
+                let table = copied_table(name, &context, "from")?;
+                let columns = bind_columns(columns, &table, &prepared.part.text)?;
+                (select_columns(name, &columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?, table.name.clone())
+            }
+        };
+        if !super::prepared::is_query(&statement) {
+            return Err(Error::unsupported("COPY of a utility statement"));
+        }
+        let path = self.shared.lock().search_path(self.shared.database);
+        let bound = Arc::new(bind(&statement, &prepared.part.text, &[], &context.eval, path)?);
+        if bound.columns.is_none() {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "COPY query must have a RETURNING clause"));
+        }
+        let response = self.run_bound(&bound, context, deadline).await?;
+        let Response::Rows { columns, stream, .. } = response else {
+            return Err(Error::internal("a query gives rows"));
+        };
+        let options = checked_options(&copy.options, &columns, &label, false)?;
+        Ok(Response::CopyOut { columns, stream, options })
+    }
+}
+
+/// The table of a COPY.
+fn copied_table(name: &ast::ObjectName, context: &Context, direction: &str) -> Result<Table> {
+    match relation_by_name(name, &context.eval)? {
+        Relation::Entry(entry) => match &*entry {
+            Entry::Table(table) => Ok(table.clone()),
+            Entry::View(view) => {
+                let error = err!(WRONG_OBJECT_TYPE, "cannot copy {direction} view \"{}\"", view.name);
+                Err(if direction == "from" { error.hint("Try the COPY (SELECT ...) TO variant.") } else { error })
+            }
+            Entry::Sequence(sequence) => {
+                Err(err!(WRONG_OBJECT_TYPE, "cannot copy {direction} sequence \"{}\"", sequence.name))
+            }
+            other => {
+                Err(err!(WRONG_OBJECT_TYPE, "cannot copy {direction} non-table relation \"{}\"", other.name()))
+            }
+        },
+        Relation::System(_) => Err(Error::unsupported(format!("COPY {direction} a system relation"))),
+    }
+}
+
+/// `SELECT columns FROM table` as a statement.
+fn select_columns(table: &ast::ObjectName, columns: &[&str]) -> Result<Statement> {
+    let list: Vec<String> = columns.iter().map(|c| format!("\"{}\"", c.replace('"', "\"\""))).collect();
+    let text = format!("SELECT {} FROM {table}", list.join(", "));
+    let parsed = crate::sql::parser::parse(&text)?;
+    parsed
+        .into_iter()
+        .next()
+        .map(|p| p.statement)
+        .ok_or_else(|| Error::internal("a statement was expected"))
+}
+
+/// The insertion of rows that have values for some columns; the others get their defaults. Answers also the ids of
+/// the values.
+fn insert_plan(table: &Table, given: &[i16], context: &Context) -> Result<(Modify, Vec<ColumnId>)> {
+    let source: Vec<ColumnId> = given.iter().map(|n| SOURCE_IDS + *n as ColumnId).collect();
+    let mut values = Vec::new();
+    for column in table.live_columns() {
+        let expr = if given.contains(&column.number) {
+            Expr::Column(SOURCE_IDS + column.number as ColumnId, column.typ)
+        } else if let Some(identity) = &column.identity {
+            let text = format!("nextval('{}'::regclass)", identity.sequence);
+            bind_default(&text, table, column, &context.eval)?
+        } else if let Some(text) = &column.default {
+            bind_default(text, table, column, &context.eval)?
+        } else {
+            continue;
+        };
+        values.push((column.number, expr));
+    }
+    let mut checks = Vec::new();
+    for (name, text) in checks_of(table) {
+        checks.push((name, bind_check(&text, table, &context.eval)?.expr));
+    }
+    let modify = Modify {
+        table: table.oid,
+        kind: ModifyKind::Insert { source: Rel::OneRow, values, on_conflict: None },
+        returning: None,
+        new_columns: table.live_columns().map(|c| (c.number as ColumnId, c.number, c.typ)).collect(),
+        old_columns: Vec::new(),
+        checks,
+    };
+    Ok((modify, source))
+}
+
+/// Checks the options and fills in the defaults of the format.
+fn checked_options(
+    given: &statement::CopyOptions,
+    columns: &[OutputColumn],
+    table: &str,
+    from: bool,
+) -> Result<Arc<CopyOptions>> {
+    let format = match given.format {
+        statement::CopyFormat::Text => CopyFormat::Text,
+        statement::CopyFormat::Csv => CopyFormat::Csv,
+        statement::CopyFormat::Binary => CopyFormat::Binary,
+    };
+    let (is_csv, is_binary) = (format == CopyFormat::Csv, format == CopyFormat::Binary);
+    let bad = |text: &str| Err(err!(FEATURE_NOT_SUPPORTED, "{text}"));
+    let refused = [
+        (is_binary && given.delimiter.is_some(), "cannot specify DELIMITER in BINARY mode"),
+        (is_binary && given.null.is_some(), "cannot specify NULL in BINARY mode"),
+        (is_binary && given.header != CopyHeader::Off, "cannot specify HEADER in BINARY mode"),
+        (!is_csv && given.quote.is_some(), "COPY QUOTE requires CSV mode"),
+        (!is_csv && given.escape.is_some(), "COPY ESCAPE requires CSV mode"),
+        (!is_csv && given.force_quote.is_some(), "COPY FORCE_QUOTE requires CSV mode"),
+        (!is_csv && given.force_not_null.is_some(), "COPY FORCE_NOT_NULL requires CSV mode"),
+        (!is_csv && given.force_null.is_some(), "COPY FORCE_NULL requires CSV mode"),
+        (from && given.force_quote.is_some(), "COPY FORCE_QUOTE cannot be used with COPY FROM"),
+        (!from && given.force_not_null.is_some(), "COPY FORCE_NOT_NULL cannot be used with COPY TO"),
+        (!from && given.force_null.is_some(), "COPY FORCE_NULL cannot be used with COPY TO"),
+        (!from && given.header == CopyHeader::Match, "cannot use \"match\" with HEADER in COPY TO"),
+    ];
+    if let Some((_, message)) = refused.iter().find(|(bad, _)| *bad) {
+        return bad(message);
+    }
+    if given.freeze {
+        return Err(Error::unsupported("COPY FREEZE"));
+    }
+    if given.default.is_some() {
+        return Err(Error::unsupported("COPY with DEFAULT"));
+    }
+    if given.on_error_ignore || given.reject_limit.is_some() {
+        return Err(Error::unsupported("COPY with ON_ERROR ignore"));
+    }
+    if let Some(encoding) = &given.encoding
+        && !matches!(encoding.to_ascii_uppercase().replace(['-', '_'], "").as_str(), "UTF8" | "UNICODE" | "SQLASCII")
+    {
+        return Err(Error::unsupported(format!("COPY with encoding \"{encoding}\"")));
+    }
+    let one_byte = |text: &Option<String>, default: u8, message: &str| match text {
+        None => Ok(default),
+        Some(text) if text.len() == 1 => Ok(text.as_bytes()[0]),
+        Some(_) => Err(err!(FEATURE_NOT_SUPPORTED, "{message}")),
+    };
+    let delimiter = one_byte(
+        &given.delimiter,
+        if is_csv { b',' } else { b'\t' },
+        "COPY delimiter must be a single one-byte character",
+    )?;
+    if matches!(delimiter, b'\n' | b'\r') {
+        return Err(err!(INVALID_PARAMETER_VALUE, "COPY delimiter cannot be newline or carriage return"));
+    }
+    if !is_csv && b"\\.abcdefghijklmnopqrstuvwxyz0123456789".contains(&delimiter) {
+        return Err(err!(
+            INVALID_PARAMETER_VALUE,
+            "COPY delimiter cannot be \"{}\"",
+            char::from(delimiter)
+        ));
+    }
+    let quote = one_byte(&given.quote, b'"', "COPY quote must be a single one-byte character")?;
+    let escape = one_byte(&given.escape, quote, "COPY escape must be a single one-byte character")?;
+    if is_csv && delimiter == quote {
+        return Err(err!(INVALID_PARAMETER_VALUE, "COPY delimiter and quote must be different"));
+    }
+    let null = given.null.clone().unwrap_or_else(|| if is_csv { String::new() } else { "\\N".to_string() });
+    if null.contains(['\n', '\r']) {
+        return Err(err!(
+            INVALID_PARAMETER_VALUE,
+            "COPY null representation cannot use newline or carriage return"
+        ));
+    }
+    if null.as_bytes().contains(&delimiter) && !is_binary {
+        return Err(err!(
+            INVALID_PARAMETER_VALUE,
+            "COPY delimiter character must not appear in the NULL specification"
+        ));
+    }
+    if is_csv && null.as_bytes().contains(&quote) {
+        return Err(err!(
+            INVALID_PARAMETER_VALUE,
+            "CSV quote character must not appear in the NULL specification"
+        ));
+    }
+    let flags = |which: &Option<ColumnsOrAll>, what: &str| -> Result<Vec<bool>> {
+        match which {
+        None => Ok(vec![false; columns.len()]),
+        Some(ColumnsOrAll::All) => Ok(vec![true; columns.len()]),
+        Some(ColumnsOrAll::Columns(names)) => {
+            let mut flags = vec![false; columns.len()];
+            for name in names {
+                let name = ident(name);
+                let at = columns.iter().position(|c| c.name == name).ok_or_else(|| {
+                    err!(INVALID_COLUMN_REFERENCE, "{what} column \"{name}\" not referenced by COPY")
+                })?;
+                flags[at] = true;
+            }
+            Ok(flags)
+        }
+        }
+    };
+    Ok(Arc::new(CopyOptions {
+        format,
+        header: given.header != CopyHeader::Off,
+        header_match: given.header == CopyHeader::Match,
+        delimiter,
+        null,
+        quote,
+        escape,
+        force_quote: flags(&given.force_quote, "FORCE_QUOTE")?,
+        force_not_null: flags(&given.force_not_null, "FORCE_NOT_NULL")?,
+        force_null: flags(&given.force_null, "FORCE_NULL")?,
+        table: table.to_string(),
+    }))
 }

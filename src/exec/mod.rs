@@ -9,20 +9,49 @@
 //! ```
 //!
 //! - [`server`]: what sessions share. [`session`]: one client's state. [`result`]: what statements answer.
-//! - [`transaction`]: snapshot, write buffer, savepoints. [`settings`]: run-time settings. [`proposer`]: the write path.
+//! - [`prepared`]: a bound statement and when it is bound again. [`statements`]: prepared ones by name.
+//! - `transaction`, `buffer`, `view`: snapshot, write buffer, savepoints; the rows that a statement sees.
+//! - `point`, `access_path`: statements by key. `source`, `lower`: all others. `dml`, `rows`: rows written and read.
+//! - `ddl`, `utility`, `cursor`, `copy`, `explain`: the other statements. [`settings`]: run-time settings.
+//! - [`evaluator`]: what storage asks for inside `apply`. [`proposer`]: the write path.
+//! - `system`: `pg_catalog` and `information_schema`.
 
+mod access_path;
+mod buffer;
+mod context;
 pub mod copy;
+mod cursor;
+mod ddl;
+mod dml;
+pub mod evaluator;
+mod explain;
+mod functions;
+mod host;
+mod kept;
 pub(crate) mod lower;
+mod point;
+pub mod prepared;
 pub mod proposer;
 pub mod result;
+mod rows;
 pub mod server;
 pub mod session;
+pub mod settings;
+mod source;
 pub mod statements;
+mod system;
+mod transaction;
+mod utility;
 pub mod values;
+mod view;
+#[cfg(test)]
+mod tests;
 
 pub use copy::{CopyFormat, CopyIn, CopyOptions};
+pub use evaluator::Kernels;
+pub use prepared::{Prepared, SqlPart};
 pub use proposer::Proposer;
 pub use result::{Batch, Notice, Notification, OutputColumn, Response, RowSink, RowStream, RowsTag, TransactionStatus};
 pub use server::{Server, ServerConfig};
-pub use session::{ConnectOptions, Prepared, Session, SqlPart};
+pub use session::{ConnectOptions, Session};
 pub use statements::Statements;

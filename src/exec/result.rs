@@ -35,6 +35,34 @@ pub enum Batch {
     Rows(Vec<Vec<Datum>>),
 }
 
+impl Batch {
+    /// How many rows it has.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Arrow(batch) => batch.num_rows(),
+            Self::Rows(rows) => rows.len(),
+        }
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows as values.
+    pub fn rows(self, columns: &[OutputColumn]) -> Result<Vec<Vec<Datum>>> {
+        match self {
+            Self::Rows(rows) => Ok(rows),
+            Self::Arrow(batch) => {
+                let types: Vec<Type> = columns.iter().map(|c| c.typ).collect();
+                let mut rows = Vec::with_capacity(batch.num_rows());
+                super::lower::arrow::append_rows(&batch, &types, &mut rows)?;
+                Ok(rows)
+            }
+        }
+    }
+}
+
 /// What a statement answers.
 pub enum Response {
     /// Rows, then the tag. The number of rows belongs into the tag of a SELECT or FETCH (`tag` then ends with a blank).

@@ -3,14 +3,21 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use datafusion::execution::TaskContext;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use tokio::sync::Notify;
 
+use crate::document::Oid;
 use crate::error::Result;
 use crate::storage::Engine;
 
 use super::Proposer;
+use super::buffer::Buffer;
+use super::context::KeyCache;
+use super::host::Shared;
+use super::transaction::SharedBuffer;
 
 /// Limits and folders.
 #[derive(Clone, Debug)]
@@ -46,18 +53,35 @@ pub struct Server {
     pub(crate) config: ServerConfig,
     backends: Mutex<HashMap<i32, Backend>>,
     next_pid: AtomicI32,
+    pub(crate) index_keys: KeyCache,
+    no_writes: SharedBuffer,
+    runtime: Arc<RuntimeEnv>,
+    /// When the server began, microseconds since 2000-01-01 UTC.
+    pub(crate) started: i64,
 }
 
 /// What a CancelRequest and `pg_stat_activity` know of a session.
 struct Backend {
     secret: Vec<u8>,
     cancel: Arc<Cancel>,
+    shared: Weak<Shared>,
 }
 
 impl Server {
     /// Makes the shared part.
     pub fn new(engine: Arc<Engine>, proposer: Arc<dyn Proposer>, config: ServerConfig) -> Result<Arc<Self>> {
-        Ok(Arc::new(Self { engine, proposer, config, backends: Mutex::default(), next_pid: AtomicI32::new(1) }))
+        let runtime = super::lower::runtime(&config)?;
+        Ok(Arc::new(Self {
+            engine,
+            proposer,
+            config,
+            backends: Mutex::default(),
+            next_pid: AtomicI32::new(1),
+            index_keys: KeyCache::default(),
+            no_writes: Arc::new(Mutex::new(Buffer::new(0))),
+            runtime,
+            started: super::host::now(),
+        }))
     }
 
     /// The storage engine.
@@ -67,7 +91,7 @@ impl Server {
 
     /// Cancels what the session with this process id and secret is doing. A wrong secret does nothing.
     pub fn cancel(&self, pid: i32, secret: &[u8]) {
-        let backends = self.backends.lock().expect("no panic while holding the lock");
+        let backends = self.lock();
         if let Some(backend) = backends.get(&pid)
             && backend.secret == secret
         {
@@ -89,31 +113,80 @@ impl Server {
 
     /// The number of sessions.
     pub fn session_count(&self) -> usize {
-        self.backends.lock().expect("no panic while holding the lock").len()
+        self.lock().len()
     }
 
     /// Ends all sessions' running statements (57P01), at shutdown.
     pub fn cancel_all(&self) {
-        for backend in self.backends.lock().expect("no panic while holding the lock").values() {
+        for backend in self.lock().values() {
             backend.cancel.cancel(CancelReason::Shutdown);
         }
     }
 
     pub(crate) fn register(&self, secret: Vec<u8>, cancel: Arc<Cancel>) -> i32 {
-        let mut backends = self.backends.lock().expect("no panic while holding the lock");
+        let mut backends = self.lock();
         loop {
             let pid = self.next_pid.fetch_add(1, Ordering::Relaxed);
             if pid <= 0 {
                 self.next_pid.store(1, Ordering::Relaxed);
             } else if !backends.contains_key(&pid) {
-                backends.insert(pid, Backend { secret, cancel });
+                backends.insert(pid, Backend { secret, cancel, shared: Weak::new() });
                 return pid;
             }
         }
     }
 
+    /// Lets others see a session (pg_stat_activity).
+    pub(crate) fn attach(&self, pid: i32, shared: &Arc<Shared>) {
+        if let Some(backend) = self.lock().get_mut(&pid) {
+            backend.shared = Arc::downgrade(shared);
+        }
+    }
+
+    /// The sessions there are.
+    pub(crate) fn sessions(&self) -> Vec<Arc<Shared>> {
+        self.lock().values().filter_map(|b| b.shared.upgrade()).collect()
+    }
+
+    /// How many sessions use a database.
+    pub(crate) fn sessions_in(&self, database: Oid) -> usize {
+        self.sessions().iter().filter(|s| s.database == database).count()
+    }
+
+    /// Ends the sessions of a database.
+    pub(crate) fn terminate_sessions(&self, database: Oid) {
+        for session in self.sessions().iter().filter(|s| s.database == database) {
+            session.cancel.cancel(CancelReason::Shutdown);
+        }
+    }
+
+    /// Cancels or terminates a session by its process id; whether there is one.
+    pub(crate) fn signal(&self, pid: i32, reason: CancelReason) -> bool {
+        match self.lock().get(&pid) {
+            Some(backend) => {
+                backend.cancel.cancel(reason);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// A buffer for statements that do not write.
+    pub(crate) fn empty_buffer(&self) -> SharedBuffer {
+        self.no_writes.clone()
+    }
+
+    /// What DataFusion's operators of one query share.
+    pub(crate) fn task(&self) -> Arc<TaskContext> {
+        super::lower::task(&self.runtime, self.config.parallelism)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Backend>> {
+        self.backends.lock().unwrap_or_else(|p| p.into_inner())
+    }
+
     pub(crate) fn unregister(&self, pid: i32) {
-        self.backends.lock().expect("no panic while holding the lock").remove(&pid);
+        self.lock().remove(&pid);
     }
 }
 
@@ -156,6 +229,14 @@ impl Cancel {
             2 => Err(crate::err!(QUERY_CANCELED, "canceling statement due to statement timeout")),
             3 => Err(crate::err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")),
             _ => Err(crate::err!(QUERY_CANCELED, "canceling statement due to user request")),
+        }
+    }
+
+    /// The error to stop with, when it is known to have been asked for.
+    pub(crate) fn error(&self) -> crate::error::Error {
+        match self.check() {
+            Err(error) => error,
+            Ok(()) => crate::err!(QUERY_CANCELED, "canceling statement due to user request"),
         }
     }
 

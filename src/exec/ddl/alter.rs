@@ -1,0 +1,468 @@
+//! ALTER TABLE and its relatives: the actions in order, each on the table as the one before left it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::document::{Datum, Oid};
+use crate::err;
+use crate::error::{Error, Result, SqlState};
+use crate::exec::kept::bind_check;
+use crate::sql::eval::compile;
+use crate::sql::parser::ident;
+use crate::sql::statement::{Alter, AlterAction, ObjectKind, RoleName, TableConstraint, ast};
+use crate::storage::catalog::{Constraint, ConstraintKind, Entry, Table};
+
+use super::Ddl;
+use super::alter_column::column_mut;
+use super::create::{CheckSpec, Parts, UniqueSpec, check_options};
+use crate::exec::rows::row_columns;
+
+impl Ddl<'_> {
+    pub(super) fn alter(&mut self, alter: &Alter) -> Result<&'static str> {
+        let tag = match alter.kind {
+            ObjectKind::Table => "ALTER TABLE",
+            ObjectKind::View => "ALTER VIEW",
+            ObjectKind::Index => "ALTER INDEX",
+            ObjectKind::Sequence => "ALTER SEQUENCE",
+            ObjectKind::Schema => return self.alter_schema(alter).map(|()| "ALTER SCHEMA"),
+            ObjectKind::Database => return self.alter_database(alter).map(|()| "ALTER DATABASE"),
+            ObjectKind::Role => return self.rename_role(alter).map(|()| "ALTER ROLE"),
+            other => return Err(Error::unsupported(format!("ALTER {}", other.name().to_uppercase()))),
+        };
+        let entry = match self.find(&alter.name)? {
+            Some(entry) => entry,
+            None if alter.if_exists => {
+                let name = self.written(&alter.name)?;
+                self.notice(SqlState::UNDEFINED_TABLE, format!("relation \"{name}\" does not exist, skipping"));
+                return Ok(tag);
+            }
+            None => return self.relation(&alter.name).map(|_| tag),
+        };
+        for action in &alter.actions {
+            let catalog = self.catalog();
+            let entry = catalog.get(entry.oid()).ok_or_else(|| Error::internal("the object is gone"))?;
+            self.alter_one(alter.kind, entry, action)?;
+        }
+        Ok(tag)
+    }
+
+    fn alter_one(&mut self, kind: ObjectKind, entry: &Arc<Entry>, action: &AlterAction) -> Result<()> {
+        match action {
+            AlterAction::Rename(name) => return self.rename(entry, &ident(name)),
+            AlterAction::SetSchema(schema) => return self.set_schema(entry, &ident(schema)),
+            AlterAction::OwnerTo(role) => return self.set_owner(entry, role),
+            _ => {}
+        }
+        let table = match &**entry {
+            Entry::Table(table) if kind == ObjectKind::Table => table.clone(),
+            Entry::Index(_) | Entry::View(_) | Entry::Sequence(_) => {
+                return Err(Error::unsupported(format!("this form of ALTER {}", kind.name().to_uppercase())));
+            }
+            other => return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a {}", other.name(), kind.name())),
+        };
+        match action {
+            AlterAction::AddColumn { if_not_exists, column } => self.add_column(table, *if_not_exists, column),
+            AlterAction::DropColumn { if_exists, column, cascade } => {
+                self.drop_column(table, *if_exists, column, *cascade)
+            }
+            AlterAction::SetType { column, data_type, collation, using } => {
+                self.set_type(table, column, data_type, collation.as_ref(), using.as_ref())
+            }
+            AlterAction::SetDefault { column, default } => self.set_default(table, column, default.as_ref()),
+            AlterAction::SetNotNull { column, not_null } => self.set_not_null(table, column, *not_null),
+            AlterAction::AddIdentity { column, always, options } => {
+                self.add_identity(table, column, *always, options)
+            }
+            AlterAction::SetIdentity { column, always, options } => {
+                self.set_identity(table, column, *always, options)
+            }
+            AlterAction::DropIdentity { column, if_exists } => self.drop_identity(table, column, *if_exists),
+            AlterAction::AddConstraint(constraint) => self.add_constraint(table, constraint),
+            AlterAction::DropConstraint { if_exists, name, .. } => self.drop_constraint(table, *if_exists, name),
+            AlterAction::ValidateConstraint(name) => self.find_constraint(&table, &ident(name)).map(|_| ()),
+            AlterAction::RenameColumn(old, new) => self.rename_column(table, old, new),
+            AlterAction::RenameConstraint(old, new) => self.rename_constraint(table, &ident(old), ident(new)),
+            AlterAction::Options { options, reset } => self.set_options(table, options, *reset),
+            AlterAction::Other(what) => Err(Error::unsupported(format!("ALTER TABLE {what}"))),
+            _ => Err(Error::unsupported("this form of ALTER TABLE")),
+        }
+    }
+
+    fn set_options(
+        &mut self,
+        mut table: Table,
+        options: &[crate::sql::statement::StorageOption],
+        reset: bool,
+    ) -> Result<()> {
+        if reset {
+            table.options.retain(|(name, _)| options.iter().all(|o| o.name != *name));
+        } else {
+            for (name, value) in check_options(options)? {
+                table.options.retain(|(n, _)| *n != name);
+                table.options.push((name, value));
+            }
+        }
+        self.put(Entry::Table(table));
+        Ok(())
+    }
+
+    fn add_constraint(&mut self, mut table: Table, constraint: &TableConstraint) -> Result<()> {
+        if constraint.attributes.not_valid {
+            return Err(Error::unsupported("NOT VALID"));
+        }
+        let mut parts = Parts { columns: table.columns.clone(), ..Parts::default() };
+        self.table_constraint(constraint, &mut parts)?;
+        if parts.columns != table.columns {
+            let numbers: Vec<i16> = parts.columns.iter().filter(|c| c.not_null).map(|c| c.number).collect();
+            self.refuse_nulls(&table, &numbers)?;
+            table.columns = parts.columns;
+            self.put(Entry::Table(table.clone()));
+        }
+        for check in &parts.checks {
+            self.add_check(&mut table, check)?;
+        }
+        for unique in &parts.uniques {
+            self.add_unique(&mut table, unique)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a CHECK that all rows must satisfy.
+    pub(super) fn add_check(&mut self, table: &mut Table, check: &CheckSpec) -> Result<()> {
+        let constraint = self.check_constraint(table, check)?;
+        let bound = bind_check(&check.text, table, &self.eval)?;
+        let condition = compile(&bound.expr, &row_columns(table))?;
+        let eval = self.eval.clone();
+        self.each_row(table, |row| match condition.eval(&row, &[], &eval)? {
+            Datum::Bool(false) => Err(err!(
+                CHECK_VIOLATION,
+                "check constraint \"{}\" of relation \"{}\" is violated by some row",
+                constraint.name,
+                table.name
+            )
+            .constraint(constraint.name.clone())),
+            _ => Ok(()),
+        })?;
+        table.constraints.push(constraint);
+        self.put(Entry::Table(table.clone()));
+        Ok(())
+    }
+
+    /// Adds a UNIQUE or PRIMARY KEY to a table that exists.
+    pub(super) fn add_unique(&mut self, table: &mut Table, unique: &UniqueSpec) -> Result<()> {
+        if unique.primary {
+            if table.primary_key().is_some() {
+                return Err(err!(
+                    INVALID_TABLE_DEFINITION,
+                    "multiple primary keys for table \"{}\" are not allowed",
+                    table.name
+                ));
+            }
+            let mut numbers = Vec::new();
+            for name in &unique.columns {
+                let column = table.column(name).ok_or_else(|| super::create::no_key_column(name))?;
+                numbers.push(column.number);
+            }
+            self.refuse_nulls(table, &numbers)?;
+            for number in &numbers {
+                column_mut(table, *number)?.not_null = true;
+            }
+            if !self.has_rows(table)? {
+                // Nothing is stored yet: the rows can be stored by the key after all.
+                table.key = numbers;
+                self.put(Entry::Table(table.clone()));
+                self.truncate_table(table.oid)?;
+                *table = self.current(table.oid)?;
+                return self.unique_constraint(table, unique, true);
+            }
+            self.put(Entry::Table(table.clone()));
+        }
+        self.unique_constraint(table, unique, false)
+    }
+
+    fn find_constraint<'t>(&self, table: &'t Table, name: &str) -> Result<&'t Constraint> {
+        table.constraints.iter().find(|c| c.name == name).ok_or_else(|| {
+            err!(UNDEFINED_OBJECT, "constraint \"{name}\" of relation \"{}\" does not exist", table.name)
+        })
+    }
+
+    fn drop_constraint(&mut self, mut table: Table, if_exists: bool, name: &ast::Ident) -> Result<()> {
+        let name = ident(name);
+        let constraint = match self.find_constraint(&table, &name) {
+            Ok(constraint) => constraint.clone(),
+            Err(error) if if_exists => {
+                self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("{}, skipping", error.message()));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let old = table.clone();
+        table.constraints.retain(|c| c.oid != constraint.oid);
+        let index = match constraint.kind {
+            ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. } => Some(index),
+            ConstraintKind::Check { .. } => None,
+        };
+        let catalog = self.catalog();
+        let was_row_key = index.and_then(|i| catalog.index(i)).is_some_and(|i| i.is_row_key);
+        if let Some(index) = index {
+            self.change().remove(index);
+        }
+        if was_row_key {
+            table.key.clear();
+            return self.rewrite(&old, table, &[]);
+        }
+        self.put(Entry::Table(table));
+        Ok(())
+    }
+
+    fn rename_constraint(&mut self, mut table: Table, old: &str, new: String) -> Result<()> {
+        let constraint = self.find_constraint(&table, old)?.clone();
+        if table.constraints.iter().any(|c| c.name == new) {
+            return Err(super::create::duplicate_constraint(&new, &table.name));
+        }
+        if let ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. } = constraint.kind {
+            self.refuse_duplicate(table.schema, &new)?;
+            let catalog = self.catalog();
+            if let Some(index) = catalog.index(index) {
+                let mut index = index.clone();
+                index.name.clone_from(&new);
+                self.put(Entry::Index(index));
+            }
+        }
+        for c in table.constraints.iter_mut().filter(|c| c.oid == constraint.oid) {
+            c.name.clone_from(&new);
+        }
+        self.put(Entry::Table(table));
+        Ok(())
+    }
+
+    fn rename_column(&mut self, mut table: Table, old: &ast::Ident, new: &ast::Ident) -> Result<()> {
+        let number = self.column_number(&table, old)?;
+        let (old_name, new_name) = (ident(old), ident(new));
+        if table.column(&new_name).is_some() {
+            return Err(err!(
+                DUPLICATE_COLUMN,
+                "column \"{new_name}\" of relation \"{}\" already exists",
+                table.name
+            ));
+        }
+        self.refuse_used_by_views(&table, "renaming a column")?;
+        for constraint in &mut table.constraints {
+            if let ConstraintKind::Check { expr } = &mut constraint.kind {
+                *expr = crate::exec::kept::rename_column(expr, &old_name, &new_name);
+            }
+        }
+        let catalog = self.catalog();
+        for index in catalog.indexes_of(table.oid) {
+            let mut index = index.clone();
+            for key in &mut index.keys {
+                if let crate::storage::catalog::IndexSource::Expression(text) = &mut key.source {
+                    *text = crate::exec::kept::rename_column(text, &old_name, &new_name);
+                }
+            }
+            if let Some(text) = &mut index.predicate {
+                *text = crate::exec::kept::rename_column(text, &old_name, &new_name);
+            }
+            if catalog.index(index.oid) != Some(&index) {
+                self.put(Entry::Index(index));
+            }
+        }
+        column_mut(&mut table, number)?.name = new_name;
+        self.put(Entry::Table(table));
+        Ok(())
+    }
+
+    fn rename(&mut self, entry: &Arc<Entry>, name: &str) -> Result<()> {
+        let schema = entry.schema().ok_or_else(|| Error::internal("a relation was expected"))?;
+        self.refuse_duplicate(schema, name)?;
+        if matches!(**entry, Entry::Table(_) | Entry::View(_))
+            && let Some(view) = self.views_using(&BTreeSet::from([entry.oid()])).first()
+        {
+            return Err(Error::unsupported(format!("renaming a relation that view \"{}\" uses", view.name())));
+        }
+        let mut changed = (**entry).clone();
+        match &mut changed {
+            Entry::Table(x) => x.name = name.to_string(),
+            Entry::View(x) => x.name = name.to_string(),
+            Entry::Sequence(x) => x.name = name.to_string(),
+            Entry::Index(x) => {
+                let old = std::mem::replace(&mut x.name, name.to_string());
+                self.rename_constraint_of_index(x.table, x.oid, &old, name)?;
+            }
+            _ => return Err(Error::internal("a relation was expected")),
+        }
+        self.put(changed);
+        Ok(())
+    }
+
+    fn rename_constraint_of_index(&mut self, table: Oid, index: Oid, old: &str, new: &str) -> Result<()> {
+        let mut table = self.current(table)?;
+        let holds = |c: &Constraint| match c.kind {
+            ConstraintKind::Unique { index: i, .. } | ConstraintKind::PrimaryKey { index: i, .. } => i == index,
+            ConstraintKind::Check { .. } => false,
+        };
+        if let Some(constraint) = table.constraints.iter_mut().find(|c| c.name == old && holds(c)) {
+            constraint.name = new.to_string();
+            self.put(Entry::Table(table));
+        }
+        Ok(())
+    }
+
+    fn set_schema(&mut self, entry: &Arc<Entry>, schema: &str) -> Result<()> {
+        let new = self
+            .catalog()
+            .schema(self.shared.database, schema)
+            .ok_or_else(|| err!(INVALID_SCHEMA_NAME, "schema \"{schema}\" does not exist"))?;
+        if entry.schema() == Some(new) {
+            return Ok(());
+        }
+        let mut moved: Vec<Arc<Entry>> = vec![entry.clone()];
+        let catalog = self.catalog();
+        if let Entry::Table(table) = &**entry {
+            self.refuse_used_by_views(table, "moving to another schema")?;
+            moved.extend(catalog.indexes_of(table.oid).filter_map(|i| catalog.get(i.oid).cloned()));
+            let owned = super::depend::owned_sequences(&catalog, table.oid, None);
+            moved.extend(owned.iter().filter_map(|oid| catalog.get(*oid).cloned()));
+        }
+        for entry in moved {
+            if self.catalog().relation(new, entry.name()).is_some() {
+                return Err(err!(
+                    DUPLICATE_TABLE,
+                    "relation \"{}\" already exists in schema \"{schema}\"",
+                    entry.name()
+                ));
+            }
+            let mut changed = (*entry).clone();
+            match &mut changed {
+                Entry::Table(x) => x.schema = new,
+                Entry::View(x) => x.schema = new,
+                Entry::Sequence(x) => x.schema = new,
+                Entry::Index(x) => x.schema = new,
+                _ => return Err(Error::internal("a relation was expected")),
+            }
+            self.put(changed);
+        }
+        Ok(())
+    }
+
+    fn set_owner(&mut self, entry: &Arc<Entry>, role: &RoleName) -> Result<()> {
+        let owner = self.role(role)?;
+        let mut changed = (**entry).clone();
+        match &mut changed {
+            Entry::Table(x) => x.owner = owner,
+            Entry::View(x) => x.owner = owner,
+            Entry::Sequence(x) => x.owner = owner,
+            Entry::Schema(x) => x.owner = owner,
+            Entry::Database(x) => x.owner = owner,
+            Entry::Index(_) | Entry::Role(_) => return Err(Error::unsupported("OWNER TO of this object")),
+        }
+        self.put(changed);
+        Ok(())
+    }
+
+    fn alter_schema(&mut self, alter: &Alter) -> Result<()> {
+        let name = self.schema_named(&alter.name);
+        let catalog = self.catalog();
+        let found = catalog.schema(self.shared.database, &name).and_then(|oid| catalog.get(oid));
+        let Some(entry) = found else {
+            return Err(err!(INVALID_SCHEMA_NAME, "schema \"{name}\" does not exist"));
+        };
+        for action in &alter.actions {
+            match (action, &**entry) {
+                (AlterAction::OwnerTo(role), _) => self.set_owner(entry, role)?,
+                (AlterAction::Rename(new), Entry::Schema(schema)) => {
+                    let new = ident(new);
+                    if catalog.schema(self.shared.database, &new).is_some() {
+                        return Err(err!(DUPLICATE_SCHEMA, "schema \"{new}\" already exists"));
+                    }
+                    let mut schema = schema.clone();
+                    schema.name = new;
+                    self.put(Entry::Schema(schema));
+                }
+                _ => return Err(Error::unsupported("this form of ALTER SCHEMA")),
+            }
+        }
+        Ok(())
+    }
+
+    fn alter_database(&mut self, alter: &Alter) -> Result<()> {
+        let name = self.schema_named(&alter.name);
+        let catalog = self.catalog();
+        let found = catalog.database(&name).and_then(|d| catalog.get(d.oid));
+        let Some(entry) = found else {
+            return Err(err!(INVALID_CATALOG_NAME, "database \"{name}\" does not exist"));
+        };
+        for action in &alter.actions {
+            match (action, &**entry) {
+                (AlterAction::OwnerTo(role), _) => self.set_owner(entry, role)?,
+                (AlterAction::Rename(new), Entry::Database(database)) => {
+                    let new = ident(new);
+                    if database.oid == self.shared.database {
+                        return Err(err!(FEATURE_NOT_SUPPORTED, "current database cannot be renamed"));
+                    }
+                    if catalog.database(&new).is_some() {
+                        return Err(err!(DUPLICATE_DATABASE, "database \"{new}\" already exists"));
+                    }
+                    let mut database = database.clone();
+                    database.name = new;
+                    self.put(Entry::Database(database));
+                }
+                _ => return Err(Error::unsupported("this form of ALTER DATABASE")),
+            }
+        }
+        Ok(())
+    }
+
+    fn rename_role(&mut self, alter: &Alter) -> Result<()> {
+        let name = self.schema_named(&alter.name);
+        let catalog = self.catalog();
+        let Some(role) = catalog.role(&name) else {
+            return Err(err!(UNDEFINED_OBJECT, "role \"{name}\" does not exist"));
+        };
+        for action in &alter.actions {
+            let AlterAction::Rename(new) = action else {
+                return Err(Error::unsupported("this form of ALTER ROLE"));
+            };
+            let new = ident(new);
+            if role.oid == self.owner() {
+                return Err(err!(FEATURE_NOT_SUPPORTED, "session user cannot be renamed"));
+            }
+            if catalog.role(&new).is_some() {
+                return Err(err!(DUPLICATE_OBJECT, "role \"{new}\" already exists"));
+            }
+            let mut role = role.clone();
+            role.name = new;
+            self.put(Entry::Role(role));
+        }
+        Ok(())
+    }
+
+    /// The views that would no longer bind without a column.
+    pub(super) fn views_failing_without(&mut self, table: &Table, column: &str) -> Result<Vec<Arc<Entry>>> {
+        let views = self.views_using(&BTreeSet::from([table.oid]));
+        if views.is_empty() {
+            return Ok(views);
+        }
+        let mut without = table.clone();
+        for c in without.columns.iter_mut().filter(|c| c.name == column) {
+            c.dropped = true;
+        }
+        // Bind against a catalog without the column, then go back.
+        let before = self.shared.lock().catalog.clone();
+        let mut catalog = (*before).clone();
+        catalog.put(Entry::Table(without));
+        self.shared.lock().catalog = Arc::new(catalog);
+        let failing = views
+            .into_iter()
+            .filter(|view| match &**view {
+                Entry::View(v) => match crate::exec::kept::bind_view(v, &self.eval) {
+                    Ok(query) => query.output.len() != v.columns.len(),
+                    Err(_) => true,
+                },
+                _ => false,
+            })
+            .collect();
+        self.shared.lock().catalog = before;
+        Ok(failing)
+    }
+}

@@ -1,0 +1,627 @@
+//! CREATE TABLE, and new tables for CREATE TABLE AS.
+
+use crate::document::{Oid, Type};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::parser::ident;
+use crate::sql::statement::{
+    ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable, LikeClause, Persistence, SequenceOptions,
+    StorageOption, TableConstraint, TableConstraintKind, ast,
+};
+use crate::sql::types;
+use crate::storage::catalog::{Column, Constraint, ConstraintKind, Entry, Identity, IndexSource, Table};
+
+use super::index::{KeySpec, NewIndex};
+use super::Ddl;
+
+/// Columns of a table at most.
+const COLUMNS_MAX: usize = 1_600;
+const SYSTEM_COLUMNS: &[&str] = &["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"];
+
+/// A UNIQUE or PRIMARY KEY to be made with the table.
+#[derive(Clone)]
+pub(super) struct UniqueSpec {
+    pub name: Option<String>,
+    pub primary: bool,
+    pub columns: Vec<String>,
+    pub include: Vec<String>,
+    pub nulls_not_distinct: bool,
+}
+
+/// A CHECK to be made.
+#[derive(Clone)]
+pub(super) struct CheckSpec {
+    pub name: Option<String>,
+    pub text: String,
+    /// The column it is written at.
+    pub column: Option<String>,
+}
+
+/// Everything that column definitions and table constraints ask for.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub columns: Vec<Column>,
+    pub uniques: Vec<UniqueSpec>,
+    pub checks: Vec<CheckSpec>,
+    /// Columns that want a sequence: position, type of the sequence, identity (ALWAYS?), options.
+    pub sequences: Vec<(usize, Type, Option<bool>, SequenceOptions)>,
+    /// DEFAULTs to be checked: column and text.
+    pub defaults: Vec<(usize, String)>,
+}
+
+/// A table without rows and columns.
+pub(crate) fn new_table(oid: Oid, row_type: Oid, schema: Oid, name: String, owner: Oid) -> Table {
+    Table {
+        oid,
+        schema,
+        name,
+        owner,
+        row_type,
+        storage: oid,
+        columns: Vec::new(),
+        key: Vec::new(),
+        constraints: Vec::new(),
+        options: Vec::new(),
+    }
+}
+
+/// The columns of a table that takes the rows of a query.
+pub(crate) fn table_from_columns(columns: &[(String, Type)]) -> Result<Vec<Column>> {
+    let mut made: Vec<Column> = Vec::with_capacity(columns.len());
+    for (name, typ) in columns {
+        if made.iter().any(|c| c.name == *name) {
+            return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
+        }
+        let typ = if typ.oid == Type::UNKNOWN.oid { Type::TEXT } else { *typ };
+        check_column(name, typ)?;
+        made.push(column(made.len(), name.clone(), typ));
+    }
+    Ok(made)
+}
+
+fn column(position: usize, name: String, typ: Type) -> Column {
+    Column {
+        number: position as i16 + 1,
+        name,
+        typ,
+        not_null: false,
+        default: None,
+        identity: None,
+        dropped: false,
+        missing: None,
+    }
+}
+
+/// Types that no column can have.
+pub(super) fn is_pseudo(oid: Oid) -> bool {
+    oid == Type::UNKNOWN.oid || types::category(oid) == 'P'
+}
+
+fn check_column(name: &str, typ: Type) -> Result<()> {
+    if SYSTEM_COLUMNS.contains(&name) {
+        return Err(err!(DUPLICATE_COLUMN, "column name \"{name}\" conflicts with a system column name"));
+    }
+    if is_pseudo(typ.oid) {
+        let type_name = types::format_type(typ);
+        return Err(err!(INVALID_TABLE_DEFINITION, "column \"{name}\" has pseudo-type {type_name}"));
+    }
+    Ok(())
+}
+
+/// The integer type behind a serial type.
+fn serial_type(data_type: &ast::DataType) -> Option<Type> {
+    match data_type.to_string().to_ascii_lowercase().as_str() {
+        "smallserial" | "serial2" => Some(Type::INT2),
+        "serial" | "serial4" => Some(Type::INT4),
+        "bigserial" | "serial8" => Some(Type::INT8),
+        _ => None,
+    }
+}
+
+/// Refuses what a constraint may ask for and is not there.
+pub(super) fn check_attributes(attributes: &ConstraintAttributes) -> Result<()> {
+    if attributes.deferrable == Some(true) || attributes.initially_deferred == Some(true) {
+        return Err(Error::unsupported("a deferrable constraint"));
+    }
+    if attributes.enforced == Some(false) {
+        return Err(Error::unsupported("a constraint that is NOT ENFORCED"));
+    }
+    Ok(())
+}
+
+/// Checks the options of WITH (...).
+pub(super) fn check_options(options: &[StorageOption]) -> Result<Vec<(String, String)>> {
+    options
+        .iter()
+        .map(|option| match (option.name.as_str(), option.value.as_deref()) {
+            ("fillfactor", Some(value)) => match value.parse::<i64>() {
+                Ok(v) if (10..=100).contains(&v) => Ok((option.name.clone(), value.to_string())),
+                Ok(v) => Err(err!(INVALID_PARAMETER_VALUE, "value {v} out of bounds for option \"fillfactor\"")
+                    .detail("Valid values are between \"10\" and \"100\".")),
+                Err(_) => {
+                    Err(err!(INVALID_PARAMETER_VALUE, "invalid value for integer option \"fillfactor\": {value}"))
+                }
+            },
+            (name, _) => Err(err!(INVALID_PARAMETER_VALUE, "unrecognized parameter \"{name}\"")),
+        })
+        .collect()
+}
+
+impl Ddl<'_> {
+    pub(super) fn create_table(&mut self, create: &CreateTable) -> Result<()> {
+        match create.persistence {
+            Persistence::Permanent => {}
+            Persistence::Temporary => return Err(Error::unsupported("CREATE TEMPORARY TABLE")),
+            Persistence::Unlogged => return Err(Error::unsupported("CREATE UNLOGGED TABLE")),
+        }
+        if create.on_commit.is_some() {
+            return Err(err!(INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables"));
+        }
+        if !create.inherits.is_empty() {
+            return Err(Error::unsupported("INHERITS"));
+        }
+        self.check_placement(create.access_method.as_ref(), create.tablespace.as_ref())?;
+        let options = check_options(&create.options)?;
+        let (schema, name) = self.creation_target(&create.table)?;
+        if self.catalog().relation(schema, &name).is_some() {
+            if create.if_not_exists {
+                self.notice(
+                    crate::error::SqlState::DUPLICATE_TABLE,
+                    format!("relation \"{name}\" already exists, skipping"),
+                );
+                return Ok(());
+            }
+            return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists"));
+        }
+        let mut parts = Parts::default();
+        for (i, definition) in create.columns.iter().enumerate() {
+            self.copy_like(&create.likes, i, &mut parts)?;
+            self.column_definition(definition, &name, &mut parts)?;
+        }
+        self.copy_like(&create.likes, create.columns.len(), &mut parts)?;
+        for constraint in &create.constraints {
+            self.table_constraint(constraint, &mut parts)?;
+        }
+        if parts.columns.len() > COLUMNS_MAX {
+            return Err(err!(TOO_MANY_COLUMNS, "tables can have at most {COLUMNS_MAX} columns"));
+        }
+        let (oid, row_type, owner) = (self.allocate(), self.allocate(), self.owner());
+        let mut table = new_table(oid, row_type, schema, name, owner);
+        table.options = options;
+        self.finish_table(table, parts)
+    }
+
+    /// Makes the table of CREATE TABLE AS; `None`: it is there already (IF NOT EXISTS).
+    pub(crate) fn create_table_for(
+        &mut self,
+        create: &crate::sql::statement::CreateTableAs,
+        columns: &[crate::exec::OutputColumn],
+    ) -> Result<Option<Table>> {
+        let (schema, name) = self.creation_target(&create.table)?;
+        if self.catalog().relation(schema, &name).is_some() {
+            if create.if_not_exists {
+                self.notice(
+                    crate::error::SqlState::DUPLICATE_TABLE,
+                    format!("relation \"{name}\" already exists, skipping"),
+                );
+                return Ok(None);
+            }
+            return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists"));
+        }
+        if create.columns.len() > columns.len() {
+            return Err(err!(SYNTAX_ERROR, "too many column names were specified"));
+        }
+        let named: Vec<(String, Type)> = columns
+            .iter()
+            .enumerate()
+            .map(|(i, c)| (create.columns.get(i).map_or_else(|| c.name.clone(), ident), c.typ))
+            .collect();
+        let (oid, row_type, owner) = (self.allocate(), self.allocate(), self.owner());
+        let mut table = new_table(oid, row_type, schema, name, owner);
+        table.columns = table_from_columns(&named)?;
+        self.put(Entry::Table(table.clone()));
+        Ok(Some(table))
+    }
+
+    /// USING and TABLESPACE: only the one that there is.
+    pub(super) fn check_placement(&self, method: Option<&ast::Ident>, tablespace: Option<&ast::Ident>) -> Result<()> {
+        if let Some(method) = method.map(ident)
+            && method != "heap"
+        {
+            return Err(err!(UNDEFINED_OBJECT, "access method \"{method}\" does not exist"));
+        }
+        self.check_tablespace(tablespace)
+    }
+
+    pub(super) fn check_tablespace(&self, tablespace: Option<&ast::Ident>) -> Result<()> {
+        match tablespace.map(ident) {
+            Some(name) if name != "pg_default" => {
+                Err(err!(UNDEFINED_OBJECT, "tablespace \"{name}\" does not exist"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads one column definition.
+    pub(super) fn column_definition(
+        &mut self,
+        definition: &ColumnDefinition,
+        table: &str,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        let name = ident(&definition.name);
+        if parts.columns.iter().any(|c| c.name == name && !c.dropped) {
+            return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
+        }
+        if let Some(collation) = &definition.collation {
+            check_collation(collation)?;
+        }
+        if definition.storage.is_some() || definition.compression.is_some() {
+            return Err(Error::unsupported("STORAGE and COMPRESSION of a column"));
+        }
+        let serial = serial_type(&definition.data_type);
+        let typ = match serial {
+            Some(typ) => typ,
+            None => self.data_type(&definition.data_type)?,
+        };
+        check_column(&name, typ)?;
+        let at = parts.columns.len();
+        let mut made = column(at, name.clone(), typ);
+        let mut nullable = false;
+        if let Some(typ) = serial {
+            made.not_null = true;
+            parts.sequences.push((at, typ, None, SequenceOptions::default()));
+        }
+        for constraint in &definition.constraints {
+            check_attributes(&constraint.attributes)?;
+            let constraint_name = constraint.name.as_ref().map(ident);
+            match &constraint.kind {
+                ColumnConstraintKind::NotNull { .. } => made.not_null = true,
+                ColumnConstraintKind::Null => nullable = true,
+                ColumnConstraintKind::Default(expression) => {
+                    if made.default.is_some() || serial.is_some() {
+                        return Err(err!(
+                            SYNTAX_ERROR,
+                            "multiple default values specified for column \"{name}\" of table \"{table}\""
+                        ));
+                    }
+                    made.default = Some(expression.text.clone());
+                    parts.defaults.push((at, expression.text.clone()));
+                }
+                ColumnConstraintKind::Check { expression, .. } => parts.checks.push(CheckSpec {
+                    name: constraint_name,
+                    text: expression.text.clone(),
+                    column: Some(name.clone()),
+                }),
+                ColumnConstraintKind::Unique { nulls_not_distinct, options, tablespace } => {
+                    check_options(options)?;
+                    self.check_tablespace(tablespace.as_ref())?;
+                    parts.uniques.push(UniqueSpec {
+                        name: constraint_name,
+                        primary: false,
+                        columns: vec![name.clone()],
+                        include: Vec::new(),
+                        nulls_not_distinct: *nulls_not_distinct,
+                    });
+                }
+                ColumnConstraintKind::PrimaryKey { options, tablespace } => {
+                    check_options(options)?;
+                    self.check_tablespace(tablespace.as_ref())?;
+                    parts.uniques.push(UniqueSpec {
+                        name: constraint_name,
+                        primary: true,
+                        columns: vec![name.clone()],
+                        include: Vec::new(),
+                        nulls_not_distinct: false,
+                    });
+                }
+                ColumnConstraintKind::Identity { always, options } => {
+                    if serial.is_some() || made.default.is_some() {
+                        return Err(err!(
+                            SYNTAX_ERROR,
+                            "both default and identity specified for column \"{name}\" of table \"{table}\""
+                        ));
+                    }
+                    check_identity_type(typ)?;
+                    made.not_null = true;
+                    parts.sequences.push((at, typ, Some(*always), options.clone()));
+                }
+                ColumnConstraintKind::Generated { .. } => return Err(Error::unsupported("a generated column")),
+                ColumnConstraintKind::References(_) => return Err(Error::unsupported("a foreign key")),
+            }
+        }
+        if nullable && made.not_null {
+            return Err(err!(
+                SYNTAX_ERROR,
+                "conflicting NULL/NOT NULL declarations for column \"{name}\" of table \"{table}\""
+            ));
+        }
+        parts.columns.push(made);
+        Ok(())
+    }
+
+    /// Reads one table constraint.
+    pub(super) fn table_constraint(&mut self, constraint: &TableConstraint, parts: &mut Parts) -> Result<()> {
+        check_attributes(&constraint.attributes)?;
+        let name = constraint.name.as_ref().map(ident);
+        match &constraint.kind {
+            TableConstraintKind::Check { expression, .. } => {
+                parts.checks.push(CheckSpec { name, text: expression.text.clone(), column: None });
+            }
+            TableConstraintKind::NotNull { column, .. } => {
+                let column = ident(column);
+                match parts.columns.iter_mut().find(|c| c.name == column && !c.dropped) {
+                    Some(found) => found.not_null = true,
+                    None => return Err(no_key_column(&column)),
+                }
+            }
+            TableConstraintKind::Unique {
+                primary,
+                nulls_not_distinct,
+                columns,
+                without_overlaps,
+                include,
+                options,
+                tablespace,
+            } => {
+                if *without_overlaps {
+                    return Err(Error::unsupported("WITHOUT OVERLAPS"));
+                }
+                check_options(options)?;
+                self.check_tablespace(tablespace.as_ref())?;
+                parts.uniques.push(UniqueSpec {
+                    name,
+                    primary: *primary,
+                    columns: columns.iter().map(ident).collect(),
+                    include: include.iter().map(ident).collect(),
+                    nulls_not_distinct: *nulls_not_distinct,
+                });
+            }
+            TableConstraintKind::UsingIndex { .. } => return Err(Error::unsupported("a constraint USING INDEX")),
+            TableConstraintKind::ForeignKey { .. } => return Err(Error::unsupported("a foreign key")),
+            TableConstraintKind::Exclude { .. } => return Err(Error::unsupported("an exclusion constraint")),
+        }
+        Ok(())
+    }
+
+    /// Copies what LIKE names into the definition.
+    fn copy_like(&mut self, likes: &[LikeClause], position: usize, parts: &mut Parts) -> Result<()> {
+        for like in likes.iter().filter(|l| l.position == position) {
+            let source = self.table(&like.table)?;
+            let including = |word: &str| {
+                like.options.iter().rev().find(|(_, w)| w.eq_ignore_ascii_case(word) || w.eq_ignore_ascii_case("all"))
+                    .is_some_and(|(on, _)| *on)
+            };
+            if including("indexes") {
+                self.copy_keys(&source, parts);
+            }
+            for old in source.live_columns() {
+                if parts.columns.iter().any(|c| c.name == old.name) {
+                    return Err(err!(DUPLICATE_COLUMN, "column \"{}\" specified more than once", old.name));
+                }
+                let at = parts.columns.len();
+                let mut new = column(at, old.name.clone(), old.typ);
+                new.not_null = old.not_null;
+                if including("defaults") {
+                    new.default.clone_from(&old.default);
+                }
+                if let Some(identity) = old.identity.as_ref().filter(|_| including("identity")) {
+                    parts.sequences.push((at, old.typ, Some(identity.always), SequenceOptions::default()));
+                }
+                parts.columns.push(new);
+            }
+            if including("constraints") {
+                for constraint in &source.constraints {
+                    if let ConstraintKind::Check { expr } = &constraint.kind {
+                        parts.checks.push(CheckSpec {
+                            name: Some(constraint.name.clone()),
+                            text: expr.clone(),
+                            column: None,
+                        });
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn copy_keys(&self, source: &Table, parts: &mut Parts) {
+        let name = |number: &i16| source.column_by_number(*number).map(|c| c.name.clone()).unwrap_or_default();
+        for constraint in &source.constraints {
+            let (columns, primary) = match &constraint.kind {
+                ConstraintKind::PrimaryKey { columns, .. } => (columns, true),
+                ConstraintKind::Unique { columns, .. } => (columns, false),
+                ConstraintKind::Check { .. } => continue,
+            };
+            parts.uniques.push(UniqueSpec {
+                name: None,
+                primary,
+                columns: columns.iter().map(name).collect(),
+                include: Vec::new(),
+                nulls_not_distinct: false,
+            });
+        }
+    }
+
+    /// Makes the table with everything that was asked for.
+    fn finish_table(&mut self, mut table: Table, parts: Parts) -> Result<()> {
+        let Parts { columns, uniques, checks, sequences, defaults } = parts;
+        table.columns = columns;
+        if uniques.iter().filter(|u| u.primary).count() > 1 {
+            return Err(err!(
+                INVALID_TABLE_DEFINITION,
+                "multiple primary keys for table \"{}\" are not allowed",
+                table.name
+            ));
+        }
+        // The primary key is the key of the rows: a read by it is one look-up.
+        if let Some(primary) = uniques.iter().find(|u| u.primary) {
+            for name in &primary.columns {
+                let column = table.columns.iter_mut().find(|c| c.name == *name).ok_or_else(|| no_key_column(name))?;
+                column.not_null = true;
+                table.key.push(column.number);
+            }
+        }
+        for (position, typ, identity, options) in sequences {
+            self.owned_sequence(&mut table, position, typ, identity, &options)?;
+        }
+        self.put(Entry::Table(table.clone()));
+        for (position, text) in &defaults {
+            self.check_default(&table, &table.columns[*position], text)?;
+        }
+        for check in &checks {
+            let constraint = self.check_constraint(&table, check)?;
+            table.constraints.push(constraint);
+            self.put(Entry::Table(table.clone()));
+        }
+        // PostgreSQL makes the primary key's index first.
+        for unique in uniques.iter().filter(|u| u.primary).chain(uniques.iter().filter(|u| !u.primary)) {
+            self.unique_constraint(&mut table, unique, unique.primary)?;
+        }
+        Ok(())
+    }
+
+    /// The sequence of a serial or identity column, owned by it.
+    pub(super) fn owned_sequence(
+        &mut self,
+        table: &mut Table,
+        position: usize,
+        typ: Type,
+        identity: Option<bool>,
+        options: &SequenceOptions,
+    ) -> Result<()> {
+        let column = &table.columns[position];
+        let name = match &options.name {
+            Some(name) => self.creation_target(name)?.1,
+            None => self.free_name(table.schema, &table.name, &column.name, "seq", &[]),
+        };
+        let oid = self.make_sequence(table.schema, name, typ, options, Some((table.oid, column.number)))?;
+        let column = &mut table.columns[position];
+        match identity {
+            Some(always) => column.identity = Some(Identity { always, sequence: oid }),
+            // By OID: the default follows the sequence when it is renamed.
+            None => column.default = Some(format!("nextval('{oid}'::regclass)")),
+        }
+        Ok(())
+    }
+
+    /// Checks a DEFAULT: it must be bindable without columns and fit the column.
+    pub(super) fn check_default(&self, table: &Table, column: &Column, text: &str) -> Result<()> {
+        crate::exec::kept::bind_default(text, table, column, &self.eval).map(|_| ())
+    }
+
+    /// Checks and names a CHECK constraint.
+    pub(super) fn check_constraint(&mut self, table: &Table, check: &CheckSpec) -> Result<Constraint> {
+        let bound = crate::exec::kept::bind_check(&check.text, table, &self.eval)?;
+        let name = match &check.name {
+            Some(name) => {
+                if table.constraints.iter().any(|c| c.name == *name) {
+                    return Err(duplicate_constraint(name, &table.name));
+                }
+                name.clone()
+            }
+            None => {
+                let column = check.column.clone().or_else(|| single_column(&bound.columns, table)).unwrap_or_default();
+                free_constraint_name(table, &table.name, &column, "check")
+            }
+        };
+        let oid = self.allocate();
+        Ok(Constraint { oid, name, kind: ConstraintKind::Check { expr: check.text.clone() } })
+    }
+
+    /// Makes a UNIQUE or PRIMARY KEY with its index. `is_row_key`: the rows are stored by it.
+    pub(super) fn unique_constraint(&mut self, table: &mut Table, unique: &UniqueSpec, is_row_key: bool) -> Result<()> {
+        let mut numbers = Vec::new();
+        for name in &unique.columns {
+            let column = table.column(name).ok_or_else(|| no_key_column(name))?;
+            if numbers.contains(&column.number) {
+                let what = if unique.primary { "primary key" } else { "unique" };
+                return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" appears twice in {what} constraint"));
+            }
+            numbers.push(column.number);
+        }
+        let mut include = Vec::new();
+        for name in &unique.include {
+            include.push(table.column(name).ok_or_else(|| no_key_column(name))?.number);
+        }
+        let name = match &unique.name {
+            Some(name) => {
+                if table.constraints.iter().any(|c| c.name == *name) {
+                    return Err(duplicate_constraint(name, &table.name));
+                }
+                self.refuse_duplicate(table.schema, name)?;
+                name.clone()
+            }
+            None if unique.primary => self.free_name(table.schema, &table.name, "", "pkey", &[]),
+            None => self.free_name(table.schema, &table.name, &unique.columns.join("_"), "key", &[]),
+        };
+        let keys = numbers
+            .iter()
+            .map(|number| {
+                let typ = table.column_by_number(*number).expect("it was found by name above").typ;
+                KeySpec { source: IndexSource::Column(*number), typ, descending: false, nulls_first: false }
+            })
+            .collect();
+        let index = self.make_index(
+            table,
+            NewIndex {
+                name: name.clone(),
+                unique: true,
+                primary: unique.primary,
+                is_row_key,
+                nulls_not_distinct: unique.nulls_not_distinct,
+                keys,
+                include,
+                predicate: None,
+            },
+        )?;
+        let kind = match unique.primary {
+            true => ConstraintKind::PrimaryKey { columns: numbers, index },
+            false => ConstraintKind::Unique { columns: numbers, index },
+        };
+        let oid = self.allocate();
+        table.constraints.push(Constraint { oid, name, kind });
+        self.put(Entry::Table(table.clone()));
+        Ok(())
+    }
+}
+
+fn check_identity_type(typ: Type) -> Result<()> {
+    match [Type::INT2, Type::INT4, Type::INT8].contains(&Type::new(typ.oid)) {
+        true => Ok(()),
+        false => Err(err!(INVALID_PARAMETER_VALUE, "identity column type must be smallint, integer, or bigint")),
+    }
+}
+
+/// COLLATE: the one collation that there is, under its names.
+pub(super) fn check_collation(name: &ast::ObjectName) -> Result<()> {
+    let last = name.0.last().and_then(|p| p.as_ident()).map(|i| i.value.clone()).unwrap_or_default();
+    match last.as_str() {
+        "C" | "POSIX" | "default" | "C.UTF-8" | "C.utf8" | "ucs_basic" | "pg_c_utf8" => Ok(()),
+        _ => Err(err!(UNDEFINED_OBJECT, "collation \"{last}\" for encoding \"UTF8\" does not exist")),
+    }
+}
+
+pub(super) fn no_key_column(name: &str) -> Error {
+    err!(UNDEFINED_COLUMN, "column \"{name}\" named in key does not exist")
+}
+
+pub(super) fn duplicate_constraint(name: &str, table: &str) -> Error {
+    err!(DUPLICATE_OBJECT, "constraint \"{name}\" for relation \"{table}\" already exists")
+}
+
+/// The name of the only column among these numbers.
+fn single_column(numbers: &[i16], table: &Table) -> Option<String> {
+    match numbers {
+        [number] => table.column_by_number(*number).map(|c| c.name.clone()),
+        _ => None,
+    }
+}
+
+/// A free constraint name of a table, as PostgreSQL makes it.
+fn free_constraint_name(table: &Table, name1: &str, name2: &str, label: &str) -> String {
+    (0..)
+        .map(|n| super::object_name(name1, name2, &if n == 0 { label.to_string() } else { format!("{label}{n}") }))
+        .find(|name| table.constraints.iter().all(|c| c.name != *name))
+        .expect("there are more numbers than constraints")
+}

@@ -1,0 +1,181 @@
+//! What depends on what: views on relations (found by binding their queries), sequences on columns, and how kept
+//! expressions are shown.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use crate::document::Oid;
+use crate::err;
+use crate::error::{Error, Result};
+use crate::exec::kept::bind_view;
+use crate::storage::catalog::{Catalog, Entry, Table, View};
+
+use super::Ddl;
+
+/// An object as messages describe it: `table t`, `view v`.
+pub(super) fn describe(entry: &Entry) -> String {
+    let kind = match entry {
+        Entry::Database(_) => "database",
+        Entry::Schema(_) => "schema",
+        Entry::Table(_) => "table",
+        Entry::Index(_) => "index",
+        Entry::View(_) => "view",
+        Entry::Sequence(_) => "sequence",
+        Entry::Role(_) => "role",
+    };
+    format!("{kind} {}", super::quote_ident(entry.name()))
+}
+
+/// An expression kept as text, for people: sequences that defaults name by OID are shown by name.
+pub(crate) fn expression_text(catalog: &Catalog, text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find("nextval('") {
+        let (head, tail) = rest.split_at(start + "nextval('".len());
+        out.push_str(head);
+        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
+        let entry = tail[..digits].parse::<Oid>().ok().and_then(|oid| catalog.get(oid));
+        rest = match entry {
+            Some(entry) if tail[digits..].starts_with("'::regclass)") => {
+                let schema = entry.schema().and_then(|s| catalog.get(s)).map_or("public", |s| s.name());
+                if schema != "public" {
+                    out.push_str(&super::quote_ident(schema));
+                    out.push('.');
+                }
+                out.push_str(&super::quote_ident(entry.name()));
+                &tail[digits..]
+            }
+            _ => tail,
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
+/// Objects to be dropped, found one by one, and the messages about those that were not named.
+#[derive(Default)]
+pub(super) struct Removal {
+    /// What goes, dependents first.
+    pub objects: Vec<Oid>,
+    /// (dependent, what it depends on) that were not asked for.
+    pub dependents: Vec<(String, String)>,
+}
+
+impl Ddl<'_> {
+    /// The views of this database that use one of these relations directly.
+    pub(super) fn views_using(&self, relations: &BTreeSet<Oid>) -> Vec<Arc<Entry>> {
+        let catalog = self.catalog();
+        let views = catalog.entries.values().filter(|entry| match &***entry {
+            Entry::View(view) => self.view_relations(view).iter().any(|oid| relations.contains(oid)),
+            _ => false,
+        });
+        views.cloned().collect()
+    }
+
+    /// The relations that a view's query names.
+    fn view_relations(&self, view: &View) -> Vec<Oid> {
+        // A view that does not bind depends on nothing that is left.
+        match bind_view(view, &self.eval) {
+            Ok(query) => query.relations.iter().map(|(oid, _)| *oid).filter(|oid| *oid != view.oid).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Refuses a change of a table that views use, as their queries are kept as text.
+    pub(super) fn refuse_used_by_views(&self, table: &Table, what: &str) -> Result<()> {
+        match self.views_using(&BTreeSet::from([table.oid])).first() {
+            Some(view) => Err(Error::unsupported(format!("{what} of a table that view \"{}\" uses", view.name()))),
+            None => Ok(()),
+        }
+    }
+
+    /// Gathers an object and everything that goes with it.
+    pub(super) fn gather(&self, oid: Oid, named: &BTreeSet<Oid>, removal: &mut Removal) {
+        if removal.objects.contains(&oid) {
+            return;
+        }
+        let catalog = self.catalog();
+        let Some(entry) = catalog.get(oid).cloned() else { return };
+        let owner = describe(&entry);
+        let depend = |dependent: &Arc<Entry>, removal: &mut Removal| {
+            if !named.contains(&dependent.oid()) && !removal.objects.contains(&dependent.oid()) {
+                removal.dependents.push((describe(dependent), owner.clone()));
+            }
+            self.gather(dependent.oid(), named, removal);
+        };
+        match &*entry {
+            Entry::Table(table) => {
+                for view in self.views_using(&BTreeSet::from([oid])) {
+                    depend(&view, removal);
+                }
+                // What the table owns goes silently.
+                for sequence in owned_sequences(&catalog, table.oid, None) {
+                    self.gather(sequence, named, removal);
+                }
+                for index in catalog.indexes_of(oid) {
+                    removal.objects.push(index.oid);
+                }
+            }
+            Entry::View(_) => {
+                for view in self.views_using(&BTreeSet::from([oid])) {
+                    depend(&view, removal);
+                }
+            }
+            Entry::Schema(schema) => {
+                let inside: Vec<Arc<Entry>> = catalog
+                    .entries
+                    .values()
+                    .filter(|e| e.schema() == Some(schema.oid) && !matches!(***e, Entry::Index(_)))
+                    .cloned()
+                    .collect();
+                for entry in inside {
+                    let owned = matches!(&*entry, Entry::Sequence(s) if s.owned_by.is_some());
+                    if !owned {
+                        depend(&entry, removal);
+                    }
+                }
+            }
+            _ => {}
+        }
+        removal.objects.push(oid);
+    }
+
+    /// 2BP01 with what stands in the way, unless CASCADE, which says what else goes.
+    pub(super) fn check_dependents(&self, removal: &Removal, named: &[String], cascade: bool) -> Result<()> {
+        let dependents = &removal.dependents;
+        if dependents.is_empty() {
+            return Ok(());
+        }
+        if cascade {
+            let code = crate::error::SqlState::SUCCESSFUL_COMPLETION;
+            let list: Vec<String> = dependents.iter().map(|(d, _)| format!("drop cascades to {d}")).collect();
+            let report = match list.as_slice() {
+                [one] => Error::new(code, one.clone()),
+                many => Error::new(code, format!("drop cascades to {} other objects", many.len()))
+                    .detail(many.join("\n")),
+            };
+            self.shared.notice("NOTICE", report);
+            return Ok(());
+        }
+        let detail: Vec<String> = dependents.iter().map(|(d, on)| format!("{d} depends on {on}")).collect();
+        let message = match named {
+            [one] => format!("cannot drop {one} because other objects depend on it"),
+            _ => "cannot drop desired object(s) because other objects depend on them".to_string(),
+        };
+        Err(err!(DEPENDENT_OBJECTS_STILL_EXIST, "{message}")
+            .detail(detail.join("\n"))
+            .hint("Use DROP ... CASCADE to drop the dependent objects too."))
+    }
+}
+
+/// The sequences owned by a table, or by one column of it.
+pub(super) fn owned_sequences(catalog: &Catalog, table: Oid, column: Option<i16>) -> Vec<Oid> {
+    let owned = catalog.entries.values().filter_map(|entry| match &**entry {
+        Entry::Sequence(s) => match s.owned_by {
+            Some((t, c)) if t == table && column.is_none_or(|n| n == c) => Some(s.oid),
+            _ => None,
+        },
+        _ => None,
+    });
+    owned.collect()
+}

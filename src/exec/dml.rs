@@ -1,0 +1,604 @@
+//! INSERT, UPDATE and DELETE on rows: values are computed by the row interpreter, checked, encoded and buffered.
+//! Where the source rows come from (a point plan or DataFusion) is the caller's business.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::document::{Datum, Oid};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::eval::{Compiled, compile};
+use crate::sql::io;
+use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind};
+use crate::storage::catalog::{ConstraintKind, Table};
+use crate::storage::command::Expect;
+
+use super::context::Context;
+use super::evaluator::{Keys, check_violation, not_null_violation};
+use super::rows::{encode_row, primary_key, read_row};
+use super::view::ReadView;
+
+/// Row ids taken from the engine at once for a bulk INSERT.
+const ROWIDS_AT_ONCE: u32 = 1024;
+/// Values longer than this are cut in "Failing row contains".
+const SHOWN_BYTES_MAX: usize = 64;
+
+/// A Modify compiled against the columns of its source.
+#[derive(Debug)]
+pub(crate) struct CompiledModify {
+    table: Oid,
+    action: Action,
+    /// How many slots the source has; new and old columns follow.
+    source_width: usize,
+    new: Vec<i16>,
+    old: Vec<i16>,
+    checks: Vec<(String, Compiled)>,
+    returning: Option<Vec<Compiled>>,
+}
+
+#[derive(Debug)]
+enum Action {
+    Insert { values: Vec<(i16, Compiled)>, conflict: Option<Conflict> },
+    Update { locator: usize, assignments: Vec<(i16, Compiled)> },
+    Delete { locator: usize },
+}
+
+#[derive(Debug)]
+struct Conflict {
+    arbiters: Vec<Oid>,
+    update: Option<(Vec<(i16, Compiled)>, Option<Compiled>)>,
+}
+
+/// Compiles a Modify; `source` are the ids of its source's columns, in order.
+pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<CompiledModify> {
+    let mut slots: Vec<ColumnId> = source.to_vec();
+    slots.extend(modify.new_columns.iter().map(|(id, _, _)| *id));
+    // In an UPDATE the source yields the old columns itself; the slots behind serve ON CONFLICT and RETURNING.
+    slots.extend(modify.old_columns.iter().map(|(id, _, _)| *id));
+    let one = |expr: &Expr| compile(expr, &slots);
+    let list = |exprs: &[(i16, Expr)]| {
+        exprs.iter().map(|(number, expr)| Ok((*number, one(expr)?))).collect::<Result<Vec<_>>>()
+    };
+    let slot_of = |id: ColumnId| {
+        let at = source.iter().position(|s| *s == id);
+        at.ok_or_else(|| Error::internal("the source of a modification yields no locator"))
+    };
+    let action = match &modify.kind {
+        ModifyKind::Insert { values, on_conflict, .. } => Action::Insert {
+            values: list(values)?,
+            conflict: match on_conflict {
+                None => None,
+                Some(conflict) => Some(Conflict {
+                    arbiters: conflict.arbiters.clone(),
+                    update: match &conflict.update {
+                        None => None,
+                        Some((assignments, condition)) => {
+                            Some((list(assignments)?, condition.as_ref().map(one).transpose()?))
+                        }
+                    },
+                }),
+            },
+        },
+        ModifyKind::Update { locator, assignments, .. } => {
+            Action::Update { locator: slot_of(*locator)?, assignments: list(assignments)? }
+        }
+        ModifyKind::Delete { locator, .. } => Action::Delete { locator: slot_of(*locator)? },
+    };
+    Ok(CompiledModify {
+        table: modify.table,
+        action,
+        source_width: source.len(),
+        new: modify.new_columns.iter().map(|(_, number, _)| *number).collect(),
+        old: modify.old_columns.iter().map(|(_, number, _)| *number).collect(),
+        checks: modify.checks.iter().map(|(name, expr)| Ok((name.clone(), one(expr)?))).collect::<Result<_>>()?,
+        returning: match &modify.returning {
+            None => None,
+            Some(exprs) => Some(exprs.iter().map(|(_, expr)| one(expr)).collect::<Result<_>>()?),
+        },
+    })
+}
+
+impl CompiledModify {
+    /// Whether it has ON CONFLICT: then a duplicate key that only the commit finds is a lost conflict.
+    pub(crate) fn has_conflict_clause(&self) -> bool {
+        matches!(self.action, Action::Insert { conflict: Some(_), .. })
+    }
+}
+
+/// A running modification of one table.
+pub(crate) struct Writer<'a> {
+    context: &'a Context,
+    plan: &'a CompiledModify,
+    table: &'a Table,
+    schema: String,
+    storage: Oid,
+    /// Unique indexes other than the row key.
+    unique: Vec<(Oid, bool, Arc<Keys>)>,
+    row_key_index: Option<Arc<Keys>>,
+    view: ReadView,
+    rowids: std::ops::Range<i64>,
+    /// Rows that this statement has changed already.
+    touched: HashSet<Vec<u8>>,
+    /// Rows counted for the command tag.
+    pub count: u64,
+    /// RETURNING.
+    pub returned: Vec<Vec<Datum>>,
+    returned_bytes: usize,
+    /// The statement changes one row at most.
+    single: bool,
+    /// Rows whose key changed, to be written when all old versions are gone: key and values.
+    moves: Vec<(Vec<u8>, Vec<Datum>)>,
+}
+
+/// How far a writer has come, without what it borrows.
+pub(crate) struct Progress {
+    rowids: std::ops::Range<i64>,
+    touched: HashSet<Vec<u8>>,
+    count: u64,
+    returned: Vec<Vec<Datum>>,
+    returned_bytes: usize,
+    moves: Vec<(Vec<u8>, Vec<Datum>)>,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(context: &'a Context, plan: &'a CompiledModify, single: bool) -> Result<Self> {
+        let table = context.table(plan.table)?;
+        let mut unique = Vec::new();
+        let mut row_key_index = None;
+        for index in context.view.catalog.indexes_of(table.oid).filter(|i| i.unique) {
+            let keys = context.index_keys(table, index.oid)?;
+            if index.is_row_key {
+                row_key_index = Some(keys);
+            } else {
+                unique.push((index.oid, index.nulls_not_distinct, keys));
+            }
+        }
+        let schema = context.view.catalog.get(table.schema).map(|s| s.name().to_string()).unwrap_or_default();
+        let writer = Self {
+            context,
+            plan,
+            table,
+            schema,
+            storage: context.base_storage(table.oid),
+            unique,
+            row_key_index,
+            view: context.view.clone(),
+            rowids: 0..0,
+            touched: HashSet::new(),
+            count: 0,
+            returned: Vec::new(),
+            returned_bytes: 0,
+            single,
+            moves: Vec::new(),
+        };
+        writer.keep_indexes()?;
+        Ok(writer)
+    }
+
+    /// A writer that goes on where another one of the same statement stopped.
+    pub(crate) fn resume(context: &'a Context, plan: &'a CompiledModify, state: Option<Progress>) -> Result<Self> {
+        let mut writer = Self::new(context, plan, false)?;
+        if let Some(state) = state {
+            writer.rowids = state.rowids;
+            writer.touched = state.touched;
+            writer.count = state.count;
+            writer.returned = state.returned;
+            writer.returned_bytes = state.returned_bytes;
+            writer.moves = state.moves;
+        }
+        Ok(writer)
+    }
+
+    /// What [`Writer::resume`] goes on from.
+    pub(crate) fn suspend(self) -> Progress {
+        Progress {
+            rowids: self.rowids,
+            touched: self.touched,
+            count: self.count,
+            returned: self.returned,
+            returned_bytes: self.returned_bytes,
+            moves: self.moves,
+        }
+    }
+
+    /// Unique keys are looked up among the buffered rows as well, this statement's own included.
+    fn keep_indexes(&self) -> Result<()> {
+        if self.context.is_auto && !self.plan.has_conflict_clause() {
+            return Ok(());
+        }
+        let mut buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
+        for (index, _, keys) in &self.unique {
+            let keys = keys.clone();
+            buffer.keep_index(self.table.oid, self.storage, *index, || Ok(keys))?;
+        }
+        Ok(())
+    }
+
+    /// Takes one row of the source.
+    pub(crate) fn row(&mut self, source: &[Datum]) -> Result<()> {
+        let mut slots = Vec::with_capacity(self.plan.source_width + self.plan.new.len() + self.plan.old.len());
+        slots.extend_from_slice(source);
+        slots.resize(self.plan.source_width + self.plan.new.len() + self.plan.old.len(), Datum::Null);
+        let plan = self.plan;
+        match &plan.action {
+            Action::Insert { values, conflict } => self.insert(slots, values, conflict.as_ref()),
+            Action::Update { locator, assignments } => self.update(slots, *locator, assignments),
+            Action::Delete { locator } => self.delete(slots, *locator),
+        }
+    }
+
+    fn eval(&self, expr: &Compiled, slots: &[Datum]) -> Result<Datum> {
+        expr.eval(slots, &self.context.params, &self.context.eval)
+    }
+
+    fn insert(
+        &mut self,
+        mut slots: Vec<Datum>,
+        values: &[(i16, Compiled)],
+        conflict: Option<&Conflict>,
+    ) -> Result<()> {
+        let mut row = vec![Datum::Null; self.table.columns.len()];
+        for (number, expr) in values {
+            row[*number as usize - 1] = self.eval(expr, &slots)?;
+        }
+        self.set_new(&mut slots, &row);
+        if let Some(conflict) = conflict {
+            self.check_row(&slots, &row)?;
+            if let Some(key) = self.conflicting(&row, &conflict.arbiters)? {
+                return match &conflict.update {
+                    None => Ok(()),
+                    Some((assignments, condition)) => {
+                        self.update_existing(slots, &key, assignments, condition.as_ref())
+                    }
+                };
+            }
+        } else {
+            self.check_row(&slots, &row)?;
+        }
+        let key = self.new_key(&row)?;
+        self.check_unique(&key, &row, None)?;
+        self.write(&key, Some(&row), Expect::Absent)?;
+        self.touched_by_conflict(conflict.is_some(), key);
+        self.done(&slots)
+    }
+
+    fn touched_by_conflict(&mut self, has_conflict: bool, key: Vec<u8>) {
+        if has_conflict {
+            self.touched.insert(key);
+        }
+    }
+
+    /// The key for a new row.
+    fn new_key(&mut self, row: &[Datum]) -> Result<Vec<u8>> {
+        if !self.table.key.is_empty() {
+            return Ok(primary_key(self.table, row));
+        }
+        if self.rowids.is_empty() {
+            let count = if self.single || self.count == 0 { 1 } else { ROWIDS_AT_ONCE };
+            let first = self.context.shared.server.engine.next_rowids(self.table.storage, count)?;
+            self.rowids = first..first + i64::from(count);
+        }
+        let id = self.rowids.next().ok_or_else(|| Error::internal("row ids were taken just now"))?;
+        Ok(crate::document::key::encode_rowid(id).to_vec())
+    }
+
+    fn set_new(&self, slots: &mut [Datum], row: &[Datum]) {
+        for (i, number) in self.plan.new.iter().enumerate() {
+            slots[self.plan.source_width + i] = self.system_or(row, *number);
+        }
+    }
+
+    fn set_old(&self, slots: &mut [Datum], row: &[Datum]) {
+        for (i, number) in self.plan.old.iter().enumerate() {
+            slots[self.plan.source_width + self.plan.new.len() + i] = self.system_or(row, *number);
+        }
+    }
+
+    fn system_or(&self, row: &[Datum], number: i16) -> Datum {
+        match number {
+            n if n > 0 => row.get(n as usize - 1).cloned().unwrap_or_default(),
+            -6 => Datum::Oid(self.table.oid),
+            _ => Datum::Null,
+        }
+    }
+
+    /// NOT NULL and CHECK.
+    fn check_row(&self, slots: &[Datum], row: &[Datum]) -> Result<()> {
+        for column in self.table.live_columns().filter(|c| c.not_null) {
+            if row[column.number as usize - 1].is_null() {
+                let error = not_null_violation(self.table, &column.name);
+                return Err(self.failing(error, row));
+            }
+        }
+        for (name, check) in &self.plan.checks {
+            if self.eval(check, slots)? == Datum::Bool(false) {
+                return Err(self.failing(check_violation(self.table, name), row));
+            }
+        }
+        Ok(())
+    }
+
+    fn failing(&self, error: Error, row: &[Datum]) -> Error {
+        let mut text = String::from("Failing row contains (");
+        for (i, column) in self.table.live_columns().enumerate() {
+            if i > 0 {
+                text.push_str(", ");
+            }
+            let mut shown = String::new();
+            match &row[column.number as usize - 1] {
+                Datum::Null => shown.push_str("null"),
+                value => io::text_out(value, column.typ, &self.context.eval.format, &mut shown),
+            }
+            if shown.len() > SHOWN_BYTES_MAX {
+                let end = (0..=SHOWN_BYTES_MAX).rev().find(|i| shown.is_char_boundary(*i)).unwrap_or(0);
+                shown.truncate(end);
+                shown.push_str("...");
+            }
+            text.push_str(&shown);
+        }
+        text.push_str(").");
+        error.detail(text).table(self.schema.clone(), self.table.name.clone())
+    }
+
+    /// The row as it is now: buffered by this transaction (this statement included), or stored.
+    fn current(&self, key: &[u8]) -> Result<Option<(Vec<Datum>, Expect)>> {
+        let buffered = {
+            let buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
+            buffer.table(self.table.oid).and_then(|t| t.get(key)).cloned()
+        };
+        if let Some(pending) = buffered {
+            return pending
+                .row
+                .map(|row| Ok((read_row(self.table, &row, &self.context.eval)?, pending.expect)))
+                .transpose();
+        }
+        match self.view.snapshot.get(self.table.storage, key)? {
+            Some(row) => Ok(Some((
+                read_row(self.table, row.as_bytes(), &self.context.eval)?,
+                Expect::Version(row.position()),
+            ))),
+            None => Ok(None),
+        }
+    }
+
+    /// Whether a row is there now.
+    fn exists(&self, key: &[u8]) -> Result<bool> {
+        {
+            let buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
+            if let Some(pending) = buffer.table(self.table.oid).and_then(|t| t.get(key)) {
+                return Ok(pending.row.is_some());
+            }
+        }
+        Ok(self.view.snapshot.get(self.table.storage, key)?.is_some())
+    }
+
+    /// The key of the row that has the same keys in a unique index.
+    fn holder(&self, index: Oid, encoded: &[u8]) -> Result<Option<Vec<u8>>> {
+        use std::ops::Bound;
+        let (lower, upper) = crate::storage::snapshot::prefix_range(encoded);
+        let buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
+        if let Some(part) = buffer.table(self.table.oid)
+            && let Some(entries) = part.index_range(index, &lower, &upper)
+            && let Some((_, row)) = entries.into_iter().find(|(k, _)| **k == *encoded)
+        {
+            return Ok(Some(row.into_vec()));
+        }
+        let is_hidden = |row: &[u8]| buffer.table(self.table.oid).is_some_and(|t| t.get(row).is_some());
+        let mut found = self.view.snapshot.index_scan(
+            index,
+            super::view::as_slice(&lower),
+            match &upper {
+                Bound::Excluded(k) => Bound::Excluded(k.as_slice()),
+                Bound::Included(k) => Bound::Included(k.as_slice()),
+                Bound::Unbounded => Bound::Unbounded,
+            },
+            Default::default(),
+        );
+        while found.advance()? {
+            let (keys, row) = found.entry()?;
+            if keys == encoded && !is_hidden(row) {
+                return Ok(Some(row.to_vec()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The existing row that a new one conflicts with, by the arbiters (none: by any unique key).
+    fn conflicting(&self, row: &[Datum], arbiters: &[Oid]) -> Result<Option<Vec<u8>>> {
+        let row_key = self
+            .view
+            .catalog
+            .indexes_of(self.table.oid)
+            .find(|i| i.is_row_key)
+            .filter(|i| arbiters.is_empty() || arbiters.contains(&i.oid));
+        if row_key.is_some() {
+            let key = primary_key(self.table, row);
+            if self.exists(&key)? {
+                return Ok(Some(key));
+            }
+        }
+        for (index, nulls_not_distinct, keys) in &self.unique {
+            if !arbiters.is_empty() && !arbiters.contains(index) {
+                continue;
+            }
+            let mut values = row.to_vec();
+            let Some(found) = keys.values_of(&mut values)? else { continue };
+            if found.iter().any(Datum::is_null) && !nulls_not_distinct {
+                continue;
+            }
+            if let Some(holder) = self.holder(*index, &keys.encode(&found))? {
+                return Ok(Some(holder));
+            }
+        }
+        Ok(None)
+    }
+
+    /// 23505 when a unique key of the new row is taken. `was`: the row's own old key. A statement that is a transaction
+    /// by itself leaves what is stored to `apply`, which asks anyway.
+    fn check_unique(&self, key: &[u8], row: &[Datum], was: Option<&[u8]>) -> Result<()> {
+        let leave = self.context.is_auto && !self.plan.has_conflict_clause();
+        if !self.table.key.is_empty() && was != Some(key) {
+            let taken = if leave { self.is_buffered(key) } else { self.exists(key)? };
+            if taken {
+                let keys =
+                    self.row_key_index.as_ref().ok_or_else(|| Error::internal("a row key has an index entry"))?;
+                let mut values = row.to_vec();
+                let found = keys.values_of(&mut values)?.unwrap_or_default();
+                return Err(keys.duplicate(&found, &self.schema));
+            }
+        }
+        if leave {
+            return Ok(());
+        }
+        for (index, nulls_not_distinct, keys) in &self.unique {
+            let mut values = row.to_vec();
+            let Some(found) = keys.values_of(&mut values)? else { continue };
+            if found.iter().any(Datum::is_null) && !nulls_not_distinct {
+                continue;
+            }
+            if let Some(holder) = self.holder(*index, &keys.encode(&found))?
+                && Some(holder.as_slice()) != was
+                && holder != key
+            {
+                return Err(keys.duplicate(&found, &self.schema));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this transaction has written a row with the key.
+    fn is_buffered(&self, key: &[u8]) -> bool {
+        let buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
+        buffer.table(self.table.oid).and_then(|t| t.get(key)).is_some_and(|pending| pending.row.is_some())
+    }
+
+    /// Writes the rows whose key changed. Call it when all source rows have been taken.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        for (key, row) in std::mem::take(&mut self.moves) {
+            self.check_unique(&key, &row, None)?;
+            self.write(&key, Some(&row), Expect::Absent)?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, key: &[u8], row: Option<&[Datum]>, expect: Expect) -> Result<()> {
+        let bytes = row.map(|row| Arc::from(encode_row(self.table, row)));
+        let mut buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
+        buffer.write(self.table.oid, self.storage, key, bytes, expect)
+    }
+
+    fn update_existing(
+        &mut self,
+        mut slots: Vec<Datum>,
+        key: &[u8],
+        assignments: &[(i16, Compiled)],
+        condition: Option<&Compiled>,
+    ) -> Result<()> {
+        if self.touched.contains(key) {
+            return Err(err!(
+                CARDINALITY_VIOLATION,
+                "ON CONFLICT DO UPDATE command cannot affect row a second time"
+            )
+            .hint(
+                "Ensure that no rows proposed for insertion within the same command have duplicate constrained values.",
+            ));
+        }
+        let Some((old, expect)) = self.current(key)? else { return Ok(()) };
+        self.set_old(&mut slots, &old);
+        if let Some(condition) = condition
+            && self.eval(condition, &slots)? != Datum::Bool(true)
+        {
+            return Ok(());
+        }
+        self.replace(slots, key, old, expect, assignments)
+    }
+
+    fn update(&mut self, mut slots: Vec<Datum>, locator: usize, assignments: &[(i16, Compiled)]) -> Result<()> {
+        let Some(key) = self.located(&slots, locator)? else { return Ok(()) };
+        let Some((old, expect)) = self.current(&key)? else { return Ok(()) };
+        self.set_old(&mut slots, &old);
+        self.replace(slots, &key, old, expect, assignments)
+    }
+
+    /// The row key in the locator; `None` when this statement has changed the row already.
+    fn located(&mut self, slots: &[Datum], locator: usize) -> Result<Option<Vec<u8>>> {
+        match &slots[locator] {
+            Datum::Bytea(key) => {
+                let first = self.single || self.touched.insert(key.to_vec());
+                Ok(first.then(|| key.to_vec()))
+            }
+            // The target is on the outer side of a join and has no row here.
+            _ => Ok(None),
+        }
+    }
+
+    /// Computes and writes the new version of a row.
+    fn replace(
+        &mut self,
+        mut slots: Vec<Datum>,
+        key: &[u8],
+        old: Vec<Datum>,
+        expect: Expect,
+        assignments: &[(i16, Compiled)],
+    ) -> Result<()> {
+        let mut row = old;
+        let mut new_values = Vec::with_capacity(assignments.len());
+        for (number, expr) in assignments {
+            new_values.push((*number as usize - 1, self.eval(expr, &slots)?));
+        }
+        for (at, value) in new_values {
+            row[at] = value;
+        }
+        self.set_new(&mut slots, &row);
+        self.check_row(&slots, &row)?;
+        let new_key = match self.table.key.is_empty() {
+            true => key.to_vec(),
+            false => primary_key(self.table, &row),
+        };
+        let moved = new_key != key;
+        if moved {
+            self.write(key, None, expect)?;
+            self.moves.push((new_key, row));
+        } else {
+            self.check_unique(&new_key, &row, Some(key))?;
+            self.write(key, Some(&row), expect)?;
+            self.touched_by_conflict(true, new_key);
+        }
+        self.done(&slots)
+    }
+
+    fn delete(&mut self, mut slots: Vec<Datum>, locator: usize) -> Result<()> {
+        let Some(key) = self.located(&slots, locator)? else { return Ok(()) };
+        let Some((old, expect)) = self.current(&key)? else { return Ok(()) };
+        self.set_old(&mut slots, &old);
+        self.write(&key, None, expect)?;
+        self.done(&slots)
+    }
+
+    /// Counts the row and computes RETURNING.
+    fn done(&mut self, slots: &[Datum]) -> Result<()> {
+        self.count += 1;
+        let Some(returning) = &self.plan.returning else { return Ok(()) };
+        let row = returning.iter().map(|e| self.eval(e, slots)).collect::<Result<Vec<_>>>()?;
+        self.returned_bytes += row.len() * 48;
+        if self.returned_bytes > self.context.shared.server.config.memory_limit {
+            return Err(err!(OUT_OF_MEMORY, "out of memory").detail("The rows of RETURNING do not fit."));
+        }
+        self.returned.push(row);
+        Ok(())
+    }
+}
+
+/// The CHECK constraints of a table as (name, text), by name.
+pub(crate) fn checks_of(table: &Table) -> Vec<(String, String)> {
+    let mut checks: Vec<(String, String)> = table
+        .constraints
+        .iter()
+        .filter_map(|c| match &c.kind {
+            ConstraintKind::Check { expr } => Some((c.name.clone(), expr.clone())),
+            _ => None,
+        })
+        .collect();
+    checks.sort();
+    checks
+}

@@ -1,0 +1,237 @@
+//! [`Kernels`]: storage's [`Evaluator`]: index keys from rows, and the checks of rows inside `apply`.
+
+use std::sync::Arc;
+
+use crate::document::Datum;
+use crate::err;
+use crate::error::{Error, Result};
+use crate::exec::kept::{bind_check, bind_index_key, bind_predicate};
+use crate::sql::context::{EvalContext, FormatSettings};
+use crate::sql::eval::{Compiled, compile};
+use crate::sql::io;
+use crate::sql::plan::{ColumnId, Expr};
+use crate::storage::catalog::{Catalog, ConstraintKind, Index, IndexSource, Table};
+use crate::storage::{Evaluator, IndexFunction, IndexKeys, RowCheck};
+
+use super::rows::{encode_index_keys, read_row, row_columns};
+
+/// Compiles what tables and indexes need inside `apply`.
+#[derive(Debug, Default)]
+pub struct Kernels;
+
+impl Evaluator for Kernels {
+    fn index_function(&self, catalog: &Catalog, table: &Table, index: &Index) -> Result<Arc<dyn IndexFunction>> {
+        Ok(index_function(catalog, table, index)?)
+    }
+
+    fn row_check(&self, catalog: &Catalog, table: &Table) -> Result<Option<Arc<dyn RowCheck>>> {
+        let has_checks = table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }));
+        if !has_checks && table.live_columns().all(|c| !c.not_null) {
+            return Ok(None);
+        }
+        let eval = EvalContext::detached(Arc::new(catalog.clone()));
+        let mut checks = Vec::new();
+        for constraint in &table.constraints {
+            if let ConstraintKind::Check { expr } = &constraint.kind {
+                // Only a check that gives the same answer everywhere may be asked again here.
+                let bound = bind_check(expr, table, &eval)?;
+                if bound.expr.least_volatility() == crate::sql::function::Volatility::Immutable {
+                    checks.push((constraint.name.clone(), compile(&bound.expr, &row_columns(table))?));
+                }
+            }
+        }
+        Ok(Some(Arc::new(TableCheck { table: table.clone(), checks, eval })))
+    }
+}
+
+/// NOT NULL and CHECK of a table.
+struct TableCheck {
+    table: Table,
+    checks: Vec<(String, Compiled)>,
+    eval: EvalContext,
+}
+
+impl RowCheck for TableCheck {
+    fn check(&self, row: &[u8]) -> Result<()> {
+        let stored = crate::document::row::RowRef::new(row)?;
+        for column in self.table.live_columns().filter(|c| c.not_null) {
+            let at = column.number as usize - 1;
+            if at < stored.len() && stored.raw(at)?.is_none() {
+                return Err(not_null_violation(&self.table, &column.name));
+            }
+        }
+        if self.checks.is_empty() {
+            return Ok(());
+        }
+        let values = read_row(&self.table, row, &self.eval)?;
+        for (name, check) in &self.checks {
+            if check.eval(&values, &[], &self.eval)? == Datum::Bool(false) {
+                return Err(check_violation(&self.table, name));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// 23502.
+pub(crate) fn not_null_violation(table: &Table, column: &str) -> Error {
+    err!(
+        NOT_NULL_VIOLATION,
+        "null value in column \"{column}\" of relation \"{}\" violates not-null constraint",
+        table.name
+    )
+    .column(column)
+}
+
+/// 23514.
+pub(crate) fn check_violation(table: &Table, constraint: &str) -> Error {
+    err!(
+        CHECK_VIOLATION,
+        "new row for relation \"{}\" violates check constraint \"{constraint}\"",
+        table.name
+    )
+    .constraint(constraint)
+}
+
+/// The keys of one index.
+pub(crate) struct Keys {
+    table: Table,
+    index: Index,
+    exprs: Vec<Source>,
+    predicate: Option<Compiled>,
+    bound: (Vec<Expr>, Option<Expr>),
+    eval: EvalContext,
+    names: String,
+    /// Needs all columns as values.
+    has_exprs: bool,
+    missing: Vec<Datum>,
+}
+
+enum Source {
+    Column(usize),
+    Expr(Compiled),
+}
+
+/// The key function of an index.
+pub(crate) fn index_function(catalog: &Catalog, table: &Table, index: &Index) -> Result<Arc<Keys>> {
+    let eval = EvalContext::detached(Arc::new(catalog.clone()));
+    let columns = row_columns(table);
+    let (mut exprs, mut names, mut bound_keys) = (Vec::new(), Vec::new(), Vec::new());
+    for key in &index.keys {
+        match &key.source {
+            IndexSource::Column(number) => {
+                exprs.push(Source::Column(*number as usize - 1));
+                bound_keys.push(Expr::Column(*number as ColumnId, key.typ));
+                names.push(table.column_by_number(*number).map(|c| c.name.clone()).unwrap_or_default());
+            }
+            IndexSource::Expression(text) => {
+                let bound = bind_index_key(text, table, &eval)?;
+                exprs.push(Source::Expr(compile(&bound.expr, &columns)?));
+                bound_keys.push(bound.expr);
+                names.push(text.clone());
+            }
+        }
+    }
+    let bound_predicate = match &index.predicate {
+        Some(text) => Some(bind_predicate(text, table, &eval)?.expr),
+        None => None,
+    };
+    let predicate = bound_predicate.as_ref().map(|e| compile(e, &columns)).transpose()?;
+    let has_exprs = predicate.is_some() || exprs.iter().any(|e| matches!(e, Source::Expr(_)));
+    let missing =
+        table.columns.iter().map(|c| super::rows::missing_value(c, &eval)).collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(Keys {
+        table: table.clone(),
+        index: index.clone(),
+        exprs,
+        predicate,
+        bound: (bound_keys, bound_predicate),
+        eval,
+        names: names.join(", "),
+        has_exprs,
+        missing,
+    }))
+}
+
+impl Keys {
+    /// The bound keys and predicate, over column numbers.
+    pub(crate) fn bound(&self) -> (&[Expr], Option<&Expr>) {
+        (&self.bound.0, self.bound.1.as_ref())
+    }
+
+    /// The values of the keys; `None`: the row is not in the index.
+    pub(crate) fn values(&self, row: &[u8]) -> Result<Option<Vec<Datum>>> {
+        if !self.has_exprs {
+            let stored = crate::document::row::RowRef::new(row)?;
+            let value = |source: &Source| match source {
+                Source::Column(at) if *at < stored.len() => stored.datum(*at),
+                Source::Column(at) => Ok(self.missing[*at].clone()),
+                Source::Expr(_) => Err(Error::internal("expressions need all columns")),
+            };
+            return self.exprs.iter().map(value).collect::<Result<_>>().map(Some);
+        }
+        let mut values = read_row(&self.table, row, &self.eval)?;
+        self.values_of(&mut values)
+    }
+
+    /// The values of the keys of a row given as values.
+    pub(crate) fn values_of(&self, values: &mut [Datum]) -> Result<Option<Vec<Datum>>> {
+        if let Some(predicate) = &self.predicate
+            && !predicate.is_true(values, &[], &self.eval)?
+        {
+            return Ok(None);
+        }
+        let keys = self.exprs.iter().map(|source| match source {
+            Source::Column(at) => Ok(values[*at].clone()),
+            Source::Expr(expr) => expr.eval(values, &[], &self.eval),
+        });
+        keys.collect::<Result<_>>().map(Some)
+    }
+
+    /// Encodes the values of keys.
+    pub(crate) fn encode(&self, keys: &[Datum]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(24);
+        encode_index_keys(&self.index, keys, &mut out);
+        out
+    }
+
+    /// `(id)=(1)`.
+    pub(crate) fn describe(&self, keys: &[Datum]) -> String {
+        let mut text = format!("({})=(", self.names);
+        for (i, (value, key)) in keys.iter().zip(&self.index.keys).enumerate() {
+            if i > 0 {
+                text.push_str(", ");
+            }
+            match value {
+                Datum::Null => text.push_str("null"),
+                value => io::text_out(value, key.typ, &FormatSettings::default(), &mut text),
+            }
+        }
+        text.push(')');
+        text
+    }
+
+    /// 23505 for keys that another row has.
+    pub(crate) fn duplicate(&self, keys: &[Datum], schema: &str) -> Error {
+        err!(UNIQUE_VIOLATION, "duplicate key value violates unique constraint \"{}\"", self.index.name)
+            .detail(format!("Key {} already exists.", self.describe(keys)))
+            .table(schema, self.table.name.clone())
+            .constraint(self.index.name.clone())
+    }
+}
+
+impl IndexFunction for Keys {
+    fn encode_keys(&self, row: &[u8], out: &mut Vec<u8>) -> Result<IndexKeys> {
+        match self.values(row)? {
+            None => Ok(IndexKeys::NotIndexed),
+            Some(keys) => {
+                encode_index_keys(&self.index, &keys, out);
+                Ok(IndexKeys::Encoded { has_null: keys.iter().any(Datum::is_null) })
+            }
+        }
+    }
+
+    fn describe_keys(&self, row: &[u8]) -> Result<String> {
+        Ok(self.values(row)?.map(|keys| self.describe(&keys)).unwrap_or_default())
+    }
+}

@@ -1,0 +1,122 @@
+//! Functions that are answered by the session (`Body::Host`): notifications, signals to other backends, sizes.
+
+use crate::document::{Array, Datum, Oid, Type};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::context::Host;
+use crate::storage::catalog::Entry;
+
+use super::host::Shared;
+use super::server::CancelReason;
+
+/// Longest channel name and payload, as in PostgreSQL.
+const CHANNEL_BYTES_MAX: usize = 63;
+const PAYLOAD_BYTES_MAX: usize = 7_999;
+
+/// Calls a host function.
+pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Result<Datum> {
+    let oid = |i: usize| match args.get(i) {
+        Some(Datum::Oid(oid)) => Ok(*oid),
+        Some(Datum::Int4(oid)) => Ok(*oid as Oid),
+        _ => Err(Error::internal(format!("{name}() was called with other arguments"))),
+    };
+    let pid = || match args.first() {
+        Some(Datum::Int4(pid)) => Ok(*pid),
+        _ => Err(Error::internal(format!("{name}() was called with other arguments"))),
+    };
+    match name {
+        "pg_notify" => {
+            let text = |i: usize| match args.get(i) {
+                Some(Datum::Text(text)) => text.to_string(),
+                _ => String::new(),
+            };
+            let notification = checked_notification(text(0), text(1))?;
+            let mut state = session.lock();
+            if !state.notify.contains(&notification) {
+                state.notify.push(notification);
+            }
+            Ok(Datum::text(""))
+        }
+        "pg_listening_channels" => {
+            let channels: Vec<Datum> = session.lock().listening.iter().map(|c| Datum::text(c.as_str())).collect();
+            Ok(Datum::Array(Box::new(Array::new(Type::TEXT.oid, channels))))
+        }
+        "pg_cancel_backend" => Ok(Datum::Bool(signal(session, pid()?, CancelReason::User))),
+        "pg_terminate_backend" => Ok(Datum::Bool(signal(session, pid()?, CancelReason::Shutdown))),
+        "pg_postmaster_start_time" => Ok(Datum::TimestampTz(session.server.started)),
+        "pg_conf_load_time" => Ok(Datum::TimestampTz(session.server.started)),
+        "pg_table_size" | "pg_relation_size" | "pg_total_relation_size" | "pg_indexes_size" => {
+            size(session, name, oid(0)?)
+        }
+        "pg_database_size" => database_size(session, &args[0]),
+        _ => Err(Error::unsupported(format!("function {name}()"))),
+    }
+}
+
+/// Checks a channel and a payload.
+pub(crate) fn checked_notification(channel: String, payload: String) -> Result<(String, String)> {
+    if channel.is_empty() {
+        return Err(err!(INVALID_PARAMETER_VALUE, "channel name cannot be empty"));
+    }
+    if channel.len() > CHANNEL_BYTES_MAX {
+        return Err(err!(INVALID_PARAMETER_VALUE, "channel name too long"));
+    }
+    if payload.len() > PAYLOAD_BYTES_MAX {
+        return Err(err!(INVALID_PARAMETER_VALUE, "payload string too long"));
+    }
+    Ok((channel, payload))
+}
+
+fn signal(session: &Shared, pid: i32, reason: CancelReason) -> bool {
+    let found = session.server.signal(pid, reason);
+    if !found {
+        let report =
+            Error::new(crate::error::SqlState::WARNING, format!("PID {pid} is not a PostgreSQL backend process"));
+        session.notice("WARNING", report);
+    }
+    found
+}
+
+fn size(session: &Shared, name: &str, oid: Oid) -> Result<Datum> {
+    let catalog = session.catalog();
+    let snapshot = session.server.engine.snapshot();
+    let indexes = |table: Oid| -> Result<u64> {
+        catalog.indexes_of(table).filter(|i| !i.is_row_key).map(|i| snapshot.index_bytes(i.oid)).sum()
+    };
+    let bytes = match catalog.get(oid).map(|e| &**e) {
+        Some(Entry::Table(table)) => match name {
+            "pg_indexes_size" => indexes(oid)?,
+            "pg_total_relation_size" => snapshot.table_bytes(table.storage)? + indexes(oid)?,
+            _ => snapshot.table_bytes(table.storage)?,
+        },
+        Some(Entry::Index(index)) => snapshot.index_bytes(index.oid)?,
+        Some(Entry::View(_) | Entry::Sequence(_)) => 0,
+        _ => return Ok(Datum::Null),
+    };
+    Ok(Datum::Int8(bytes as i64))
+}
+
+fn database_size(session: &Shared, which: &Datum) -> Result<Datum> {
+    let catalog = session.catalog();
+    let database = match which {
+        Datum::Text(name) => catalog
+            .database(name)
+            .map(|d| d.oid)
+            .ok_or_else(|| err!(INVALID_CATALOG_NAME, "database \"{name}\" does not exist"))?,
+        Datum::Oid(oid) => *oid,
+        _ => return Ok(Datum::Null),
+    };
+    let snapshot = session.server.engine.snapshot();
+    let in_database = |schema: Oid| {
+        matches!(catalog.get(schema).map(|e| &**e), Some(Entry::Schema(s)) if s.database == database)
+    };
+    let mut bytes = 0;
+    for entry in catalog.entries.values() {
+        match &**entry {
+            Entry::Table(t) if in_database(t.schema) => bytes += snapshot.table_bytes(t.storage)?,
+            Entry::Index(i) if in_database(i.schema) && !i.is_row_key => bytes += snapshot.index_bytes(i.oid)?,
+            _ => {}
+        }
+    }
+    Ok(Datum::Int8(bytes as i64))
+}

@@ -1,0 +1,488 @@
+//! The general way to run a query: [`StatementSource`] gives `lower` the statement's tables, [`query`] and [`modify`]
+//! run bound statements through it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, TryStreamExt};
+
+use crate::document::{Datum, Oid, Type};
+use crate::err;
+use crate::error::{Error, Result};
+use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Query, Rel};
+use crate::storage::ScanOptions;
+use crate::storage::catalog::{Entry, Table};
+
+use super::access_path::{self, Candidate, Path};
+use super::context::Context;
+use super::dml::{Writer, compile_modify};
+use super::host::Shared;
+use super::lower::{self, QueryContext, ScanPartition, ScanRequest, TableSource};
+use super::point;
+use super::view::{KeyRange, ReadView};
+use super::{Batch, RowStream};
+
+/// Rows found by an index that are worth reading one by one, at least.
+const INDEX_ROWS_MIN: usize = 1_000;
+/// And at most this part of the table.
+const INDEX_PART: u64 = 8;
+/// Ids of columns that are made here, out of the binder's way.
+const OWN_IDS: ColumnId = 0xE000_0000;
+
+/// A statement's tables: its snapshot with the transaction's own writes.
+pub(crate) struct StatementSource {
+    context: Arc<Context>,
+    /// Rows changed by the last modification.
+    count: AtomicU64,
+}
+
+impl TableSource for StatementSource {
+    fn scan(&self, request: &ScanRequest) -> Result<Vec<ScanPartition>> {
+        let context = &self.context;
+        let table = Arc::new(context.table(request.table)?.clone());
+        let path = chosen_path(context, &table, &request.columns, &request.filters);
+        if let Some(path) = &path
+            && let Some(partitions) = path_partitions(context, &table, path, request.partitions)?
+        {
+            return Ok(partitions);
+        }
+        full_partitions(context, &table, request.partitions)
+    }
+
+    fn system(&self, name: &str, columns: &[usize]) -> Result<Vec<Vec<Datum>>> {
+        super::system::rows(&self.context, name, columns)
+    }
+
+    fn modify<'a>(
+        &'a self,
+        modify: &'a Modify,
+        context: Arc<QueryContext>,
+    ) -> BoxFuture<'a, Result<Vec<Vec<Datum>>>> {
+        async move {
+            let (count, rows) = run_modify(&self.context, modify, &context).await?;
+            self.count.store(count, Ordering::Relaxed);
+            Ok(rows)
+        }
+        .boxed()
+    }
+
+    fn approximate_rows(&self, table: Oid) -> u64 {
+        let view = &self.context.view;
+        let Some(found) = view.catalog.table(table) else { return 0 };
+        let own = view.buffered(table).map_or(0, |b| b.rows().len() as u64);
+        view.snapshot.approximate_rows(found.storage) + own
+    }
+}
+
+/// How the rows that pass some filters would be found; `None`: by reading all.
+pub(crate) fn chosen_path(
+    context: &Context,
+    table: &Table,
+    columns: &[(ColumnId, i16, Type)],
+    filters: &[Expr],
+) -> Option<Path> {
+    if filters.is_empty() {
+        return None;
+    }
+    let by_number: HashMap<ColumnId, (i16, Type)> =
+        columns.iter().map(|(id, number, typ)| (*id, (*number, *typ))).collect();
+    let conditions: Vec<Expr> = filters.iter().map(|e| point::numbered(e, &by_number)).collect();
+    access_path::choose(&candidates(context, table), &conditions, &[])
+}
+
+/// As [`point::candidates`], with the bound keys that are kept for `apply`.
+fn candidates(context: &Context, table: &Table) -> Vec<Candidate> {
+    let catalog = &context.view.catalog;
+    let mut all: Vec<Candidate> = access_path::row_key_candidate(
+        table,
+        catalog.indexes_of(table.oid).find(|i| i.is_row_key).map_or("", |i| i.name.as_str()),
+    )
+    .into_iter()
+    .collect();
+    for index in catalog.indexes_of(table.oid).filter(|i| !i.is_row_key) {
+        if let Ok(keys) = context.index_keys(table, index.oid) {
+            let (exprs, predicate) = keys.bound();
+            all.push(access_path::index_candidate(index, exprs.to_vec(), predicate.cloned()));
+        }
+    }
+    all
+}
+
+/// Reads a path; `None`: it leads to so many rows that reading all is better.
+fn path_partitions(
+    context: &Arc<Context>,
+    table: &Arc<Table>,
+    path: &Path,
+    partitions: usize,
+) -> Result<Option<Vec<ScanPartition>>> {
+    let ranges = access_path::ranges(path, |e| crate::sql::eval::constant(e, &context.params, &context.eval))?;
+    let Some(index) = path.index else {
+        return Ok(Some(range_partitions(context, table, ranges)));
+    };
+    let view = context.with_index(table, index)?;
+    let rows = view.snapshot.approximate_rows(table.storage);
+    let enough = INDEX_ROWS_MIN.max((rows / INDEX_PART) as usize);
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    for range in &ranges {
+        let mut found = view.index_keys(table, index, range, ScanOptions::default())?;
+        while let Some(key) = found.next_key()? {
+            keys.push(key);
+            if keys.len() > enough {
+                return Ok(None);
+            }
+        }
+        context.check()?;
+    }
+    // In the order of the rows: neighbours are read together.
+    keys.sort_unstable();
+    let parts = if keys.len() > INDEX_ROWS_MIN { partitions.max(1) } else { 1 };
+    let size = keys.len().div_ceil(parts).max(1);
+    let chunks: Vec<Vec<Vec<u8>>> = keys.chunks(size).map(<[_]>::to_vec).collect();
+    let parts = chunks.into_iter().map(|keys| key_partition(context, view.clone(), table, keys)).collect();
+    Ok(Some(parts))
+}
+
+fn key_partition(
+    context: &Arc<Context>,
+    view: ReadView,
+    table: &Arc<Table>,
+    keys: Vec<Vec<u8>>,
+) -> ScanPartition {
+    let (context, table) = (context.clone(), table.clone());
+    Box::new(move |visit| {
+        for (i, key) in keys.iter().enumerate() {
+            if i % 256 == 0 {
+                context.check()?;
+            }
+            if let Some(found) = view.get(&table, key)?
+                && !visit(key, &found.row)?
+            {
+                break;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn range_partitions(context: &Arc<Context>, table: &Arc<Table>, ranges: Vec<KeyRange>) -> Vec<ScanPartition> {
+    if ranges.is_empty() {
+        return Vec::new();
+    }
+    vec![scan_partition(context, table, ranges, false)]
+}
+
+fn scan_partition(
+    context: &Arc<Context>,
+    table: &Arc<Table>,
+    ranges: Vec<KeyRange>,
+    bulk: bool,
+) -> ScanPartition {
+    let (context, table) = (context.clone(), table.clone());
+    Box::new(move |visit| {
+        let mut seen = 0usize;
+        for range in &ranges {
+            let mut scan = context.view.scan(&table, range, ScanOptions { reverse: false, bulk });
+            while scan.advance()? {
+                seen += 1;
+                if seen.is_multiple_of(1024) {
+                    context.check()?;
+                }
+                if !visit(scan.key(), scan.row())? {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// The whole table, in parts that can be read at the same time.
+fn full_partitions(context: &Arc<Context>, table: &Arc<Table>, partitions: usize) -> Result<Vec<ScanPartition>> {
+    let splits = context.view.snapshot.split_points(table.storage, partitions)?;
+    let mut parts = Vec::with_capacity(splits.len() + 1);
+    let mut lower = Bound::Unbounded;
+    for split in splits {
+        let range = (lower, Bound::Excluded(split.clone()));
+        parts.push(scan_partition(context, table, vec![range], true));
+        lower = Bound::Included(split);
+    }
+    parts.push(scan_partition(context, table, vec![(lower, Bound::Unbounded)], true));
+    Ok(parts)
+}
+
+/// The `lower` side of a statement's context.
+fn query_context(context: &Arc<Context>) -> (Arc<QueryContext>, Arc<StatementSource>) {
+    let source = Arc::new(StatementSource { context: context.clone(), count: AtomicU64::new(0) });
+    let server = &context.shared.server;
+    let query = QueryContext::new(
+        context.eval.clone(),
+        source.clone(),
+        server.task(),
+        context.shared.cancel.clone(),
+        server.config.parallelism,
+    );
+    (query, source)
+}
+
+/// Runs a query.
+pub(crate) async fn query(context: &Arc<Context>, query: &Query) -> Result<RowStream> {
+    let (lowered, _) = query_context(context);
+    let output: Vec<(ColumnId, Type)> = query.output.iter().map(|c| (c.id, c.typ)).collect();
+    let batches = match &query.locking {
+        None => lower::execute(&query.plan, &output, &context.params, &lowered).await?,
+        Some(_) => return lock_rows(context, query, &output, &lowered).await,
+    };
+    Ok(batches.map_ok(Batch::Arrow).boxed())
+}
+
+/// FOR UPDATE: the rows are written as they are, so that a commit fails when somebody else has changed them since.
+async fn lock_rows(
+    context: &Arc<Context>,
+    query: &Query,
+    output: &[(ColumnId, Type)],
+    lowered: &Arc<QueryContext>,
+) -> Result<RowStream> {
+    let locking = query.locking.as_ref().ok_or_else(|| Error::internal("a locking clause was expected"))?;
+    if locking.nowait || locking.skip_locked {
+        return Err(Error::unsupported("NOWAIT and SKIP LOCKED"));
+    }
+    if context.shared.lock().read_only {
+        return Err(err!(
+            READ_ONLY_SQL_TRANSACTION,
+            "cannot execute SELECT FOR UPDATE in a read-only transaction"
+        ));
+    }
+    let mut plan = query.plan.clone();
+    let mut locators = Vec::new();
+    expose_locators(&mut plan, &mut locators)?;
+    let mut wanted = output.to_vec();
+    wanted.extend(locators.iter().map(|(id, _)| (*id, Type::BYTEA)));
+    let mut rows = lower::collect_rows(&plan, &wanted, &context.params, lowered).await?;
+    for row in &mut rows {
+        for ((_, table), locator) in locators.iter().zip(row.drain(output.len()..)) {
+            let Datum::Bytea(key) = locator else { continue };
+            let table = context.table(*table)?;
+            let storage = context.base_storage(table.oid);
+            if context.is_auto {
+                continue;
+            }
+            if let Some(found) = context.view.get(table, &key)? {
+                let mut buffer = context.buffer.lock().unwrap_or_else(|p| p.into_inner());
+                buffer.write(table.oid, storage, &key, Some(Arc::from(&*found.row)), found.expect)?;
+            }
+        }
+    }
+    Ok(futures::stream::iter((!rows.is_empty()).then_some(Ok(Batch::Rows(rows)))).boxed())
+}
+
+/// Lets the locators of the scanned tables come out of a plan.
+fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid)>) -> Result<()> {
+    match rel {
+        Rel::Scan { table, columns, .. } => {
+            let id = match columns.iter().find(|(_, number, _)| *number == 0) {
+                Some((id, _, _)) => *id,
+                None => {
+                    let id = OWN_IDS + locators.len() as ColumnId;
+                    columns.push((id, 0, Type::BYTEA));
+                    id
+                }
+            };
+            locators.push((id, *table));
+            Ok(())
+        }
+        Rel::Filter { input, .. } | Rel::Sort { input, .. } | Rel::Limit { input, .. } => {
+            expose_locators(input, locators)
+        }
+        Rel::Project { input, exprs } => {
+            let before = locators.len();
+            expose_locators(input, locators)?;
+            exprs.extend(locators[before..].iter().map(|(id, _)| (*id, Expr::Column(*id, Type::BYTEA))));
+            Ok(())
+        }
+        Rel::Join { left, right, .. } => {
+            expose_locators(left, locators)?;
+            expose_locators(right, locators)
+        }
+        Rel::OneRow | Rel::Values { .. } | Rel::Function { .. } | Rel::System { .. } | Rel::CteRef { .. } => Ok(()),
+        Rel::Distinct { .. } | Rel::DistinctOn { .. } => {
+            Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with DISTINCT clause"))
+        }
+        Rel::Aggregate { .. } => Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with GROUP BY clause")),
+        Rel::Window { .. } => Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with window functions")),
+        Rel::SetOp { .. } => {
+            Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT"))
+        }
+        Rel::ProjectSet { .. } | Rel::With { .. } | Rel::Modify(_) => {
+            Err(Error::unsupported("FOR UPDATE in this query"))
+        }
+    }
+}
+
+/// Runs INSERT, UPDATE or DELETE: the number of rows changed and the rows of RETURNING.
+pub(crate) async fn modify(context: &Arc<Context>, query: &Query) -> Result<(u64, Vec<Vec<Datum>>)> {
+    let (lowered, source) = query_context(context);
+    let output: Vec<(ColumnId, Type)> = query.output.iter().map(|c| (c.id, c.typ)).collect();
+    if let Rel::Modify(modify) = &query.plan {
+        let columns: Vec<ColumnId> = modify.returning.iter().flatten().map(|(id, _)| *id).collect();
+        let (count, mut rows) = run_modify(context, modify, &lowered).await?;
+        if !output.iter().map(|(id, _)| *id).eq(columns.iter().copied()) {
+            let at: Vec<usize> = output
+                .iter()
+                .map(|(id, _)| columns.iter().position(|c| c == id))
+                .collect::<Option<_>>()
+                .ok_or_else(|| Error::internal("RETURNING does not give its columns"))?;
+            for row in &mut rows {
+                *row = at.iter().map(|i| row[*i].clone()).collect();
+            }
+        }
+        return Ok((count, rows));
+    }
+    let rows = lower::collect_rows(&query.plan, &output, &context.params, &lowered).await?;
+    Ok((source.count.load(Ordering::Relaxed), rows))
+}
+
+async fn run_modify(
+    context: &Arc<Context>,
+    modify: &Modify,
+    lowered: &Arc<QueryContext>,
+) -> Result<(u64, Vec<Vec<Datum>>)> {
+    let mut modify = modify.clone();
+    hoist_subqueries(&mut modify)?;
+    run_closed_subqueries(context, &mut modify, lowered).await?;
+    let source = match &mut modify.kind {
+        ModifyKind::Insert { source, .. }
+        | ModifyKind::Update { source, .. }
+        | ModifyKind::Delete { source, .. } => source.take(),
+    };
+    let columns = source.columns();
+    let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
+    let types: Vec<Type> = columns.iter().map(|(_, typ)| *typ).collect();
+    let plan = compile_modify(&modify, &ids)?;
+    let mut batches = lower::execute(&source, &columns, &context.params, lowered).await?;
+    let (mut count, mut returned) = (0, Vec::new());
+    let mut state = None;
+    while let Some(batch) = batches.try_next().await? {
+        let mut rows = Vec::with_capacity(batch.num_rows());
+        lower::arrow::append_rows(&batch, &types, &mut rows)?;
+        let mut writer = Writer::resume(context, &plan, state.take())?;
+        for row in &rows {
+            writer.row(row)?;
+        }
+        context.check()?;
+        state = Some(writer.suspend());
+    }
+    let mut writer = Writer::resume(context, &plan, state)?;
+    writer.finish()?;
+    count += writer.count;
+    returned.append(&mut writer.returned);
+    Ok((count, returned))
+}
+
+/// Subqueries in values and assignments are computed with the source's rows.
+fn hoist_subqueries(modify: &mut Modify) -> Result<()> {
+    let (source, values) = match &mut modify.kind {
+        ModifyKind::Insert { source, values, .. } => (source, values),
+        ModifyKind::Update { source, assignments, .. } => (source, assignments),
+        ModifyKind::Delete { .. } => return Ok(()),
+    };
+    if !values.iter().any(|(_, e)| e.contains_subquery()) {
+        return Ok(());
+    }
+    let mut exprs: Vec<(ColumnId, Expr)> =
+        source.columns().into_iter().map(|(id, typ)| (id, Expr::Column(id, typ))).collect();
+    let known: BTreeSet<ColumnId> = exprs.iter().map(|(id, _)| *id).collect();
+    for (i, (_, value)) in values.iter_mut().enumerate() {
+        if !value.contains_subquery() {
+            continue;
+        }
+        if value.free_columns().iter().any(|id| !known.contains(id)) {
+            return Err(Error::unsupported("a subquery here that depends on the new row"));
+        }
+        let (id, typ) = (OWN_IDS + 1000 + i as ColumnId, value.typ());
+        exprs.push((id, value.take()));
+        *value = Expr::Column(id, typ);
+    }
+    let input = Box::new(source.take());
+    *source = Rel::Project { input, exprs };
+    Ok(())
+}
+
+/// Subqueries elsewhere (RETURNING, ON CONFLICT, CHECK) run once if they depend on nothing.
+async fn run_closed_subqueries(
+    context: &Arc<Context>,
+    modify: &mut Modify,
+    lowered: &Arc<QueryContext>,
+) -> Result<()> {
+    let mut exprs: Vec<&mut Expr> = Vec::new();
+    exprs.extend(modify.returning.iter_mut().flatten().map(|(_, e)| e));
+    exprs.extend(modify.checks.iter_mut().map(|(_, e)| e));
+    if let ModifyKind::Insert { on_conflict: Some(conflict), .. } = &mut modify.kind
+        && let Some((assignments, condition)) = &mut conflict.update
+    {
+        exprs.extend(assignments.iter_mut().map(|(_, e)| e));
+        exprs.extend(condition.iter_mut());
+    }
+    for expr in exprs {
+        if !expr.contains_subquery() {
+            continue;
+        }
+        let mut found: Vec<Expr> = Vec::new();
+        expr.replace(&mut |e| match e {
+            Expr::Subquery(_) => {
+                found.push(e.clone());
+                true
+            }
+            _ => false,
+        });
+        let mut values = Vec::new();
+        for subquery in found {
+            if !subquery.free_columns().is_empty() {
+                return Err(Error::unsupported("a correlated subquery in RETURNING or ON CONFLICT"));
+            }
+            let typ = subquery.typ();
+            let id = OWN_IDS + 5000;
+            let plan = Rel::Project { input: Box::new(Rel::OneRow), exprs: vec![(id, subquery)] };
+            let rows = lower::collect_rows(&plan, &[(id, typ)], &context.params, lowered).await?;
+            let value = rows.into_iter().next().and_then(|r| r.into_iter().next()).unwrap_or_default();
+            values.push(Expr::Const(value, typ));
+        }
+        let mut values = values.into_iter();
+        expr.replace(&mut |e| match e {
+            Expr::Subquery(_) => {
+                if let Some(value) = values.next() {
+                    *e = value;
+                }
+                true
+            }
+            _ => false,
+        });
+    }
+    Ok(())
+}
+
+/// Only superusers and owners may use a relation, as long as there is nothing to grant.
+pub(crate) fn check_privileges(shared: &Shared, query: &Query) -> Result<()> {
+    let state = shared.lock();
+    let (user, name) = state.current_user.clone();
+    let catalog = state.catalog.clone();
+    drop(state);
+    if catalog.role(&name).is_some_and(|r| r.superuser) {
+        return Ok(());
+    }
+    for (oid, _) in &query.relations {
+        let Some(entry) = catalog.get(*oid) else { continue };
+        let (owner, kind) = match &**entry {
+            Entry::Table(t) => (t.owner, "table"),
+            Entry::View(v) => (v.owner, "view"),
+            Entry::Sequence(s) => (s.owner, "sequence"),
+            _ => continue,
+        };
+        if owner != user {
+            return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for {kind} {}", entry.name()));
+        }
+    }
+    Ok(())
+}
