@@ -56,7 +56,7 @@ impl Batch {
             Self::Arrow(batch) => {
                 let types: Vec<Type> = columns.iter().map(|c| c.typ).collect();
                 let mut rows = Vec::with_capacity(batch.num_rows());
-                super::lower::arrow::append_rows(&batch, &types, &mut rows)?;
+                super::lower::physical::append_rows(&batch, &types, &mut rows)?;
                 Ok(rows)
             }
         }

@@ -366,7 +366,7 @@ async fn run_modify(
     let mut state = None;
     while let Some(batch) = batches.try_next().await? {
         let mut rows = Vec::with_capacity(batch.num_rows());
-        lower::arrow::append_rows(&batch, &types, &mut rows)?;
+        lower::physical::append_rows(&batch, &types, &mut rows)?;
         let mut writer = Writer::resume(context, &plan, state.take())?;
         for row in &rows {
             writer.row(row)?;
