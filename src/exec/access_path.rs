@@ -118,8 +118,7 @@ pub(crate) fn index_candidate(index: &Index, exprs: Vec<Expr>, predicate: Option
 
 /// Chooses how to find the rows. `conditions` and `order` name columns by number; `None`: scan everything.
 pub(crate) fn choose(candidates: &[Candidate], conditions: &[Expr], order: &[SortKey]) -> Option<Path> {
-    let comparisons: Vec<Condition<'_>> =
-        conditions.iter().enumerate().filter_map(|(i, c)| condition(i, c)).collect();
+    let comparisons: Vec<Condition<'_>> = conditions.iter().enumerate().filter_map(|(i, c)| condition(i, c)).collect();
     let mut best: Option<(u32, Path)> = None;
     for candidate in candidates {
         if let Some(predicate) = &candidate.predicate
@@ -272,13 +271,9 @@ fn condition(position: usize, expr: &Expr) -> Option<Condition<'_>> {
             }
         }
         // A boolean column as a condition.
-        Expr::Column(_, typ) if typ.oid == Type::BOOL.oid => Some(Condition {
-            position,
-            key: expr,
-            op: "=",
-            value: Value::One(&TRUE),
-            key_type: Type::BOOL,
-        }),
+        Expr::Column(_, typ) if typ.oid == Type::BOOL.oid => {
+            Some(Condition { position, key: expr, op: "=", value: Value::One(&TRUE), key_type: Type::BOOL })
+        }
         _ => None,
     }
 }
@@ -441,7 +436,13 @@ mod tests {
 
     fn candidate(index: Option<Oid>, columns: &[u32], unique: bool) -> Candidate {
         let key = |n: &u32| Key { expr: column(*n), typ: Type::INT8, order: KeyOrder::default() };
-        Candidate { index, name: format!("{index:?}"), unique, keys: columns.iter().map(key).collect(), predicate: None }
+        Candidate {
+            index,
+            name: format!("{index:?}"),
+            unique,
+            keys: columns.iter().map(key).collect(),
+            predicate: None,
+        }
     }
 
     fn sort(number: u32, descending: bool) -> SortKey {
@@ -491,12 +492,8 @@ mod tests {
     fn lists_become_several_ranges() {
         let candidates = [candidate(None, &[1], true)];
         let equal = operators::of_type("=", Type::INT8.oid).unwrap();
-        let list = Expr::InList {
-            left: Box::new(column(1)),
-            list: vec![value(3), value(1), value(3)],
-            equal,
-            negated: false,
-        };
+        let list =
+            Expr::InList { left: Box::new(column(1)), list: vec![value(3), value(1), value(3)], equal, negated: false };
         let path = choose(&candidates, &[list], &[]).unwrap();
         let found = ranges::<()>(&path, |e| match e {
             Expr::Const(v, _) => Ok(v.clone()),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use crate::document::Oid;
 use crate::err;
 use crate::error::Result;
-use crate::storage::{IndexFunction, IndexKeys};
 use crate::storage::command::{Expect, Mutation};
+use crate::storage::{IndexFunction, IndexKeys};
 
 /// A row as it will be after the commit.
 #[derive(Clone, Debug, PartialEq)]
@@ -283,7 +283,9 @@ impl Buffer {
         parts.sort_unstable_by_key(|(table, _)| *table);
         let tables = parts
             .iter()
-            .filter(|(_, p)| p.storage != 0 && (p.cleared || !p.rows.is_empty())).map(|(table, p)| (*table, p.storage)).collect();
+            .filter(|(_, p)| p.storage != 0 && (p.cleared || !p.rows.is_empty()))
+            .map(|(table, p)| (*table, p.storage))
+            .collect();
         let mut mutations = Vec::with_capacity(parts.iter().map(|(_, p)| p.rows.len()).sum());
         for (table, part) in parts {
             let rows = Arc::try_unwrap(part.rows).unwrap_or_else(|shared| (*shared).clone());

@@ -145,8 +145,7 @@ impl Session {
             Some(expr) => {
                 let kind = crate::sql::binder::table::TableExpr::CopyWhere;
                 let text = &prepared.part.text;
-                let bound =
-                    crate::sql::binder::table::bind_table_expr(expr, kind, table, &context.eval, text)?;
+                let bound = crate::sql::binder::table::bind_table_expr(expr, kind, table, &context.eval, text)?;
                 let ids: Vec<ColumnId> = numbers
                     .iter()
                     .filter_map(|n| bound.columns.iter().find(|(_, number, _)| number == n).map(|(id, _, _)| *id))
@@ -170,7 +169,10 @@ impl Session {
             CopySource::Table { table: name, columns } => {
                 let table = copied_table(name, &context, "from")?;
                 let columns = bind_columns(columns, &table, &prepared.part.text)?;
-                (select_columns(name, &columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?, table.name.clone())
+                (
+                    select_columns(name, &columns.iter().map(|c| c.name.as_str()).collect::<Vec<_>>())?,
+                    table.name.clone(),
+                )
             }
         };
         if !super::prepared::is_query(&statement) {
@@ -202,9 +204,7 @@ fn copied_table(name: &ast::ObjectName, context: &Context, direction: &str) -> R
             Entry::Sequence(sequence) => {
                 Err(err!(WRONG_OBJECT_TYPE, "cannot copy {direction} sequence \"{}\"", sequence.name))
             }
-            other => {
-                Err(err!(WRONG_OBJECT_TYPE, "cannot copy {direction} non-table relation \"{}\"", other.name()))
-            }
+            other => Err(err!(WRONG_OBJECT_TYPE, "cannot copy {direction} non-table relation \"{}\"", other.name())),
         },
         Relation::System(_) => Err(Error::unsupported(format!("COPY {direction} a system relation"))),
     }
@@ -215,11 +215,7 @@ fn select_columns(table: &ast::ObjectName, columns: &[&str]) -> Result<Statement
     let list: Vec<String> = columns.iter().map(|c| format!("\"{}\"", c.replace('"', "\"\""))).collect();
     let text = format!("SELECT {} FROM {table}", list.join(", "));
     let parsed = crate::sql::parser::parse(&text)?;
-    parsed
-        .into_iter()
-        .next()
-        .map(|p| p.statement)
-        .ok_or_else(|| Error::internal("a statement was expected"))
+    parsed.into_iter().next().map(|p| p.statement).ok_or_else(|| Error::internal("a statement was expected"))
 }
 
 /// The insertion of rows that have values for some columns; the others get their defaults. Answers also the ids of
@@ -314,11 +310,7 @@ fn checked_options(
         return Err(err!(INVALID_PARAMETER_VALUE, "COPY delimiter cannot be newline or carriage return"));
     }
     if !is_csv && b"\\.abcdefghijklmnopqrstuvwxyz0123456789".contains(&delimiter) {
-        return Err(err!(
-            INVALID_PARAMETER_VALUE,
-            "COPY delimiter cannot be \"{}\"",
-            char::from(delimiter)
-        ));
+        return Err(err!(INVALID_PARAMETER_VALUE, "COPY delimiter cannot be \"{}\"", char::from(delimiter)));
     }
     let quote = one_byte(&given.quote, b'"', "COPY quote must be a single one-byte character")?;
     let escape = one_byte(&given.escape, quote, "COPY escape must be a single one-byte character")?;
@@ -327,10 +319,7 @@ fn checked_options(
     }
     let null = given.null.clone().unwrap_or_else(|| if is_csv { String::new() } else { "\\N".to_string() });
     if null.contains(['\n', '\r']) {
-        return Err(err!(
-            INVALID_PARAMETER_VALUE,
-            "COPY null representation cannot use newline or carriage return"
-        ));
+        return Err(err!(INVALID_PARAMETER_VALUE, "COPY null representation cannot use newline or carriage return"));
     }
     if null.as_bytes().contains(&delimiter) && !is_binary {
         return Err(err!(
@@ -339,26 +328,23 @@ fn checked_options(
         ));
     }
     if is_csv && null.as_bytes().contains(&quote) {
-        return Err(err!(
-            INVALID_PARAMETER_VALUE,
-            "CSV quote character must not appear in the NULL specification"
-        ));
+        return Err(err!(INVALID_PARAMETER_VALUE, "CSV quote character must not appear in the NULL specification"));
     }
     let flags = |which: &Option<ColumnsOrAll>, what: &str| -> Result<Vec<bool>> {
         match which {
-        None => Ok(vec![false; columns.len()]),
-        Some(ColumnsOrAll::All) => Ok(vec![true; columns.len()]),
-        Some(ColumnsOrAll::Columns(names)) => {
-            let mut flags = vec![false; columns.len()];
-            for name in names {
-                let name = ident(name);
-                let at = columns.iter().position(|c| c.name == name).ok_or_else(|| {
-                    err!(INVALID_COLUMN_REFERENCE, "{what} column \"{name}\" not referenced by COPY")
-                })?;
-                flags[at] = true;
+            None => Ok(vec![false; columns.len()]),
+            Some(ColumnsOrAll::All) => Ok(vec![true; columns.len()]),
+            Some(ColumnsOrAll::Columns(names)) => {
+                let mut flags = vec![false; columns.len()];
+                for name in names {
+                    let name = ident(name);
+                    let at = columns.iter().position(|c| c.name == name).ok_or_else(|| {
+                        err!(INVALID_COLUMN_REFERENCE, "{what} column \"{name}\" not referenced by COPY")
+                    })?;
+                    flags[at] = true;
+                }
+                Ok(flags)
             }
-            Ok(flags)
-        }
         }
     };
     Ok(Arc::new(CopyOptions {

@@ -231,12 +231,7 @@ impl<'a> Writer<'a> {
         expr.eval(slots, &self.context.params, &self.context.eval)
     }
 
-    fn insert(
-        &mut self,
-        mut slots: Vec<Datum>,
-        values: &[(i16, Compiled)],
-        conflict: Option<&Conflict>,
-    ) -> Result<()> {
+    fn insert(&mut self, mut slots: Vec<Datum>, values: &[(i16, Compiled)], conflict: Option<&Conflict>) -> Result<()> {
         let mut row = vec![Datum::Null; self.table.columns.len()];
         for (number, expr) in values {
             row[*number as usize - 1] = self.eval(expr, &slots)?;
@@ -353,10 +348,9 @@ impl<'a> Writer<'a> {
                 .transpose();
         }
         match self.view.snapshot.get(self.table.storage, key)? {
-            Some(row) => Ok(Some((
-                read_row(self.table, row.as_bytes(), &self.context.eval)?,
-                Expect::Version(row.position()),
-            ))),
+            Some(row) => {
+                Ok(Some((read_row(self.table, row.as_bytes(), &self.context.eval)?, Expect::Version(row.position()))))
+            }
             None => Ok(None),
         }
     }

@@ -85,12 +85,8 @@ pub(crate) fn not_null_violation(table: &Table, column: &str) -> Error {
 
 /// 23514.
 pub(crate) fn check_violation(table: &Table, constraint: &str) -> Error {
-    err!(
-        CHECK_VIOLATION,
-        "new row for relation \"{}\" violates check constraint \"{constraint}\"",
-        table.name
-    )
-    .constraint(constraint)
+    err!(CHECK_VIOLATION, "new row for relation \"{}\" violates check constraint \"{constraint}\"", table.name)
+        .constraint(constraint)
 }
 
 /// The keys of one index.
@@ -138,8 +134,7 @@ pub(crate) fn index_function(catalog: &Catalog, table: &Table, index: &Index) ->
     };
     let predicate = bound_predicate.as_ref().map(|e| compile(e, &columns)).transpose()?;
     let has_exprs = predicate.is_some() || exprs.iter().any(|e| matches!(e, Source::Expr(_)));
-    let missing =
-        table.columns.iter().map(|c| super::rows::missing_value(c, &eval)).collect::<Result<Vec<_>>>()?;
+    let missing = table.columns.iter().map(|c| super::rows::missing_value(c, &eval)).collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(Keys {
         table: table.clone(),
         index: index.clone(),

@@ -44,13 +44,7 @@ pub(super) fn plan_lines(context: &Context, query: &Query, explain: &Explain) ->
 }
 
 /// Adds what running it showed.
-pub(super) fn add_actual(
-    lines: &mut Vec<String>,
-    explain: &Explain,
-    rows: u64,
-    took: Duration,
-    planning: Duration,
-) {
+pub(super) fn add_actual(lines: &mut Vec<String>, explain: &Explain, rows: u64, took: Duration, planning: Duration) {
     let millis = |d: Duration| format!("{:.3}", d.as_secs_f64() * 1000.0);
     if let Some(first) = lines.first_mut() {
         let time = match explain.timing {

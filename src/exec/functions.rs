@@ -107,9 +107,8 @@ fn database_size(session: &Shared, which: &Datum) -> Result<Datum> {
         _ => return Ok(Datum::Null),
     };
     let snapshot = session.server.engine.snapshot();
-    let in_database = |schema: Oid| {
-        matches!(catalog.get(schema).map(|e| &**e), Some(Entry::Schema(s)) if s.database == database)
-    };
+    let in_database =
+        |schema: Oid| matches!(catalog.get(schema).map(|e| &**e), Some(Entry::Schema(s)) if s.database == database);
     let mut bytes = 0;
     for entry in catalog.entries.values() {
         match &**entry {

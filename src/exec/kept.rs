@@ -74,7 +74,6 @@ pub(crate) fn bind_view(view: &View, eval: &EvalContext) -> Result<Query> {
     bind_query(&statement.statement, &BindContext { eval, param_types: &[], text: "" })
 }
 
-
 /// The text with a column's new name: words and quoted names that mean the old one, which are no types, functions or
 /// fields.
 pub(crate) fn rename_column(text: &str, old: &str, new: &str) -> String {
@@ -95,7 +94,9 @@ pub(crate) fn rename_column(text: &str, old: &str, new: &str) -> String {
                 out.push_str(if is_name && is_column(text, start, at) { &new } else { &text[start..at] });
             }
             b if b.is_ascii_alphabetic() || b == b'_' || b >= 0x80 => {
-                while at < bytes.len() && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'$' | 0x80..)) {
+                while at < bytes.len()
+                    && (bytes[at].is_ascii_alphanumeric() || matches!(bytes[at], b'_' | b'$' | 0x80..))
+                {
                     at += 1;
                 }
                 let is_name = text[start..at].to_lowercase() == old;
@@ -125,7 +126,10 @@ mod tests {
     #[test]
     fn columns_are_renamed_in_kept_text() {
         let renamed = |text: &str| rename_column(text, "date", "Day");
-        assert_eq!(renamed("date > 'date' and f(date)::date = \"date\""), "\"Day\" > 'date' and f(\"Day\")::date = \"Day\"");
+        assert_eq!(
+            renamed("date > 'date' and f(date)::date = \"date\""),
+            "\"Day\" > 'date' and f(\"Day\")::date = \"Day\""
+        );
         assert_eq!(renamed("date(x) + DATE '2020-01-01' + updated"), "date(x) + DATE '2020-01-01' + updated");
     }
 }

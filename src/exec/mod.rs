@@ -40,12 +40,12 @@ pub mod settings;
 mod source;
 pub mod statements;
 mod system;
+#[cfg(test)]
+mod tests;
 mod transaction;
 mod utility;
 pub mod values;
 mod view;
-#[cfg(test)]
-mod tests;
 
 pub use copy::{CopyFormat, CopyIn, CopyOptions};
 pub use evaluator::Kernels;

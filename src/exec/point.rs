@@ -82,12 +82,7 @@ fn strip_trivial<'a>(rel: &'a Rel, query: &Query) -> &'a Rel {
     }
 }
 
-fn modify_plan(
-    modify: &Modify,
-    query: &Query,
-    catalog: &Arc<Catalog>,
-    eval: &EvalContext,
-) -> Option<PointPlan> {
+fn modify_plan(modify: &Modify, query: &Query, catalog: &Arc<Catalog>, eval: &EvalContext) -> Option<PointPlan> {
     // RETURNING must come out as it is.
     let returning: Vec<ColumnId> = modify.returning.iter().flatten().map(|(id, _)| *id).collect();
     if query.output.iter().map(|c| c.id).collect::<Vec<_>>() != returning || has_subquery(modify) {
@@ -134,8 +129,7 @@ fn computed_rows(source: &Rel) -> Option<(Vec<ColumnId>, Vec<Vec<Compiled>>)> {
             Rel::Values { columns, rows } => {
                 let mut made = Vec::with_capacity(rows.len());
                 for row in rows {
-                    let by_id: HashMap<ColumnId, &Expr> =
-                        columns.iter().map(|(id, _)| *id).zip(row.iter()).collect();
+                    let by_id: HashMap<ColumnId, &Expr> = columns.iter().map(|(id, _)| *id).zip(row.iter()).collect();
                     let row: Vec<Expr> = exprs.iter().map(|(_, e)| inlined(e, &by_id)).collect();
                     made.push(compile_all(&row)?);
                 }
@@ -189,15 +183,8 @@ struct Shape<'a> {
 
 /// Walks down to the only table; `None` when there is anything else on the way.
 fn shape<'a>(mut rel: &'a Rel, output: Vec<Expr>) -> Option<Shape<'a>> {
-    let mut shape = Shape {
-        table: 0,
-        columns: &[],
-        conditions: Vec::new(),
-        output,
-        sort: Vec::new(),
-        limit: None,
-        offset: None,
-    };
+    let mut shape =
+        Shape { table: 0, columns: &[], conditions: Vec::new(), output, sort: Vec::new(), limit: None, offset: None };
     let mut has_limit = false;
     loop {
         match rel {
@@ -254,15 +241,13 @@ fn read_plan(rel: &Rel, output: Vec<Expr>, catalog: &Arc<Catalog>, eval: &EvalCo
     let by_number: HashMap<ColumnId, (i16, Type)> =
         shape.columns.iter().map(|(id, number, typ)| (*id, (*number, *typ))).collect();
     let conditions: Vec<Expr> = shape.conditions.iter().map(|e| numbered(e, &by_number)).collect();
-    let order: Vec<SortKey> = shape
-        .sort
-        .iter()
-        .map(|k| SortKey { expr: numbered(&k.expr, &by_number), ..k.clone() })
-        .collect();
+    let order: Vec<SortKey> =
+        shape.sort.iter().map(|k| SortKey { expr: numbered(&k.expr, &by_number), ..k.clone() }).collect();
     let path = access_path::choose(&candidates(table, catalog, eval), &conditions, &order)?;
     let has_limit = shape.limit.is_some();
     let narrow = path.is_unique || path.any.is_some() || !path.equal.is_empty();
-    let short = has_limit && (path.is_ordered || (shape.sort.is_empty() && (path.lower.is_some() || path.upper.is_some())));
+    let short =
+        has_limit && (path.is_ordered || (shape.sort.is_empty() && (path.lower.is_some() || path.upper.is_some())));
     if !narrow && !short {
         return None;
     }
@@ -364,7 +349,8 @@ impl PointRead {
             return Ok(true);
         }
         let is_small = self.path.is_unique && self.path.any.is_none();
-        let straight = self.sort.is_empty() && (is_small || limit.is_some_and(|n| n.saturating_add(offset) <= ROWS_MAX));
+        let straight =
+            self.sort.is_empty() && (is_small || limit.is_some_and(|n| n.saturating_add(offset) <= ROWS_MAX));
         if straight {
             let mut seen = 0usize;
             self.each(context, &mut |row| {

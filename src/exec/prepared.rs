@@ -50,10 +50,7 @@ impl SqlPart {
 
     /// COMMIT, ROLLBACK and ROLLBACK TO: what may run in a failed transaction.
     pub(crate) fn ends_failure(&self) -> bool {
-        matches!(
-            self.statement(),
-            Statement::Commit { .. } | Statement::Rollback { .. } | Statement::RollbackTo(_)
-        )
+        matches!(self.statement(), Statement::Commit { .. } | Statement::Rollback { .. } | Statement::RollbackTo(_))
     }
 }
 
@@ -132,7 +129,8 @@ fn has_effects(plan: &Rel) -> bool {
     let mut found = false;
     plan.walk_exprs(&mut |e| {
         if let Expr::Call { function, .. } = e {
-            found |= matches!(function.body, Body::Host) || matches!(function.name, "set_config" | "setval" | "nextval");
+            found |=
+                matches!(function.body, Body::Host) || matches!(function.name, "set_config" | "setval" | "nextval");
         }
         !found
     });
@@ -206,4 +204,3 @@ impl Prepared {
 pub(crate) fn text_column(name: &str) -> OutputColumn {
     OutputColumn { name: name.to_string(), typ: Type::TEXT, table: 0, column: 0 }
 }
-

@@ -24,10 +24,10 @@ use crate::storage::command::{CommandId, Outcome};
 use super::context::Context;
 use super::cursor::Cursors;
 use super::host::{Shared, now};
-use super::source;
 use super::prepared::{Bound, bind, is_query};
 use super::server::{Cancel, CancelReason};
 use super::settings::Settings;
+use super::source;
 use super::transaction::{Block, Listen, Transaction};
 use super::view::ReadView;
 use super::{
@@ -487,8 +487,7 @@ impl Session {
         let mut state = self.shared.lock();
         for n in &change.notifications {
             if state.listening.contains(&n.channel) && state.inbox.len() < INBOX_MAX {
-                let notification =
-                    Notification { channel: n.channel.clone(), payload: n.payload.clone(), pid: n.pid };
+                let notification = Notification { channel: n.channel.clone(), payload: n.payload.clone(), pid: n.pid };
                 state.inbox.push_back(notification);
             }
         }
@@ -591,8 +590,7 @@ impl Session {
             Some((g, eval)) if *g == generation => eval.clone(),
             _ => {
                 let format = self.shared.lock().settings.format();
-                let eval =
-                    EvalContext { transaction_time: 0, statement_time: 0, format, host: self.shared.clone() };
+                let eval = EvalContext { transaction_time: 0, statement_time: 0, format, host: self.shared.clone() };
                 self.eval = Some((generation, eval.clone()));
                 eval
             }
@@ -606,7 +604,8 @@ impl Session {
     }
 
     fn refuse_read_only(&self, verb: Verb) -> Result<()> {
-        if self.transaction.as_ref().is_some_and(|t| t.read_only) || (self.transaction.is_none() && self.shared.lock().read_only)
+        if self.transaction.as_ref().is_some_and(|t| t.read_only)
+            || (self.transaction.is_none() && self.shared.lock().read_only)
         {
             let name = match verb {
                 Verb::Select => "SELECT",
@@ -784,10 +783,7 @@ fn contains_modify(bound: &Bound) -> bool {
 
 /// 25P02.
 pub(super) fn failed_transaction() -> Error {
-    err!(
-        IN_FAILED_SQL_TRANSACTION,
-        "current transaction is aborted, commands ignored until end of transaction block"
-    )
+    err!(IN_FAILED_SQL_TRANSACTION, "current transaction is aborted, commands ignored until end of transaction block")
 }
 
 /// 25006.

@@ -286,7 +286,10 @@ impl Settings {
         let entry = self.values.entry(lower.clone()).or_default();
         match (checked, local) {
             (Some(v), true) => entry.local = Some(v),
-            (None, true) => entry.local = self.defaults.get(&lower).cloned().or_else(|| definition(&lower).map(|d| d.default.into())),
+            (None, true) => {
+                entry.local =
+                    self.defaults.get(&lower).cloned().or_else(|| definition(&lower).map(|d| d.default.into()))
+            }
             (v, false) => *entry = Value { session: v, local: None },
         }
         self.touch(name);
@@ -388,7 +391,8 @@ impl Settings {
     /// What text input and output depend on.
     pub fn format(&self) -> FormatSettings {
         let style = self.get("DateStyle").unwrap_or_default();
-        let (date_style, date_order) = parse_date_style(&style, (DateStyle::Iso, DateOrder::Mdy)).unwrap_or((DateStyle::Iso, DateOrder::Mdy));
+        let (date_style, date_order) =
+            parse_date_style(&style, (DateStyle::Iso, DateOrder::Mdy)).unwrap_or((DateStyle::Iso, DateOrder::Mdy));
         FormatSettings {
             time_zone: self
                 .get("TimeZone")
@@ -503,17 +507,14 @@ fn check(name: &str, value: &str) -> Result<String> {
             parsed.map(show_date_style).ok_or_else(|| invalid(name, value))
         }
         Kind::TimeZone => parse_time_zone(value).map(|z| show_time_zone(&z)).ok_or_else(|| invalid(name, value)),
-        Kind::NameList => {
-            split_names(value)
-                .ok_or_else(|| invalid(name, value).detail("List syntax is invalid."))
-                .map(|_| value.to_string())
-        }
+        Kind::NameList => split_names(value)
+            .ok_or_else(|| invalid(name, value).detail("List syntax is invalid."))
+            .map(|_| value.to_string()),
         Kind::Encoding => match value.to_ascii_uppercase().replace(['-', '_'], "").as_str() {
             "UTF8" | "UNICODE" => Ok("UTF8".to_string()),
             "SQLASCII" => Ok("SQL_ASCII".to_string()),
-            "LATIN1" | "ISO88591" | "LATIN2" | "LATIN9" | "WIN1252" | "WIN1250" | "WIN1251" | "EUCJP" | "SJIS" | "BIG5" | "GBK" => {
-                Err(Error::unsupported(format!("client encoding \"{value}\"")))
-            }
+            "LATIN1" | "ISO88591" | "LATIN2" | "LATIN9" | "WIN1252" | "WIN1250" | "WIN1251" | "EUCJP" | "SJIS"
+            | "BIG5" | "GBK" => Err(Error::unsupported(format!("client encoding \"{value}\""))),
             _ => Err(invalid(name, value)),
         },
     }
@@ -609,7 +610,8 @@ fn units(unit: Unit) -> &'static [(&'static str, f64)] {
 
 fn parse_int(value: &str, unit: Unit) -> Option<i64> {
     let value = value.trim();
-    let split = value.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E' | 'x' | 'X')).unwrap_or(value.len());
+    let split =
+        value.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E' | 'x' | 'X')).unwrap_or(value.len());
     let (number, suffix) = value.split_at(split);
     let number = number.trim();
     let number: f64 = match number.strip_prefix("0x").or_else(|| number.strip_prefix("0X")) {
@@ -763,7 +765,9 @@ mod tests {
     #[test]
     fn units_are_read_and_shown_as_postgresql_does() {
         let mut s = settings();
-        for (given, shown) in [("5s", "5s"), ("1500", "1500ms"), ("120000", "2min"), ("0", "0"), ("1h", "1h"), ("1.5 s", "1500ms")] {
+        for (given, shown) in
+            [("5s", "5s"), ("1500", "1500ms"), ("120000", "2min"), ("0", "0"), ("1h", "1h"), ("1.5 s", "1500ms")]
+        {
             s.set("statement_timeout", Some(given), false).unwrap();
             assert_eq!(s.get("STATEMENT_TIMEOUT").unwrap(), shown, "{given}");
         }
@@ -771,7 +775,10 @@ mod tests {
         s.set("work_mem", Some("65536"), false).unwrap();
         assert_eq!(s.get("work_mem").unwrap(), "64MB");
         let e = s.set("statement_timeout", Some("-1"), false).unwrap_err();
-        assert_eq!(e.message(), "-1 ms is outside the valid range for parameter \"statement_timeout\" (0 ms .. 2147483647 ms)");
+        assert_eq!(
+            e.message(),
+            "-1 ms is outside the valid range for parameter \"statement_timeout\" (0 ms .. 2147483647 ms)"
+        );
         let e = s.set("statement_timeout", Some("5 parsecs"), false).unwrap_err();
         assert_eq!(e.code().as_str(), "22023");
     }
@@ -784,7 +791,10 @@ mod tests {
         s.set("my.var", Some("x"), false).unwrap();
         assert_eq!(s.get("my.var").as_deref(), Some("x"));
         assert_eq!(s.set("server_version", Some("9"), false).unwrap_err().code().as_str(), "55P02");
-        assert_eq!(s.set("bytea_output", Some("x"), false).unwrap_err().report().hint.as_deref(), Some("Available values: escape, hex."));
+        assert_eq!(
+            s.set("bytea_output", Some("x"), false).unwrap_err().report().hint.as_deref(),
+            Some("Available values: escape, hex.")
+        );
     }
 
     #[test]

@@ -56,11 +56,7 @@ impl TableSource for StatementSource {
         super::system::rows(&self.context, name, columns)
     }
 
-    fn modify<'a>(
-        &'a self,
-        modify: &'a Modify,
-        context: Arc<QueryContext>,
-    ) -> BoxFuture<'a, Result<Vec<Vec<Datum>>>> {
+    fn modify<'a>(&'a self, modify: &'a Modify, context: Arc<QueryContext>) -> BoxFuture<'a, Result<Vec<Vec<Datum>>>> {
         async move {
             let (count, rows) = run_modify(&self.context, modify, &context).await?;
             self.count.store(count, Ordering::Relaxed);
@@ -145,12 +141,7 @@ fn path_partitions(
     Ok(Some(parts))
 }
 
-fn key_partition(
-    context: &Arc<Context>,
-    view: ReadView,
-    table: &Arc<Table>,
-    keys: Vec<Vec<u8>>,
-) -> ScanPartition {
+fn key_partition(context: &Arc<Context>, view: ReadView, table: &Arc<Table>, keys: Vec<Vec<u8>>) -> ScanPartition {
     let (context, table) = (context.clone(), table.clone());
     Box::new(move |visit| {
         for (i, key) in keys.iter().enumerate() {
@@ -174,12 +165,7 @@ fn range_partitions(context: &Arc<Context>, table: &Arc<Table>, ranges: Vec<KeyR
     vec![scan_partition(context, table, ranges, false)]
 }
 
-fn scan_partition(
-    context: &Arc<Context>,
-    table: &Arc<Table>,
-    ranges: Vec<KeyRange>,
-    bulk: bool,
-) -> ScanPartition {
+fn scan_partition(context: &Arc<Context>, table: &Arc<Table>, ranges: Vec<KeyRange>, bulk: bool) -> ScanPartition {
     let (context, table) = (context.clone(), table.clone());
     Box::new(move |visit| {
         let mut seen = 0usize;
@@ -250,10 +236,7 @@ async fn lock_rows(
         return Err(Error::unsupported("NOWAIT and SKIP LOCKED"));
     }
     if context.shared.lock().read_only {
-        return Err(err!(
-            READ_ONLY_SQL_TRANSACTION,
-            "cannot execute SELECT FOR UPDATE in a read-only transaction"
-        ));
+        return Err(err!(READ_ONLY_SQL_TRANSACTION, "cannot execute SELECT FOR UPDATE in a read-only transaction"));
     }
     let mut plan = query.plan.clone();
     let mut locators = Vec::new();
@@ -312,9 +295,7 @@ fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid)>) -> Result
         }
         Rel::Aggregate { .. } => Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with GROUP BY clause")),
         Rel::Window { .. } => Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with window functions")),
-        Rel::SetOp { .. } => {
-            Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT"))
-        }
+        Rel::SetOp { .. } => Err(err!(FEATURE_NOT_SUPPORTED, "FOR UPDATE is not allowed with UNION/INTERSECT/EXCEPT")),
         Rel::ProjectSet { .. } | Rel::With { .. } | Rel::Modify(_) => {
             Err(Error::unsupported("FOR UPDATE in this query"))
         }
@@ -353,9 +334,9 @@ async fn run_modify(
     hoist_subqueries(&mut modify)?;
     run_closed_subqueries(context, &mut modify, lowered).await?;
     let source = match &mut modify.kind {
-        ModifyKind::Insert { source, .. }
-        | ModifyKind::Update { source, .. }
-        | ModifyKind::Delete { source, .. } => source.take(),
+        ModifyKind::Insert { source, .. } | ModifyKind::Update { source, .. } | ModifyKind::Delete { source, .. } => {
+            source.take()
+        }
     };
     let columns = source.columns();
     let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
@@ -411,11 +392,7 @@ fn hoist_subqueries(modify: &mut Modify) -> Result<()> {
 }
 
 /// Subqueries elsewhere (RETURNING, ON CONFLICT, CHECK) run once if they depend on nothing.
-async fn run_closed_subqueries(
-    context: &Arc<Context>,
-    modify: &mut Modify,
-    lowered: &Arc<QueryContext>,
-) -> Result<()> {
+async fn run_closed_subqueries(context: &Arc<Context>, modify: &mut Modify, lowered: &Arc<QueryContext>) -> Result<()> {
     let mut exprs: Vec<&mut Expr> = Vec::new();
     exprs.extend(modify.returning.iter_mut().flatten().map(|(_, e)| e));
     exprs.extend(modify.checks.iter_mut().map(|(_, e)| e));

@@ -29,8 +29,7 @@ fn server() -> Arc<Server> {
 }
 
 fn connect(server: &Arc<Server>) -> Session {
-    let options =
-        ConnectOptions { user: "aerolith".into(), database: "aerolith".into(), ..ConnectOptions::default() };
+    let options = ConnectOptions { user: "aerolith".into(), database: "aerolith".into(), ..ConnectOptions::default() };
     Session::connect(server.clone(), options).unwrap()
 }
 
@@ -127,9 +126,18 @@ fn rows_are_written_and_read_by_key() {
         ("select name from t where id in (1, 2, 5)", "one\ntwo\nSELECT 2"),
         ("select id from t where id >= 1 order by id desc limit 1", "2\nSELECT 1"),
         ("update t set n = n + 1 where id = 2 returning id, n", "2|4\nUPDATE 1"),
-        ("insert into t values (1, 'x')", "ERROR 23505: duplicate key value violates unique constraint \"t_pkey\" (Key (id)=(1) already exists.)"),
-        ("insert into t (id) values (9)", "ERROR 23502: null value in column \"name\" of relation \"t\" violates not-null constraint (Failing row contains (9, null, 7).)"),
-        ("insert into t values (1, 'x') on conflict (id) do update set name = excluded.name || t.name returning name", "xone\nINSERT 0 1"),
+        (
+            "insert into t values (1, 'x')",
+            "ERROR 23505: duplicate key value violates unique constraint \"t_pkey\" (Key (id)=(1) already exists.)",
+        ),
+        (
+            "insert into t (id) values (9)",
+            "ERROR 23502: null value in column \"name\" of relation \"t\" violates not-null constraint (Failing row contains (9, null, 7).)",
+        ),
+        (
+            "insert into t values (1, 'x') on conflict (id) do update set name = excluded.name || t.name returning name",
+            "xone\nINSERT 0 1",
+        ),
         ("insert into t values (1, 'x') on conflict do nothing", "INSERT 0 0"),
         ("delete from t where id = 1", "DELETE 1"),
         ("select id from t where id = 1", "SELECT 0"),
@@ -144,7 +152,10 @@ fn a_block_sees_its_own_writes_and_rolls_back() {
         ("insert into t values (1, 10)", "INSERT 0 1"),
         ("select k from t where id = 1", "10\nSELECT 1"),
         ("savepoint s", "SAVEPOINT"),
-        ("insert into t values (2, 10)", "ERROR 23505: duplicate key value violates unique constraint \"t_k_key\" (Key (k)=(10) already exists.)"),
+        (
+            "insert into t values (2, 10)",
+            "ERROR 23505: duplicate key value violates unique constraint \"t_k_key\" (Key (k)=(10) already exists.)",
+        ),
         ("select 1", "ERROR 25P02: current transaction is aborted, commands ignored until end of transaction block"),
         ("rollback to s", "ROLLBACK"),
         ("insert into t values (2, 20)", "INSERT 0 1"),
@@ -165,7 +176,10 @@ fn ddl_is_transactional_and_named_as_postgresql_names() {
         ("begin", "BEGIN"),
         ("create table t (id serial primary key, a int check (a > 0), b text unique)", "CREATE TABLE"),
         ("insert into t (a, b) values (1, 'x') returning id", "1\nINSERT 0 1"),
-        ("insert into t (a) values (0)", "ERROR 23514: new row for relation \"t\" violates check constraint \"t_a_check\" (Failing row contains (2, 0, null).)"),
+        (
+            "insert into t (a) values (0)",
+            "ERROR 23514: new row for relation \"t\" violates check constraint \"t_a_check\" (Failing row contains (2, 0, null).)",
+        ),
         ("rollback", "ROLLBACK"),
         ("insert into t (a) values (0)", "ERROR 42P01: relation \"t\" does not exist"),
         ("create table t (id serial primary key, a int)", "CREATE TABLE"),
@@ -178,9 +192,15 @@ fn ddl_is_transactional_and_named_as_postgresql_names() {
         ("select id, a from t where a = 60", "2|60\nSELECT 1"),
         ("alter table t rename column a to amount", "ALTER TABLE"),
         ("select id from t where amount = 50", "1\nSELECT 1"),
-        ("alter table t add constraint big check (amount > 55)", "ERROR 23514: check constraint \"big\" of relation \"t\" is violated by some row"),
+        (
+            "alter table t add constraint big check (amount > 55)",
+            "ERROR 23514: check constraint \"big\" of relation \"t\" is violated by some row",
+        ),
         ("create view v as select id from t", "CREATE VIEW"),
-        ("drop table t", "ERROR 2BP01: cannot drop table t because other objects depend on it (view v depends on table t)"),
+        (
+            "drop table t",
+            "ERROR 2BP01: cannot drop table t because other objects depend on it (view v depends on table t)",
+        ),
         ("drop table t cascade", "DROP TABLE\nNOTICE: drop cascades to view v"),
         ("drop table if exists t", "DROP TABLE\nNOTICE: table \"t\" does not exist, skipping"),
     ]);
@@ -190,9 +210,15 @@ fn ddl_is_transactional_and_named_as_postgresql_names() {
 fn settings_statements() {
     script(&[
         ("set application_name = 'x'; show application_name", "SET\nx\nSHOW"),
-        ("begin; set local timezone = 'Europe/Oslo'; show timezone; commit; show timezone", "BEGIN\nSET\nEurope/Oslo\nSHOW\nCOMMIT\nUTC\nSHOW"),
+        (
+            "begin; set local timezone = 'Europe/Oslo'; show timezone; commit; show timezone",
+            "BEGIN\nSET\nEurope/Oslo\nSHOW\nCOMMIT\nUTC\nSHOW",
+        ),
         ("set nonsense = 1", "ERROR 42704: unrecognized configuration parameter \"nonsense\""),
-        ("begin isolation level repeatable read; show transaction_isolation; rollback", "BEGIN\nrepeatable read\nSHOW\nROLLBACK"),
+        (
+            "begin isolation level repeatable read; show transaction_isolation; rollback",
+            "BEGIN\nrepeatable read\nSHOW\nROLLBACK",
+        ),
         ("show transaction_isolation", "read committed\nSHOW"),
         ("prepare p as select $1::int + 1; execute p (2)", "PREPARE\n3\nSELECT 1"),
         ("execute q", "ERROR 26000: prepared statement \"q\" does not exist"),
@@ -209,10 +235,7 @@ fn a_lost_conflict_is_40001_in_a_block_and_retried_outside() {
         assert_eq!(run(&mut a, "insert into t values (1, 0)").await, "INSERT 0 1");
         assert_eq!(run(&mut a, "begin; update t set n = n + 1 where id = 1").await, "BEGIN\nUPDATE 1");
         assert_eq!(run(&mut b, "update t set n = n + 10 where id = 1").await, "UPDATE 1");
-        assert_eq!(
-            run(&mut a, "commit").await,
-            "ERROR 40001: could not serialize access due to concurrent update"
-        );
+        assert_eq!(run(&mut a, "commit").await, "ERROR 40001: could not serialize access due to concurrent update");
         let mut tasks = Vec::new();
         for _ in 0..8 {
             let mut session = connect(&server);

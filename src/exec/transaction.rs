@@ -211,9 +211,11 @@ impl Transaction {
         } else {
             mutations.extend(rows);
         }
-        mutations.extend(
-            self.notifications.into_iter().map(|(channel, payload)| Mutation::Notify { channel, payload, pid }),
-        );
+        mutations.extend(self.notifications.into_iter().map(|(channel, payload)| Mutation::Notify {
+            channel,
+            payload,
+            pid,
+        }));
         Command { id, principal, time, database, catalog_version, tables, mutations }
     }
 }

@@ -11,9 +11,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::table::{bind_constant, bind_type};
 use crate::sql::context::EvalContext;
 use crate::sql::parser::{Parsed, ident};
-use crate::sql::statement::{
-    Discard, Isolation, Set, SetValue, Statement, TransactionModes, Vacuum,
-};
+use crate::sql::statement::{Discard, Isolation, Set, SetValue, Statement, TransactionModes, Vacuum};
 use crate::storage::catalog::Entry;
 
 use super::ddl::{self, Ddl};
@@ -80,9 +78,7 @@ impl Session {
 
     fn statement_named(&self, name: &str) -> Result<Arc<Prepared>> {
         let found = self.statements.get(name).flatten();
-        found.ok_or_else(|| {
-            err!(INVALID_SQL_STATEMENT_NAME, "prepared statement \"{name}\" does not exist")
-        })
+        found.ok_or_else(|| err!(INVALID_SQL_STATEMENT_NAME, "prepared statement \"{name}\" does not exist"))
     }
 
     /// Runs a utility or DDL statement inside the current transaction.
@@ -120,10 +116,7 @@ impl Session {
                 let name = ident(name);
                 match self.statements.remove(&name) {
                     true => done("DEALLOCATE"),
-                    false => Err(err!(
-                        INVALID_SQL_STATEMENT_NAME,
-                        "prepared statement \"{name}\" does not exist"
-                    )),
+                    false => Err(err!(INVALID_SQL_STATEMENT_NAME, "prepared statement \"{name}\" does not exist")),
                 }
             }
             Statement::Declare(declare) => {
@@ -223,12 +216,7 @@ impl Session {
     }
 
     /// Binds the query inside a utility statement.
-    fn bind_inner(
-        &mut self,
-        inner: &Statement,
-        prepared: &Arc<Prepared>,
-        params: &Arc<[Datum]>,
-    ) -> Result<Arc<Bound>> {
+    fn bind_inner(&mut self, inner: &Statement, prepared: &Arc<Prepared>, params: &Arc<[Datum]>) -> Result<Arc<Bound>> {
         let context = self.statement_context(params.clone())?;
         let given: Vec<Option<Type>> = prepared.params.iter().map(|t| Some(*t)).collect();
         let path = self.shared.lock().search_path(self.shared.database);
@@ -241,8 +229,13 @@ impl Session {
         let shared = self.shared.clone();
         let transaction =
             self.transaction.as_mut().ok_or_else(|| Error::internal("a statement runs in a transaction"))?;
-        let mut ddl =
-            Ddl { shared: &shared, transaction, view: context.view.clone(), eval: context.eval.clone(), text: &part.text };
+        let mut ddl = Ddl {
+            shared: &shared,
+            transaction,
+            view: context.view.clone(),
+            eval: context.eval.clone(),
+            text: &part.text,
+        };
         match ddl::run(&mut ddl, statement) {
             Some(tag) => tag.map(|tag| Response::Command(tag.to_string())),
             None => Err(Error::unsupported("this statement")),
@@ -355,10 +348,7 @@ impl Session {
 
     fn no_transaction(&self, chain: bool, tag: &str) -> Result<Response> {
         if chain {
-            return Err(err!(
-                NO_ACTIVE_SQL_TRANSACTION,
-                "{tag} AND CHAIN can only be used in transaction blocks"
-            ));
+            return Err(err!(NO_ACTIVE_SQL_TRANSACTION, "{tag} AND CHAIN can only be used in transaction blocks"));
         }
         self.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, "there is no transaction in progress");
         done(tag)
@@ -400,10 +390,7 @@ impl Session {
         }
         if let Some(read_only) = modes.read_only {
             if !read_only && transaction.read_only && transaction.has_begun() {
-                return Err(err!(
-                    ACTIVE_SQL_TRANSACTION,
-                    "transaction read-write mode must be set before any query"
-                ));
+                return Err(err!(ACTIVE_SQL_TRANSACTION, "transaction read-write mode must be set before any query"));
             }
             transaction.read_only = read_only;
         }
@@ -433,10 +420,7 @@ impl Session {
             return done("SET");
         }
         if self.is_alone() {
-            self.warn(
-                SqlState::NO_ACTIVE_SQL_TRANSACTION,
-                "SET TRANSACTION can only be used in transaction blocks",
-            );
+            self.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, "SET TRANSACTION can only be used in transaction blocks");
             return done("SET");
         }
         self.apply_modes(modes)?;
@@ -460,10 +444,7 @@ impl Session {
             _ => {}
         }
         if set.local && self.is_alone() {
-            self.warn(
-                SqlState::NO_ACTIVE_SQL_TRANSACTION,
-                "SET LOCAL can only be used in transaction blocks",
-            );
+            self.warn(SqlState::NO_ACTIVE_SQL_TRANSACTION, "SET LOCAL can only be used in transaction blocks");
         }
         self.shared.lock().settings.set(&set.name, value.as_deref(), set.local)?;
         done("SET")
@@ -472,9 +453,9 @@ impl Session {
     fn set_transaction_setting(&mut self, name: &str, value: Option<&str>) -> Result<Response> {
         let mut modes = TransactionModes::default();
         let on = || {
-            value.and_then(settings::parse_bool).ok_or_else(|| {
-                err!(INVALID_PARAMETER_VALUE, "parameter \"{name}\" requires a Boolean value")
-            })
+            value
+                .and_then(settings::parse_bool)
+                .ok_or_else(|| err!(INVALID_PARAMETER_VALUE, "parameter \"{name}\" requires a Boolean value"))
         };
         match name {
             "transaction_isolation" => {
@@ -524,9 +505,8 @@ impl Session {
         let mut state = self.shared.lock();
         let catalog = state.catalog.clone();
         if let Some(name) = value {
-            let role = catalog
-                .role(name)
-                .ok_or_else(|| err!(INVALID_PARAMETER_VALUE, "role \"{name}\" does not exist"))?;
+            let role =
+                catalog.role(name).ok_or_else(|| err!(INVALID_PARAMETER_VALUE, "role \"{name}\" does not exist"))?;
             let is_superuser = catalog.role(&state.session_user.1).is_some_and(|r| r.superuser);
             if !is_superuser && role.oid != state.session_user.0 {
                 return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to set session authorization \"{name}\""));
@@ -571,9 +551,9 @@ impl Session {
         let state = self.shared.lock();
         let rows = match name {
             Some(name) => {
-                let value = state.setting(name).ok_or_else(|| {
-                    err!(UNDEFINED_OBJECT, "unrecognized configuration parameter \"{name}\"")
-                })?;
+                let value = state
+                    .setting(name)
+                    .ok_or_else(|| err!(UNDEFINED_OBJECT, "unrecognized configuration parameter \"{name}\""))?;
                 vec![vec![Datum::text(value)]]
             }
             None => {
@@ -608,10 +588,7 @@ impl Session {
         match what {
             Discard::All => {
                 if !self.is_alone() {
-                    return Err(err!(
-                        ACTIVE_SQL_TRANSACTION,
-                        "DISCARD ALL cannot run inside a transaction block"
-                    ));
+                    return Err(err!(ACTIVE_SQL_TRANSACTION, "DISCARD ALL cannot run inside a transaction block"));
                 }
                 self.cursors.close_all();
                 self.statements.clear();
@@ -671,12 +648,8 @@ impl Session {
         text: &str,
     ) -> Result<Vec<Datum>> {
         if args.len() != named.params.len() {
-            return Err(err!(
-                SYNTAX_ERROR,
-                "wrong number of parameters for prepared statement \"{}\"",
-                name
-            )
-            .detail(format!("Expected {} parameters but got {}.", named.params.len(), args.len())));
+            return Err(err!(SYNTAX_ERROR, "wrong number of parameters for prepared statement \"{}\"", name)
+                .detail(format!("Expected {} parameters but got {}.", named.params.len(), args.len())));
         }
         let eval = self.statement_eval();
         args.iter()

@@ -69,16 +69,17 @@ impl ReadView {
     /// The rows of a table between two keys.
     pub(crate) fn scan(&self, table: &Table, range: &KeyRange, options: ScanOptions) -> ViewScan {
         let buffered = self.buffered(table.oid).filter(|part| !part.rows().is_empty()).cloned();
-        let inner = self.snapshot.scan(
-            table.storage,
-            as_slice(&range.0),
-            as_slice(&range.1),
-            options,
-        );
+        let inner = self.snapshot.scan(table.storage, as_slice(&range.0), as_slice(&range.1), options);
         ViewScan {
             inner,
             inner_state: Inner::Unread,
-            overlay: buffered.map(|part| Overlay { part, next: None, range: range.clone(), reverse: options.reverse, started: false }),
+            overlay: buffered.map(|part| Overlay {
+                part,
+                next: None,
+                range: range.clone(),
+                reverse: options.reverse,
+                started: false,
+            }),
             current: Current::None,
         }
     }
@@ -96,9 +97,9 @@ impl ReadView {
         let mut own = Vec::new();
         let part = self.buffered(table.oid).filter(|part| !part.rows().is_empty()).cloned();
         if let Some(part) = &part {
-            own = part.index_range(index, &range.0, &range.1).ok_or_else(|| {
-                crate::error::Error::internal("the buffered entries of an index were not built")
-            })?;
+            own = part
+                .index_range(index, &range.0, &range.1)
+                .ok_or_else(|| crate::error::Error::internal("the buffered entries of an index were not built"))?;
             if options.reverse {
                 own.reverse();
             }

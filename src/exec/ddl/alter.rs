@@ -70,12 +70,8 @@ impl Ddl<'_> {
             }
             AlterAction::SetDefault { column, default } => self.set_default(table, column, default.as_ref()),
             AlterAction::SetNotNull { column, not_null } => self.set_not_null(table, column, *not_null),
-            AlterAction::AddIdentity { column, always, options } => {
-                self.add_identity(table, column, *always, options)
-            }
-            AlterAction::SetIdentity { column, always, options } => {
-                self.set_identity(table, column, *always, options)
-            }
+            AlterAction::AddIdentity { column, always, options } => self.add_identity(table, column, *always, options),
+            AlterAction::SetIdentity { column, always, options } => self.set_identity(table, column, *always, options),
             AlterAction::DropIdentity { column, if_exists } => self.drop_identity(table, column, *if_exists),
             AlterAction::AddConstraint(constraint) => self.add_constraint(table, constraint),
             AlterAction::DropConstraint { if_exists, name, .. } => self.drop_constraint(table, *if_exists, name),
@@ -240,11 +236,7 @@ impl Ddl<'_> {
         let number = self.column_number(&table, old)?;
         let (old_name, new_name) = (ident(old), ident(new));
         if table.column(&new_name).is_some() {
-            return Err(err!(
-                DUPLICATE_COLUMN,
-                "column \"{new_name}\" of relation \"{}\" already exists",
-                table.name
-            ));
+            return Err(err!(DUPLICATE_COLUMN, "column \"{new_name}\" of relation \"{}\" already exists", table.name));
         }
         self.refuse_used_by_views(&table, "renaming a column")?;
         for constraint in &mut table.constraints {

@@ -21,9 +21,10 @@ impl Ddl<'_> {
     /// A live column of a table by name.
     pub(super) fn column_number(&self, table: &Table, name: &ast::Ident) -> Result<i16> {
         let name = ident(name);
-        table.column(&name).map(|c| c.number).ok_or_else(|| {
-            err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", table.name)
-        })
+        table
+            .column(&name)
+            .map(|c| c.number)
+            .ok_or_else(|| err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", table.name))
     }
 
     pub(super) fn add_column(
@@ -39,11 +40,7 @@ impl Ddl<'_> {
                 self.notice(SqlState::DUPLICATE_COLUMN, message);
                 return Ok(());
             }
-            return Err(err!(
-                DUPLICATE_COLUMN,
-                "column \"{name}\" of relation \"{}\" already exists",
-                table.name
-            ));
+            return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" of relation \"{}\" already exists", table.name));
         }
         let old = table.clone();
         // The definition is read with the old columns in place, so that the new one gets the next number.
@@ -199,9 +196,7 @@ impl Ddl<'_> {
                 }
             }
         }
-        if let Some(bound) =
-            index.predicate.as_ref().and_then(|p| bind_predicate(p, table, &self.eval).ok())
-        {
+        if let Some(bound) = index.predicate.as_ref().and_then(|p| bind_predicate(p, table, &self.eval).ok()) {
             columns.extend(bound.columns);
         }
         columns
@@ -291,11 +286,7 @@ impl Ddl<'_> {
         let owner = table.name.clone();
         let column = column_mut(&mut table, number)?;
         if column.identity.is_some() {
-            return Err(err!(
-                SYNTAX_ERROR,
-                "column \"{}\" of relation \"{owner}\" is an identity column",
-                column.name
-            ));
+            return Err(err!(SYNTAX_ERROR, "column \"{}\" of relation \"{owner}\" is an identity column", column.name));
         }
         column.default = default.map(|d| d.text.clone());
         let column = column.clone();
@@ -315,10 +306,7 @@ impl Ddl<'_> {
             }
             if column_mut(&mut table, number)?.identity.is_some() {
                 let (column, relation) = (ident(name), &table.name);
-                return Err(err!(
-                    SYNTAX_ERROR,
-                    "column \"{column}\" of relation \"{relation}\" is an identity column"
-                ));
+                return Err(err!(SYNTAX_ERROR, "column \"{column}\" of relation \"{relation}\" is an identity column"));
             }
         }
         if not_null {
@@ -349,11 +337,7 @@ impl Ddl<'_> {
         let number = self.column_number(&table, name)?;
         let (owner, column) = (table.name.clone(), column_mut(&mut table, number)?.clone());
         let complain = |text: &str| {
-            Err(err!(
-                OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "column \"{}\" of relation \"{owner}\" {text}",
-                column.name
-            ))
+            Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "column \"{}\" of relation \"{owner}\" {text}", column.name))
         };
         if !column.not_null {
             return complain("must be declared NOT NULL before identity can be added");
@@ -365,10 +349,7 @@ impl Ddl<'_> {
             return complain("already has a default value");
         }
         if ![Type::INT2.oid, Type::INT4.oid, Type::INT8.oid].contains(&column.typ.oid) {
-            return Err(err!(
-                INVALID_PARAMETER_VALUE,
-                "identity column type must be smallint, integer, or bigint"
-            ));
+            return Err(err!(INVALID_PARAMETER_VALUE, "identity column type must be smallint, integer, or bigint"));
         }
         let position = table.columns.iter().position(|c| c.number == number).unwrap_or_default();
         self.owned_sequence(&mut table, position, column.typ, Some(always), options)?;

@@ -5,14 +5,14 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::ident;
 use crate::sql::statement::{
-    ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable, LikeClause, Persistence, SequenceOptions,
-    StorageOption, TableConstraint, TableConstraintKind, ast,
+    ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable, LikeClause, Persistence,
+    SequenceOptions, StorageOption, TableConstraint, TableConstraintKind, ast,
 };
 use crate::sql::types;
 use crate::storage::catalog::{Column, Constraint, ConstraintKind, Entry, Identity, IndexSource, Table};
 
-use super::index::{KeySpec, NewIndex};
 use super::Ddl;
+use super::index::{KeySpec, NewIndex};
 
 /// Columns of a table at most.
 const COLUMNS_MAX: usize = 1_600;
@@ -235,9 +235,7 @@ impl Ddl<'_> {
 
     pub(super) fn check_tablespace(&self, tablespace: Option<&ast::Ident>) -> Result<()> {
         match tablespace.map(ident) {
-            Some(name) if name != "pg_default" => {
-                Err(err!(UNDEFINED_OBJECT, "tablespace \"{name}\" does not exist"))
-            }
+            Some(name) if name != "pg_default" => Err(err!(UNDEFINED_OBJECT, "tablespace \"{name}\" does not exist")),
             _ => Ok(()),
         }
     }
@@ -389,7 +387,10 @@ impl Ddl<'_> {
         for like in likes.iter().filter(|l| l.position == position) {
             let source = self.table(&like.table)?;
             let including = |word: &str| {
-                like.options.iter().rev().find(|(_, w)| w.eq_ignore_ascii_case(word) || w.eq_ignore_ascii_case("all"))
+                like.options
+                    .iter()
+                    .rev()
+                    .find(|(_, w)| w.eq_ignore_ascii_case(word) || w.eq_ignore_ascii_case("all"))
                     .is_some_and(|(on, _)| *on)
             };
             if including("indexes") {

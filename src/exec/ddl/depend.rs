@@ -151,8 +151,9 @@ impl Ddl<'_> {
             let list: Vec<String> = dependents.iter().map(|(d, _)| format!("drop cascades to {d}")).collect();
             let report = match list.as_slice() {
                 [one] => Error::new(code, one.clone()),
-                many => Error::new(code, format!("drop cascades to {} other objects", many.len()))
-                    .detail(many.join("\n")),
+                many => {
+                    Error::new(code, format!("drop cascades to {} other objects", many.len())).detail(many.join("\n"))
+                }
             };
             self.shared.notice("NOTICE", report);
             return Ok(());

@@ -103,9 +103,8 @@ impl Ddl<'_> {
             None => self.free_name(table.schema, &table.name, &unique_labels(&labels), "idx", &[]),
         };
         let (unique, nulls_not_distinct) = (create.unique, create.nulls_not_distinct);
-        let new = NewIndex {
-            name, unique, primary: false, is_row_key: false, nulls_not_distinct, keys, include, predicate,
-        };
+        let new =
+            NewIndex { name, unique, primary: false, is_row_key: false, nulls_not_distinct, keys, include, predicate };
         self.make_index(&table, new).map(|_| ())
     }
 
@@ -176,7 +175,8 @@ impl Ddl<'_> {
         }
         let keys = crate::exec::evaluator::index_function(&self.catalog(), table, index)?;
         let mut seen = std::collections::HashSet::new();
-        let mut scan = self.view.scan(table, &(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded), Default::default());
+        let mut scan =
+            self.view.scan(table, &(std::ops::Bound::Unbounded, std::ops::Bound::Unbounded), Default::default());
         while scan.advance()? {
             self.shared.cancel.check()?;
             let Some(values) = keys.values(scan.row())? else { continue };
@@ -225,9 +225,8 @@ pub(super) fn check_key_type(typ: Type) -> Result<()> {
         return Ok(());
     }
     let name = types::format_type(typ);
-    Err(err!(UNDEFINED_OBJECT, "data type {name} has no default operator class for access method \"btree\"").hint(
-        "You must specify an operator class for the index or define a default operator class for the data type.",
-    ))
+    Err(err!(UNDEFINED_OBJECT, "data type {name} has no default operator class for access method \"btree\"")
+        .hint("You must specify an operator class for the index or define a default operator class for the data type."))
 }
 
 /// The default operator classes, and those that mean the same under the C collation.
@@ -243,9 +242,6 @@ fn check_operator_class(name: Option<&ast::ObjectName>, typ: Type) -> Result<()>
     };
     match fits {
         true => Ok(()),
-        false => Err(err!(
-            UNDEFINED_OBJECT,
-            "operator class \"{last}\" does not exist for access method \"btree\""
-        )),
+        false => Err(err!(UNDEFINED_OBJECT, "operator class \"{last}\" does not exist for access method \"btree\"")),
     }
 }

@@ -265,7 +265,8 @@ pub(crate) fn object_name(name1: &str, name2: &str, label: &str) -> String {
 
 /// Quotes an identifier where SQL needs it.
 pub(crate) fn quote_ident(name: &str) -> String {
-    let plain = name.chars().enumerate().all(|(i, c)| c == '_' || c.is_ascii_lowercase() || (i > 0 && c.is_ascii_digit()));
+    let plain =
+        name.chars().enumerate().all(|(i, c)| c == '_' || c.is_ascii_lowercase() || (i > 0 && c.is_ascii_digit()));
     if plain && !name.is_empty() && !crate::sql::parser::needs_quotes(name) {
         name.to_string()
     } else {

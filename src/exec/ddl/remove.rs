@@ -112,10 +112,7 @@ impl Ddl<'_> {
                         column.name,
                         table.name
                     )
-                    .hint(format!(
-                        "You can drop column {} of table {} instead.",
-                        column.name, table.name
-                    )));
+                    .hint(format!("You can drop column {} of table {} instead.", column.name, table.name)));
                 }
                 if column.default.as_deref() != Some(by_oid.as_str()) {
                     continue;
@@ -155,10 +152,9 @@ impl Ddl<'_> {
                     oids.insert(oid);
                     names.push(format!("schema {name}"));
                 }
-                None if drop.if_exists => self.notice(
-                    SqlState::SUCCESSFUL_COMPLETION,
-                    format!("schema \"{name}\" does not exist, skipping"),
-                ),
+                None if drop.if_exists => {
+                    self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("schema \"{name}\" does not exist, skipping"))
+                }
                 None => return Err(err!(INVALID_SCHEMA_NAME, "schema \"{name}\" does not exist")),
             }
         }
@@ -177,10 +173,7 @@ impl Ddl<'_> {
         let catalog = self.catalog();
         let Some(database) = catalog.database(&name) else {
             if drop.if_exists {
-                self.notice(
-                    SqlState::SUCCESSFUL_COMPLETION,
-                    format!("database \"{name}\" does not exist, skipping"),
-                );
+                self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("database \"{name}\" does not exist, skipping"));
                 return Ok(());
             }
             return Err(err!(INVALID_CATALOG_NAME, "database \"{name}\" does not exist"));
@@ -202,9 +195,7 @@ impl Ddl<'_> {
                     1 => "There is 1 other session using the database.".to_string(),
                     n => format!("There are {n} other sessions using the database."),
                 };
-                return Err(
-                    err!(OBJECT_IN_USE, "database \"{name}\" is being accessed by other users").detail(detail)
-                );
+                return Err(err!(OBJECT_IN_USE, "database \"{name}\" is being accessed by other users").detail(detail));
             }
         }
         let mut removal = Removal::default();
@@ -225,10 +216,7 @@ impl Ddl<'_> {
             let catalog = self.catalog();
             let Some(role) = catalog.role(&name) else {
                 if drop.if_exists {
-                    self.notice(
-                        SqlState::SUCCESSFUL_COMPLETION,
-                        format!("role \"{name}\" does not exist, skipping"),
-                    );
+                    self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("role \"{name}\" does not exist, skipping"));
                     continue;
                 }
                 return Err(err!(UNDEFINED_OBJECT, "role \"{name}\" does not exist"));

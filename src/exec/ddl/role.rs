@@ -170,16 +170,16 @@ impl Ddl<'_> {
                     role.password = None;
                 }
                 RoleOption::Password(Some(password)) => {
-                    role.password = Some(crate::security::scram::Verifier::from_password_or_verifier(password).to_string());
+                    role.password =
+                        Some(crate::security::scram::Verifier::from_password_or_verifier(password).to_string());
                 }
                 RoleOption::ValidUntil(_) => return Err(Error::unsupported("VALID UNTIL")),
                 RoleOption::InRole(_) | RoleOption::Role(_) | RoleOption::Admin(_) => {
                     return Err(Error::unsupported("membership in roles"));
                 }
-                RoleOption::SysId(_) => self.notice(
-                    SqlState::SUCCESSFUL_COMPLETION,
-                    "SYSID can no longer be specified".to_string(),
-                ),
+                RoleOption::SysId(_) => {
+                    self.notice(SqlState::SUCCESSFUL_COMPLETION, "SYSID can no longer be specified".to_string())
+                }
             }
         }
         Ok(())

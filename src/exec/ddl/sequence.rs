@@ -94,7 +94,10 @@ impl Ddl<'_> {
             let value = restart.unwrap_or(sequence.start);
             if value < sequence.min {
                 let min = sequence.min;
-                return Err(err!(INVALID_PARAMETER_VALUE, "RESTART value ({value}) cannot be less than MINVALUE ({min})"));
+                return Err(err!(
+                    INVALID_PARAMETER_VALUE,
+                    "RESTART value ({value}) cannot be less than MINVALUE ({min})"
+                ));
             }
             if value > sequence.max {
                 let max = sequence.max;
