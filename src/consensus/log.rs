@@ -1,0 +1,70 @@
+//! One position of the log while it is being agreed on.
+
+use super::message::{Commit, PreparedCert};
+use super::signed::Vote;
+use super::types::*;
+use std::collections::BTreeMap;
+
+/// What a replica knows about one position. Bounded: one entry per voter and phase.
+#[derive(Default)]
+pub(super) struct Slot {
+    /// The primary's vote of the current view.
+    pub(super) proposal: Option<Vote>,
+    /// The backups' votes of the current view, whatever their digest.
+    pub(super) prepares: BTreeMap<ReplicaId, Vote>,
+    /// Whether this replica has voted in the current view.
+    pub(super) voted: bool,
+    /// Newest COMMIT of each replica, of any view.
+    pub(super) commits: BTreeMap<ReplicaId, Commit>,
+    /// The newest certificate.
+    pub(super) prepared: Option<PreparedCert>,
+    /// Whether it is on disk.
+    pub(super) durable: bool,
+    /// Assertions that the batch was decided.
+    pub(super) claims: BTreeMap<ReplicaId, Digest>,
+    /// The decision.
+    pub(super) decided: Option<Digest>,
+}
+
+impl Slot {
+    /// Forgets the votes of a view; certificates and decisions stay.
+    pub(super) fn leave_view(&mut self) {
+        self.proposal = None;
+        self.prepares.clear();
+        self.voted = false;
+    }
+
+    /// The votes that agree with the primary's.
+    pub(super) fn matching(&self) -> impl Iterator<Item = &Vote> {
+        let digest = self.proposal.map(|vote| vote.digest);
+        self.prepares.values().filter(move |vote| Some(vote.digest) == digest)
+    }
+
+    /// Whether the newest certificate is of this view.
+    pub(super) fn is_prepared_in(&self, epoch: Epoch, view: View) -> bool {
+        self.prepared.as_ref().is_some_and(|cert| (cert.proposal.epoch, cert.proposal.view) == (epoch, view))
+    }
+
+    /// The digest for which `quorum` replicas have said COMMIT in one view, or `weak` have claimed a decision. COMMITs
+    /// of different views are never added up: only within one view does each stand for a certificate that every later
+    /// view must respect.
+    pub(super) fn verdict(&self, members: &Membership, quorum: usize, weak: usize) -> Option<Digest> {
+        let mut commits: BTreeMap<(Epoch, View, Digest), usize> = BTreeMap::new();
+        for (_, commit) in self.commits.iter().filter(|(id, _)| members.is_voter(**id)) {
+            *commits.entry((commit.epoch, commit.view, commit.digest)).or_default() += 1;
+        }
+        let mut claims: BTreeMap<Digest, usize> = BTreeMap::new();
+        for (_, digest) in self.claims.iter().filter(|(id, _)| members.is_voter(**id)) {
+            *claims.entry(*digest).or_default() += 1;
+        }
+        let by_commits = commits.into_iter().find(|(_, count)| *count >= quorum).map(|((_, _, digest), _)| digest);
+        by_commits.or_else(|| claims.into_iter().find(|(_, count)| *count >= weak).map(|(digest, _)| digest))
+    }
+
+    /// The batches this position refers to.
+    pub(super) fn digests(&self) -> impl Iterator<Item = Digest> + '_ {
+        let proposal = self.proposal.map(|vote| vote.digest);
+        let prepared = self.prepared.as_ref().map(|cert| cert.proposal.digest);
+        [proposal, prepared, self.decided].into_iter().flatten()
+    }
+}

@@ -1,0 +1,102 @@
+//! Bodies waiting for their turn, and the content of everything the log refers to by digest.
+//!
+//! A body is *pending* from its arrival until its gateway's stream has moved past it. Each gateway has a bounded number
+//! of places, so that none can fill another's memory. Content fetched for a batch is kept apart from pending: it was
+//! asked for by digest and needs no place.
+
+use super::ledger::{Ledger, Turn, turn};
+use super::message::SignedBody;
+use super::types::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A body on its way.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pending {
+    pub(super) digest: Digest,
+    pub(super) arrived: u64,
+}
+
+/// Bodies by digest, and which of them wait.
+#[derive(Default)]
+pub(super) struct Pool {
+    bodies: BTreeMap<Digest, Arc<SignedBody>>,
+    pub(super) pending: BTreeMap<BodyId, Pending>,
+    /// Arrivals are numbered too, so that two at the same instant have an order.
+    last_arrival: u64,
+}
+
+/// What became of a body that arrived.
+pub(super) enum Arrival {
+    Accepted,
+    Known,
+    Stale,
+    Full,
+    /// The gateway signed another body for the same place.
+    Equivocation(Arc<SignedBody>),
+}
+
+impl Pool {
+    pub(super) fn get(&self, digest: &Digest) -> Option<&Arc<SignedBody>> {
+        self.bodies.get(digest)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bodies.len()
+    }
+
+    /// Keeps content that a batch refers to.
+    pub(super) fn store(&mut self, signed: Arc<SignedBody>) {
+        self.bodies.insert(signed.vote.digest, signed);
+    }
+
+    /// Takes in a body from a gateway.
+    pub(super) fn arrive(&mut self, signed: Arc<SignedBody>, ledger: &Ledger, now: u64, places: u64) -> Arrival {
+        let id = signed.body.id();
+        if let Some(known) = self.pending.get(&id) {
+            if known.digest == signed.vote.digest {
+                return Arrival::Known;
+            }
+            return match self.bodies.get(&known.digest) {
+                Some(other) => Arrival::Equivocation(other.clone()),
+                None => Arrival::Known,
+            };
+        }
+        let last = ledger.gateways.get(&id.gateway);
+        if turn(last, &id) == Turn::Past {
+            return Arrival::Stale;
+        }
+        let base = last.filter(|last| last.0 == id.incarnation).map_or(0, |last| last.1);
+        // Two incarnations may have bodies under way at once, hence twice the places.
+        let (first, end) = (BodyId { incarnation: 0, number: 0, ..id }, BodyId { incarnation: u64::MAX, number: u64::MAX, ..id });
+        if id.number > base.saturating_add(places) || self.pending.range(first..=end).count() as u64 >= 2 * places {
+            return Arrival::Full;
+        }
+        self.last_arrival = now.max(self.last_arrival + 1);
+        self.pending.insert(id, Pending { digest: signed.vote.digest, arrived: self.last_arrival });
+        self.store(signed);
+        Arrival::Accepted
+    }
+
+    /// The oldest pending body whose turn it is, given the last body of each gateway; skips what is in `taken`.
+    pub(super) fn next(&self, heads: &BTreeMap<ReplicaId, (u64, u64)>) -> Option<(BodyId, Pending)> {
+        self.pending
+            .iter()
+            .filter(|(id, _)| turn(heads.get(&id.gateway), id) == Turn::Next)
+            .min_by_key(|(_, pending)| pending.arrived)
+            .map(|(id, pending)| (*id, *pending))
+    }
+
+    /// Forgets what the ledger has moved past, and content that nothing refers to.
+    pub(super) fn settle(&mut self, ledger: &Ledger) {
+        self.pending.retain(|id, _| {
+            turn(ledger.gateways.get(&id.gateway), id) != Turn::Past && ledger.members.member(id.gateway).is_some()
+        });
+    }
+
+    /// Drops content that is neither pending nor referred to by `used`.
+    pub(super) fn collect(&mut self, used: &BTreeSet<Digest>) {
+        let waiting: BTreeSet<Digest> = self.pending.values().map(|pending| pending.digest).collect();
+        self.bodies.retain(|digest, _| waiting.contains(digest) || used.contains(digest));
+    }
+}
