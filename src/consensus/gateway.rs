@@ -31,12 +31,8 @@ impl Replica {
             return;
         }
         while !self.queue.is_empty() && (self.own_bodies().len() as u64) < self.parameters.gateway_pipeline {
-            let mut body = Body {
-                gateway: self.id,
-                incarnation: self.incarnation,
-                number: self.next_body,
-                requests: Vec::new(),
-            };
+            let mut body =
+                Body { gateway: self.id, incarnation: self.incarnation, number: self.next_body, requests: Vec::new() };
             let mut bytes = 0;
             while bytes < self.parameters.body_bytes_max && body.requests.len() < self.parameters.batch_entries_max {
                 let Some(request) = self.queue.pop_front() else { break };

@@ -1,6 +1,5 @@
 //! Consensus: PBFT as a value you step.
 
-
 pub mod codec;
 pub mod evidence;
 pub mod ledger;

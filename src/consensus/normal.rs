@@ -144,12 +144,7 @@ impl Replica {
 
     /// Whether a vote belongs to the view this replica is in, above the low and below the high watermark. Votes for a
     /// later view wait in a bounded buffer of their sender.
-    fn in_view(
-        &mut self,
-        from: ReplicaId,
-        vote: &Vote,
-        message: impl FnOnce() -> Message,
-    ) -> Result<bool, Refusal> {
+    fn in_view(&mut self, from: ReplicaId, vote: &Vote, message: impl FnOnce() -> Message) -> Result<bool, Refusal> {
         if vote.epoch != self.members.epoch {
             return Err(Refusal::WrongEpoch);
         }
@@ -389,4 +384,3 @@ impl Replica {
         }
     }
 }
-

@@ -68,7 +68,8 @@ impl Pool {
         }
         let base = last.filter(|last| last.0 == id.incarnation).map_or(0, |last| last.1);
         // Two incarnations may have bodies under way at once, hence twice the places.
-        let (first, end) = (BodyId { incarnation: 0, number: 0, ..id }, BodyId { incarnation: u64::MAX, number: u64::MAX, ..id });
+        let (first, end) =
+            (BodyId { incarnation: 0, number: 0, ..id }, BodyId { incarnation: u64::MAX, number: u64::MAX, ..id });
         if id.number > base.saturating_add(places) || self.pending.range(first..=end).count() as u64 >= 2 * places {
             return Arrival::Full;
         }

@@ -157,7 +157,8 @@ impl Replica {
             }
         }
         // The snapshot at the end of an epoch was taken before the handover; the proof says it happened.
-        let handover = |ledger: &Ledger, proof: &Arc<EpochProof>| proof.cert.seq == ledger.seq && ledger.is_last_of_epoch();
+        let handover =
+            |ledger: &Ledger, proof: &Arc<EpochProof>| proof.cert.seq == ledger.seq && ledger.is_last_of_epoch();
         if let Some(proof) = self.epochs.iter().find(|proof| handover(&self.ledger, proof)).cloned() {
             self.low = proof.cert.seq;
             self.stable = Some(Arc::new(proof.cert.clone()));

@@ -187,9 +187,7 @@ impl Verifier {
 
     fn verify(&self, bytes: &[u8], signature: &Signature) -> bool {
         match self {
-            Self::Ed25519(key) => {
-                key.verify_strict(bytes, &ed25519_dalek::Signature::from_bytes(&signature.0)).is_ok()
-            }
+            Self::Ed25519(key) => key.verify_strict(bytes, &ed25519_dalek::Signature::from_bytes(&signature.0)).is_ok(),
             #[cfg(test)]
             Self::Mock(key) => mock::sign(key, bytes) == *signature,
         }
@@ -274,9 +272,7 @@ impl Directory {
         let keys: Option<BTreeMap<_, _>> =
             next.members.iter().map(|member| Some((member.id, Verifier::new(&member.key)?))).collect();
         match keys {
-            Some(keys)
-                if next.epoch.0 == self.epochs.len() as u64 && Membership::is_well_formed(&next.members) =>
-            {
+            Some(keys) if next.epoch.0 == self.epochs.len() as u64 && Membership::is_well_formed(&next.members) => {
                 self.epochs.push((Arc::new(next), keys));
                 true
             }
@@ -343,8 +339,15 @@ impl Directory {
         }
         let digest = cert.content.digest();
         for &(signer, signature) in &cert.signatures {
-            let vote =
-                Vote { kind: Kind::Checkpoint, epoch: cert.epoch, view: View(0), seq: cert.seq, digest, signer, signature };
+            let vote = Vote {
+                kind: Kind::Checkpoint,
+                epoch: cert.epoch,
+                view: View(0),
+                seq: cert.seq,
+                digest,
+                signer,
+                signature,
+            };
             self.check_vote(&vote, Kind::Checkpoint)?;
             if !members.is_voter(signer) {
                 return Err(Refusal::NotAVoter);

@@ -139,7 +139,9 @@ impl Replica {
         let Some(transfer) = &self.transfer else { return };
         let Some(manifest) = transfer.manifest.clone().filter(|_| transfer.missing().is_empty()) else { return };
         let cert = transfer.cert.clone();
-        let Some(ledger) = certified_ledger(&cert, &manifest).filter(|ledger| ledger.seq > self.ledger.seq) else { return };
+        let Some(ledger) = certified_ledger(&cert, &manifest).filter(|ledger| ledger.seq > self.ledger.seq) else {
+            return;
+        };
         self.transfer = None;
         self.outputs.push(Output::InstallState(cert.seq, manifest.chunks.clone()));
         self.executed_at = self.now.monotonic;

@@ -138,11 +138,8 @@ impl Replica {
             return;
         }
         let plan = Plan::of(&changes);
-        let proposals: Vec<_> = plan
-            .proposals
-            .iter()
-            .map(|(seq, digest)| self.vote(Kind::PrePrepare, self.view, *seq, *digest))
-            .collect();
+        let proposals: Vec<_> =
+            plan.proposals.iter().map(|(seq, digest)| self.vote(Kind::PrePrepare, self.view, *seq, *digest)).collect();
         let vote = self.vote(Kind::NewView, self.view, plan.low, NewView::content(&changes, &proposals));
         let new = Arc::new(NewView { vote, changes, proposals });
         self.enter_view(new, plan);
