@@ -1,0 +1,132 @@
+//! The invariants. Each is checked at the output that could break it.
+
+use super::super::evidence::Evidence;
+use super::super::message::*;
+use super::super::signed::{Directory, Kind, Vote};
+use super::super::types::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+type Place = (ReplicaId, Kind, Epoch, View, SeqNo);
+
+/// What all correct replicas together have shown.
+#[derive(Default)]
+pub(super) struct Checker {
+    /// The history: header digest by position.
+    history: BTreeMap<SeqNo, Digest>,
+    /// The state machine's state by position.
+    states: BTreeMap<SeqNo, u64>,
+    /// Where each request took effect.
+    positions: BTreeMap<(ClientId, u64), SeqNo>,
+    submitted: BTreeMap<(ClientId, u64), SeqNo>,
+    pub(super) acked: BTreeMap<(ClientId, u64), SeqNo>,
+    acked_up_to: SeqNo,
+    said: BTreeMap<Place, Digest>,
+    /// Byzantine, twinned, or with a disk that forgot: they count towards f, and only they may be accused.
+    pub(super) faulty: BTreeSet<ReplicaId>,
+}
+
+/// Clients from here on are inventions of Byzantine gateways.
+pub(super) const INVENTED: u128 = 1 << 100;
+
+impl Checker {
+    pub(super) fn submitted(&mut self, request: &Request) {
+        self.submitted.entry((request.client, request.number)).or_insert(self.acked_up_to);
+    }
+
+    pub(super) fn executed(
+        &mut self,
+        header: &Header,
+        requests: &[(ReplicaId, Request)],
+        state: u64,
+    ) -> Result<(), String> {
+        let seq = header.seq;
+        let digest = Digest::of_value("header", header);
+        // I1 agreement and I6 equal states; the header chains to its predecessor, so equal headers are equal histories.
+        if *self.history.entry(seq).or_insert(digest) != digest {
+            return Err(format!("I1: two histories at {seq}"));
+        }
+        if *self.states.entry(seq).or_insert(state) != state {
+            return Err(format!("I6: two states at {seq}"));
+        }
+        for (_, request) in requests.iter().filter(|(_, request)| request.client.0 < INVENTED) {
+            let key = (request.client, request.number);
+            // I2 validity.
+            let Some(floor) = self.submitted.get(&key) else { return Err(format!("I2: {key:?} was never submitted")) };
+            // I3 exactly once; I5 what was acknowledged before the submission comes before.
+            if *self.positions.entry(key).or_insert(seq) != seq {
+                return Err(format!("I3: {key:?} took effect twice"));
+            }
+            if seq <= *floor && !self.acked.contains_key(&key) {
+                return Err(format!("I5: {key:?} at {seq}, though {floor} was acknowledged before it was submitted"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn acked(&mut self, client: ClientId, number: u64) {
+        if let Some(seq) = self.positions.get(&(client, number)) {
+            self.acked.insert((client, number), *seq);
+            self.acked_up_to = self.acked_up_to.max(*seq);
+        }
+    }
+
+    pub(super) fn committed(&self) -> u64 {
+        self.history.len() as u64
+    }
+
+    /// I10: a correct replica says one thing at one place, across restarts.
+    pub(super) fn said(&mut self, vote: &Vote) -> Result<(), String> {
+        if self.faulty.contains(&vote.signer) {
+            return Ok(());
+        }
+        let seq = if matches!(vote.kind, Kind::ViewChange | Kind::NewView) { SeqNo(0) } else { vote.seq };
+        let place = (vote.signer, vote.kind, vote.epoch, vote.view, seq);
+        match *self.said.entry(place).or_insert(vote.digest) {
+            known if known == vote.digest => Ok(()),
+            _ => Err(format!("I10: {place:?} was said twice")),
+        }
+    }
+
+    pub(super) fn message(&mut self, message: &Message) -> Result<(), String> {
+        match message {
+            Message::PrePrepare(proposal) => self.said(&proposal.vote),
+            Message::Prepare(vote) => self.said(vote),
+            Message::Checkpoint(checkpoint) => self.said(&checkpoint.vote),
+            Message::ViewChange(change) => self.said(&change.vote),
+            Message::NewView(new) => {
+                self.said(&new.vote)?;
+                new.proposals.iter().try_for_each(|vote| self.said(vote))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// I7: no certificate for a history that is not ours.
+    pub(super) fn certified(&self, directory: &Directory, cert: &CheckpointCert) -> Result<(), String> {
+        directory.check_cert(cert).map_err(|refusal| format!("I7: certificate of {}: {refusal}", cert.seq))?;
+        match self.history.get(&cert.seq) {
+            Some(digest) if *digest == cert.content.header => Ok(()),
+            _ => Err(format!("I7: certificate of {} for another history", cert.seq)),
+        }
+    }
+
+    /// I11: no correct node is ever accused.
+    pub(super) fn accused(&self, directory: &Directory, evidence: &Evidence) -> Result<(), String> {
+        if !evidence.is_valid(directory) {
+            return Err(format!("I11: worthless evidence {evidence:?}"));
+        }
+        if self.faulty.contains(&evidence.accused()) {
+            Ok(())
+        } else {
+            Err(format!("I11: {evidence:?} accuses a correct node"))
+        }
+    }
+
+    /// I4: what was acknowledged is in the history that the cluster ends with.
+    pub(super) fn durable(&self, executed: SeqNo) -> Result<(), String> {
+        match self.acked.iter().find(|(_, seq)| **seq > executed) {
+            Some((key, seq)) => Err(format!("I4: {key:?} acknowledged at {seq}, cluster ends at {executed}")),
+            None => Ok(()),
+        }
+    }
+}
