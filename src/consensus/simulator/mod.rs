@@ -23,8 +23,7 @@ enum Family {
     Twins,
 }
 
-const FAMILIES: [Family; 5] =
-    [Family::Swarm, Family::Byzantine, Family::Disk, Family::Reconfiguration, Family::Twins];
+const FAMILIES: [Family; 5] = [Family::Swarm, Family::Byzantine, Family::Disk, Family::Reconfiguration, Family::Twins];
 
 /// Draws a plan from a seed.
 fn plan(seed: u64, family: Family) -> Plan {

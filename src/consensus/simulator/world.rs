@@ -316,7 +316,13 @@ impl World {
             None => format!("{} down", node.id),
             Some(replica) => {
                 let low = replica.stable().map_or(0, |cert| cert.seq.0);
-                format!("{} {:?} executed {} stable {low} {:?}", node.id, replica.position(), replica.executed(), replica.refusals())
+                format!(
+                    "{} {:?} executed {} stable {low} {:?}",
+                    node.id,
+                    replica.position(),
+                    replica.executed(),
+                    replica.refusals()
+                )
             }
         };
         let waiting = self.clients.iter().filter(|client| client.is_waiting).count();
@@ -364,10 +370,10 @@ impl World {
         node.ends.clear();
         node.staged.clear();
         let checkpoint = node.disk.snapshots.keys().next_back().copied().unwrap_or_default();
-        let recovered =
-            Recovered { records: node.disk.records.clone(), checkpoint, incarnation: self.now };
-        let replica = Replica::open(node.id, node.keys.clone(), self.genesis.clone(), self.parameters.clone(), recovered)
-            .ok_or("genesis refused")?;
+        let recovered = Recovered { records: node.disk.records.clone(), checkpoint, incarnation: self.now };
+        let replica =
+            Replica::open(node.id, node.keys.clone(), self.genesis.clone(), self.parameters.clone(), recovered)
+                .ok_or("genesis refused")?;
         node.app = match replica.executed() {
             SeqNo(0) => App::default(),
             seq => node.disk.snapshots.get(&seq).cloned().ok_or(format!("no snapshot at {seq}"))?,
