@@ -398,10 +398,15 @@ impl Grammar<'_, '_> {
         };
         let first = match category {
             None | Some(Category::Unreserved | Category::ColumnName) => label(self)?,
-            // LEFT, RIGHT and their like are functions only.
-            Some(Category::TypeOrFunction) if *token_at(self, 1) == Token::LParen => label(self)?,
-            Some(Category::TypeOrFunction) if matches!(token_at(self, 1), Token::SingleQuotedString(_)) => label(self)?,
-            Some(_) => return unexpected(self),
+            // LEFT, RIGHT and their like are functions or types only.
+            Some(Category::TypeOrFunction) => {
+                let name = label(self)?;
+                if !matches!(token(self), Token::LParen | Token::SingleQuotedString(_)) {
+                    return unexpected(self);
+                }
+                name
+            }
+            Some(Category::Reserved) => return unexpected(self),
         };
         let mut parts = vec![first];
         while *token(self) == Token::Period {

@@ -235,7 +235,7 @@ impl Lexer<'_> {
             match self.bytes.get(at) {
                 Some(b'\n' | b'\r') => (at, newline) = (at + 1, true),
                 Some(&b) if is_space(b) => at += 1,
-                Some(b'-') if newline && self.bytes.get(at + 1) == Some(&b'-') => {
+                Some(b'-') if self.bytes.get(at + 1) == Some(&b'-') => {
                     while !matches!(self.bytes.get(at), None | Some(b'\n' | b'\r')) {
                         at += 1;
                     }

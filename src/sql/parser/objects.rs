@@ -137,7 +137,7 @@ impl Grammar<'_, '_> {
         let name = if word(self) == "authorization" { None } else { Some(column_id(self)?) };
         let authorization = if take(self, "authorization") { Some(self.role_name()?) } else { None };
         let mut elements = Vec::new();
-        while matches!(word(self), "create" | "grant") {
+        while word(self) == "grant" || (word(self) == "create" && word_at(self, 1) != "schema") {
             if if_not_exists {
                 let message = "CREATE SCHEMA IF NOT EXISTS cannot include schema elements";
                 return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, span(self), message));

@@ -16,6 +16,10 @@ use super::cursor::*;
 impl Grammar<'_, '_> {
     /// One statement.
     pub(super) fn statement(&mut self) -> Parse<Statement> {
+        self.deeper(Self::statement_here)
+    }
+
+    fn statement_here(&mut self) -> Parse<Statement> {
         if self.at_query_statement() {
             return self.query_statement(true);
         }
