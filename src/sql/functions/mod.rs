@@ -15,7 +15,9 @@ pub(crate) mod math;
 pub(crate) mod misc;
 pub(crate) mod output;
 pub(crate) mod pattern;
+pub(crate) mod privilege;
 pub(crate) mod string;
+pub(crate) mod system_info;
 pub(crate) mod window;
 
 use std::collections::HashMap;
@@ -54,7 +56,8 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend(math::lists());
     lists.extend(array::lists());
     lists.extend(json::lists());
-    lists.extend([misc::LIST, hash::LIST, window::LIST]);
+    lists.extend([misc::LIST, hash::LIST, window::LIST, system_info::LIST]);
+    lists.extend(privilege::lists());
     lists.extend([
         crate::sql::operators::functions(),
         crate::sql::casts::functions(),

@@ -4,7 +4,7 @@ use crate::document::{Datum, Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
-use crate::sql::{functions, operators, types};
+use crate::sql::{functions, operators, system, types};
 use crate::storage::catalog::{Catalog, Entry, INFORMATION_SCHEMA, PG_CATALOG};
 
 use super::number::integer_out;
@@ -121,14 +121,18 @@ pub(crate) fn regclass_in(text: &str, context: &EvalContext) -> Result<Datum> {
 
 /// The OID of a relation of `pg_catalog` or `information_schema`.
 fn system_relation(schema: Oid, name: &str) -> Option<Oid> {
-    let _ = (schema, name);
-    None
+    let schema = match schema {
+        PG_CATALOG => "pg_catalog",
+        INFORMATION_SCHEMA => "information_schema",
+        _ => return None,
+    };
+    system::relation(&format!("{schema}.{name}")).map(|relation| relation.oid)
 }
 
-/// The name of a relation of `pg_catalog` or `information_schema`, qualified as written.
+/// The name of a relation of `pg_catalog` or `information_schema`, qualified where it is not searched.
 fn system_relation_name(oid: Oid) -> Option<&'static str> {
-    let _ = oid;
-    None
+    let relation = system::by_oid(oid)?;
+    Some(if relation.schema() == PG_CATALOG { relation.short_name() } else { relation.name })
 }
 
 fn regtype_in(text: &str, context: &EvalContext) -> Result<Oid> {

@@ -98,3 +98,39 @@ pub(super) fn lookup(word: &str) -> Option<Word> {
 pub fn needs_quotes(word: &str) -> bool {
     lookup(word).is_some_and(|w| w.category != Category::Unreserved)
 }
+
+/// Whether an unquoted, folded word can be no column's name.
+pub(super) fn is_reserved(word: &str) -> bool {
+    lookup(word).is_some_and(|w| matches!(w.category, Category::Reserved | Category::TypeOrFunction))
+}
+
+/// A key word as pg_get_keywords shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyWord {
+    /// The word.
+    pub word: &'static str,
+    /// `U`, `C`, `T` or `R`.
+    pub code: &'static str,
+    /// Its category in words.
+    pub description: &'static str,
+    /// May be a column label without AS.
+    pub bare_label: bool,
+}
+
+/// All key words in alphabetical order.
+pub fn key_words() -> Vec<KeyWord> {
+    let mut all: Vec<KeyWord> = WORDS
+        .iter()
+        .map(|(word, w)| {
+            let (code, description) = match w.category {
+                Category::Unreserved => ("U", "unreserved"),
+                Category::ColumnName => ("C", "unreserved (cannot be function or type name)"),
+                Category::TypeOrFunction => ("T", "reserved (can be function or type name)"),
+                Category::Reserved => ("R", "reserved"),
+            };
+            KeyWord { word, code, description, bare_label: w.bare_label }
+        })
+        .collect();
+    all.sort_unstable_by_key(|w| w.word);
+    all
+}

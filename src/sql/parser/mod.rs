@@ -37,7 +37,7 @@ use super::statement::{Expression, LockStrength, LockWait, RowLock, Statement};
 use cursor::*;
 
 pub(crate) use expr::next_precedence;
-pub use keywords::needs_quotes;
+pub use keywords::{KeyWord, key_words, needs_quotes};
 pub use query::ROWS_FROM;
 
 /// One statement of a text.
@@ -95,6 +95,45 @@ pub fn parse_name(text: &str) -> Result<Vec<String>> {
         Ok(name) => Ok(names(&name)),
         Err(_) => Err(crate::err!(INVALID_NAME, "invalid name syntax")),
     }
+}
+
+/// The names of a comma-separated list as settings have it (`search_path`): folded unless quoted; empty ones are left
+/// out.
+pub fn name_list(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    let (mut name, mut in_quotes, mut quoted) = (String::new(), false, false);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' if in_quotes && chars.peek() == Some(&'"') => {
+                chars.next();
+                name.push('"');
+            }
+            '"' => (in_quotes, quoted) = (!in_quotes, true),
+            ',' if !in_quotes => {
+                names.push(finish_name(std::mem::take(&mut name), quoted));
+                quoted = false;
+            }
+            c => name.push(c),
+        }
+    }
+    names.push(finish_name(name, quoted));
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+fn finish_name(name: String, quoted: bool) -> String {
+    let name = name.trim();
+    if quoted { name.to_string() } else { lexer::fold(name) }
+}
+
+/// The names in an expression's text, folded: every word of it that is no key word.
+pub fn words(text: &str) -> Vec<String> {
+    let name = |token: TokenWithSpan| match token.token {
+        Token::Word(w) if w.quote_style.is_some() || !keywords::is_reserved(&w.value) => Some(w.value),
+        _ => None,
+    };
+    lexer::lex(text).map(|tokens| tokens.into_iter().filter_map(name).collect()).unwrap_or_default()
 }
 
 /// The name that an identifier means: unquoted ones fold to lower case, all are cut to 63 bytes.

@@ -1,0 +1,197 @@
+//! Objects in words: the texts behind `pg_get_indexdef`, `pg_get_constraintdef`, `pg_get_expr` and their like, and the
+//! names of things by OID. Expressions are given as they were written.
+
+use sqlparser::ast::Expr;
+
+use crate::document::{Oid, Type};
+use crate::sql::parser;
+use crate::storage::catalog::{
+    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, INFORMATION_SCHEMA, Index, IndexSource, PG_CATALOG,
+    Table, View,
+};
+
+/// A name as SQL must write it: quoted unless it is plain.
+pub fn quote_ident(name: &str) -> String {
+    let plain = name.bytes().enumerate().all(|(i, b)| {
+        b.is_ascii_lowercase() || b == b'_' || (i > 0 && (b.is_ascii_digit()))
+    });
+    if plain && !name.is_empty() && !parser::needs_quotes(name) {
+        return name.to_string();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// `pg_get_userbyid`.
+pub fn role_name(catalog: &Catalog, oid: Oid) -> String {
+    match catalog.get(oid).map(|e| &**e) {
+        Some(Entry::Role(role)) => role.name.clone(),
+        _ => format!("unknown (OID={oid})"),
+    }
+}
+
+/// A schema's name.
+pub fn schema_name(catalog: &Catalog, oid: Oid) -> Option<String> {
+    match oid {
+        PG_CATALOG => Some("pg_catalog".into()),
+        INFORMATION_SCHEMA => Some("information_schema".into()),
+        _ => match catalog.get(oid).map(|e| &**e) {
+            Some(Entry::Schema(schema)) => Some(schema.name.clone()),
+            _ => None,
+        },
+    }
+}
+
+/// The owner of the built-in objects.
+pub fn system_owner() -> Oid {
+    BOOTSTRAP_ROLE
+}
+
+/// A relation's schema and name.
+pub fn relation_name(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
+    if let Some(relation) = super::by_oid(oid) {
+        return Some((relation.schema(), relation.short_name().to_string()));
+    }
+    let entry = catalog.get(oid)?;
+    Some((entry.schema()?, entry.name().to_string()))
+}
+
+/// `schema.name`, both quoted as needed.
+pub fn qualified_name(catalog: &Catalog, schema: Oid, name: &str) -> String {
+    format!("{}.{}", quote_ident(&schema_name(catalog, schema).unwrap_or_default()), quote_ident(name))
+}
+
+/// A column's name, quoted as needed.
+fn column_name(table: &Table, number: i16) -> String {
+    table.column_by_number(number).map(|c| quote_ident(&c.name)).unwrap_or_default()
+}
+
+fn column_list(table: &Table, numbers: &[i16]) -> String {
+    numbers.iter().map(|n| column_name(table, *n)).collect::<Vec<_>>().join(", ")
+}
+
+/// The operator class that a key of a type has when none is named: OID and name.
+pub fn default_opclass(method: &str, typ: Oid) -> Option<(Oid, &'static str)> {
+    super::opfamily::default_class(access_method(method), typ)
+}
+
+/// The OID of an access method.
+pub fn access_method(name: &str) -> Oid {
+    match name {
+        "heap" => 2,
+        "hash" => 405,
+        "gist" => 783,
+        "gin" => 2742,
+        "brin" => 3580,
+        "spgist" => 4000,
+        _ => 403,
+    }
+}
+
+/// One key of an index, without its direction.
+pub fn index_key(table: &Table, index: &Index, position: usize) -> String {
+    let Some(key) = index.keys.get(position) else {
+        return index.include.get(position - index.keys.len()).map(|n| column_name(table, *n)).unwrap_or_default();
+    };
+    match &key.source {
+        IndexSource::Column(number) => column_name(table, *number),
+        IndexSource::Expression(text) => match parser::parse_expression(text) {
+            Ok(Expr::Function(_)) => text.clone(),
+            _ => format!("({text})"),
+        },
+    }
+}
+
+/// `pg_get_indexdef`.
+pub fn index(catalog: &Catalog, index: &Index) -> String {
+    let Some(table) = catalog.table(index.table) else { return String::new() };
+    let key = |position: usize| {
+        let key = &index.keys[position];
+        let direction = match (key.descending, key.nulls_first) {
+            (false, false) => "",
+            (false, true) => " NULLS FIRST",
+            (true, true) => " DESC",
+            (true, false) => " DESC NULLS LAST",
+        };
+        format!("{}{direction}", index_key(table, index, position))
+    };
+    let keys: Vec<String> = (0..index.keys.len()).map(key).collect();
+    let mut text = format!(
+        "CREATE {}INDEX {} ON {} USING {} ({})",
+        if index.unique { "UNIQUE " } else { "" },
+        quote_ident(&index.name),
+        qualified_name(catalog, table.schema, &table.name),
+        index.method,
+        keys.join(", "),
+    );
+    if !index.include.is_empty() {
+        text.push_str(&format!(" INCLUDE ({})", column_list(table, &index.include)));
+    }
+    if index.nulls_not_distinct {
+        text.push_str(" NULLS NOT DISTINCT");
+    }
+    if let Some(predicate) = &index.predicate {
+        text.push_str(&format!(" WHERE ({predicate})"));
+    }
+    text
+}
+
+/// `pg_get_viewdef`.
+pub fn view(view: &View) -> String {
+    format!(" {};", view.query.trim().trim_end_matches(';'))
+}
+
+/// `pg_get_constraintdef`.
+pub fn constraint(catalog: &Catalog, table: &Table, constraint: &Constraint) -> String {
+    let key = |word: &str, columns: &[i16], index: Oid| {
+        let index = catalog.index(index);
+        let distinct = if index.is_some_and(|i| i.nulls_not_distinct) { " NULLS NOT DISTINCT" } else { "" };
+        let include = match index {
+            Some(i) if !i.include.is_empty() => format!(" INCLUDE ({})", column_list(table, &i.include)),
+            _ => String::new(),
+        };
+        format!("{word}{distinct} ({}){include}", column_list(table, columns))
+    };
+    match &constraint.kind {
+        ConstraintKind::Check { expr } => format!("CHECK (({expr}))"),
+        ConstraintKind::Unique { columns, index } => key("UNIQUE", columns, *index),
+        ConstraintKind::PrimaryKey { columns, index } => key("PRIMARY KEY", columns, *index),
+    }
+}
+
+/// The table and constraint of a constraint's OID.
+pub fn constraint_by_oid(catalog: &Catalog, oid: Oid) -> Option<(&Table, &Constraint)> {
+    catalog.entries.values().find_map(|entry| match &**entry {
+        Entry::Table(table) => table.constraints.iter().find(|c| c.oid == oid).map(|c| (table, c)),
+        _ => None,
+    })
+}
+
+/// `format_type` that also knows row types.
+pub fn type_name(catalog: &Catalog, typ: Type) -> String {
+    if crate::sql::types::by_oid(typ.oid).is_none() {
+        if let Some((_, name)) = row_type(catalog, typ.oid) {
+            return quote_ident(&name);
+        }
+        return "???".into();
+    }
+    crate::sql::types::format_type(typ)
+}
+
+/// The relation that a row type is of: schema and name.
+pub fn row_type(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
+    catalog.entries.values().find_map(|entry| match &**entry {
+        Entry::Table(table) if table.row_type == oid => Some((table.schema, table.name.clone())),
+        Entry::View(view) if view.row_type == oid => Some((view.schema, view.name.clone())),
+        _ => None,
+    })
+}
+
+/// The collation that values of a type have: the default one, or C for `name`.
+pub fn collation_of(typ: Oid) -> Oid {
+    let element = crate::sql::types::element_of(typ).filter(|_| crate::sql::types::category(typ) == 'A').unwrap_or(typ);
+    match Type::new(element) {
+        Type::TEXT | Type::VARCHAR | Type::BPCHAR => 100,
+        Type::NAME => 950,
+        _ => 0,
+    }
+}

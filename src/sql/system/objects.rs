@@ -1,0 +1,158 @@
+//! `pg_namespace`, `pg_depend`, `pg_description`, `pg_shdescription`, `pg_rewrite`.
+
+use crate::document::{Datum, Oid};
+use crate::storage::catalog::{BOOTSTRAP_ROLE, ConstraintKind, Entry, INFORMATION_SCHEMA, PG_CATALOG};
+
+use super::Context;
+use super::builder::{Rows, letter, text};
+
+/// OIDs of the catalogs that others point into.
+pub(super) const PG_TYPE: Oid = 1247;
+pub(super) const PG_CLASS: Oid = 1259;
+pub(super) const PG_AUTHID: Oid = 1260;
+pub(super) const PG_DATABASE: Oid = 1262;
+pub(super) const PG_CONSTRAINT: Oid = 2606;
+pub(super) const PG_NAMESPACE: Oid = 2615;
+pub(super) const PG_REWRITE: Oid = 2618;
+
+pub(super) fn namespaces(context: &Context<'_>, rows: &mut Rows) {
+    for (oid, name) in [(PG_CATALOG, "pg_catalog"), (INFORMATION_SCHEMA, "information_schema")] {
+        rows.push([
+            ("oid", Datum::Oid(oid)),
+            ("nspname", text(name)),
+            ("nspowner", Datum::Oid(BOOTSTRAP_ROLE)),
+        ]);
+    }
+    for entry in context.entries() {
+        let Entry::Schema(schema) = entry else { continue };
+        rows.push([
+            ("oid", Datum::Oid(schema.oid)),
+            ("nspname", text(&schema.name)),
+            ("nspowner", Datum::Oid(schema.owner)),
+        ]);
+    }
+}
+
+/// The OID of a view's rewrite rule: made from the view's, out of the way of all others.
+fn rule_oid(view: Oid) -> Oid {
+    0x4000_0000 | (view & 0x3FFF_FFFF)
+}
+
+pub(super) fn rewrites(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        let Entry::View(view) = entry else { continue };
+        rows.push([
+            ("oid", Datum::Oid(rule_oid(view.oid))),
+            ("rulename", text("_RETURN")),
+            ("ev_class", Datum::Oid(view.oid)),
+            ("ev_type", letter('1')),
+            ("ev_enabled", letter('O')),
+            ("is_instead", Datum::Bool(true)),
+            ("ev_qual", text("<>")),
+            ("ev_action", text(&view.query)),
+        ]);
+    }
+}
+
+fn depend(rows: &mut Rows, class: Oid, object: Oid, part: i32, on_class: Oid, on: Oid, on_part: i32, kind: char) {
+    rows.push([
+        ("classid", Datum::Oid(class)),
+        ("objid", Datum::Oid(object)),
+        ("objsubid", Datum::Int4(part)),
+        ("refclassid", Datum::Oid(on_class)),
+        ("refobjid", Datum::Oid(on)),
+        ("refobjsubid", Datum::Int4(on_part)),
+        ("deptype", letter(kind)),
+    ]);
+}
+
+/// What the catalog knows of dependencies: relations on schemas, indexes on columns or constraints, sequences on the
+/// columns that own them, row types on relations, rules on views.
+pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        if let Some(schema) = entry.schema().filter(|_| !matches!(entry, Entry::Index(_))) {
+            depend(rows, PG_CLASS, entry.oid(), 0, PG_NAMESPACE, schema, 0, 'n');
+        }
+        match entry {
+            Entry::Table(table) => {
+                depend(rows, PG_TYPE, table.row_type, 0, PG_CLASS, table.oid, 0, 'i');
+                for constraint in &table.constraints {
+                    let columns = match &constraint.kind {
+                        ConstraintKind::Check { expr } => super::relations::check_columns(table, expr),
+                        ConstraintKind::Unique { columns, .. } | ConstraintKind::PrimaryKey { columns, .. } => {
+                            columns.clone()
+                        }
+                    };
+                    for column in columns {
+                        let part = i32::from(column);
+                        depend(rows, PG_CONSTRAINT, constraint.oid, 0, PG_CLASS, table.oid, part, 'a');
+                    }
+                }
+            }
+            Entry::Index(index) => {
+                let constraint = context.catalog.table(index.table).and_then(|table| {
+                    table.constraints.iter().find(|c| match &c.kind {
+                        ConstraintKind::Unique { index: i, .. } | ConstraintKind::PrimaryKey { index: i, .. } => {
+                            *i == index.oid
+                        }
+                        ConstraintKind::Check { .. } => false,
+                    })
+                });
+                match constraint {
+                    Some(c) => depend(rows, PG_CLASS, index.oid, 0, PG_CONSTRAINT, c.oid, 0, 'i'),
+                    None => depend(rows, PG_CLASS, index.oid, 0, PG_CLASS, index.table, 0, 'a'),
+                }
+            }
+            Entry::View(view) => {
+                depend(rows, PG_TYPE, view.row_type, 0, PG_CLASS, view.oid, 0, 'i');
+                depend(rows, PG_REWRITE, rule_oid(view.oid), 0, PG_CLASS, view.oid, 0, 'i');
+            }
+            Entry::Sequence(sequence) => {
+                let Some((table, column)) = sequence.owned_by else { continue };
+                let identity = context.catalog.table(table).and_then(|t| t.column_by_number(column)).is_some_and(|c| {
+                    c.identity.as_ref().is_some_and(|i| i.sequence == sequence.oid)
+                });
+                let kind = if identity { 'i' } else { 'a' };
+                depend(rows, PG_CLASS, sequence.oid, 0, PG_CLASS, table, i32::from(column), kind);
+            }
+            Entry::Database(_) | Entry::Schema(_) | Entry::Role(_) => {}
+        }
+    }
+}
+
+pub(super) fn descriptions(context: &Context<'_>, rows: &mut Rows) {
+    for ((oid, part), comment) in &context.catalog.comments {
+        let class = match context.catalog.get(*oid).map(|e| &**e) {
+            Some(Entry::Database(_) | Entry::Role(_)) => continue,
+            Some(Entry::Schema(schema)) if schema.database == context.database => PG_NAMESPACE,
+            Some(Entry::Schema(_)) => continue,
+            Some(entry) if entry.schema().is_some_and(|s| context.schemas.contains(&s)) => PG_CLASS,
+            Some(_) => continue,
+            None => match super::definition::constraint_by_oid(&context.catalog, *oid) {
+                Some((table, _)) if context.schemas.contains(&table.schema) => PG_CONSTRAINT,
+                _ => continue,
+            },
+        };
+        rows.push([
+            ("objoid", Datum::Oid(*oid)),
+            ("classoid", Datum::Oid(class)),
+            ("objsubid", Datum::Int4(*part)),
+            ("description", text(comment)),
+        ]);
+    }
+}
+
+pub(super) fn shared_descriptions(context: &Context<'_>, rows: &mut Rows) {
+    for ((oid, _), comment) in &context.catalog.comments {
+        let class = match context.catalog.get(*oid).map(|e| &**e) {
+            Some(Entry::Database(_)) => PG_DATABASE,
+            Some(Entry::Role(_)) => PG_AUTHID,
+            _ => continue,
+        };
+        rows.push([
+            ("objoid", Datum::Oid(*oid)),
+            ("classoid", Datum::Oid(class)),
+            ("description", text(comment)),
+        ]);
+    }
+}

@@ -1,0 +1,378 @@
+//! `pg_class`, `pg_attribute`, `pg_attrdef`, `pg_index`, `pg_constraint`, `pg_sequence`.
+
+use crate::document::{Datum, Oid, Type};
+use crate::sql::types as sql_types;
+use crate::storage::catalog::{Column, Constraint, ConstraintKind, Entry, Index, IndexSource, Sequence, Table, View};
+
+use super::builder::{Rows, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};
+use super::{Context, SystemRelation, definition};
+
+/// Rows of a block of PostgreSQL's, to tell `relpages` from a row count.
+const ROWS_PER_PAGE: u64 = 100;
+
+pub(super) fn classes(context: &Context<'_>, rows: &mut Rows) {
+    for relation in super::all() {
+        system_class(relation, rows);
+    }
+    for entry in context.entries() {
+        match entry {
+            Entry::Table(table) => table_class(context, table, rows),
+            Entry::Index(index) => index_class(context, index, rows),
+            Entry::View(view) => view_class(view, rows),
+            Entry::Sequence(sequence) => sequence_class(sequence, rows),
+            Entry::Database(_) | Entry::Schema(_) | Entry::Role(_) => {}
+        }
+    }
+}
+
+fn system_class(relation: &SystemRelation, rows: &mut Rows) {
+    let is_table = relation.kind == 'r';
+    rows.push([
+        ("oid", Datum::Oid(relation.oid)),
+        ("relname", text(relation.short_name())),
+        ("relnamespace", Datum::Oid(relation.schema())),
+        ("relowner", Datum::Oid(definition::system_owner())),
+        ("relam", Datum::Oid(if is_table { 2 } else { 0 })),
+        ("relfilenode", Datum::Oid(if is_table { relation.oid } else { 0 })),
+        ("reltuples", Datum::Float4(-1.0)),
+        ("relisshared", Datum::Bool(relation.is_shared)),
+        ("relpersistence", letter('p')),
+        ("relkind", letter(relation.kind)),
+        ("relnatts", Datum::Int2(i16::try_from(relation.columns.len()).unwrap_or(0))),
+        ("relhasrules", Datum::Bool(!is_table)),
+        ("relispopulated", Datum::Bool(true)),
+        ("relreplident", letter('n')),
+    ]);
+}
+
+fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
+    let count = context.live.rows(table.oid);
+    let checks = table.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check { .. })).count();
+    let options = table.options.iter().map(|(name, value)| format!("{name}={value}"));
+    rows.push([
+        ("oid", Datum::Oid(table.oid)),
+        ("relname", text(&table.name)),
+        ("relnamespace", Datum::Oid(table.schema)),
+        ("reltype", Datum::Oid(table.row_type)),
+        ("relowner", Datum::Oid(table.owner)),
+        ("relam", Datum::Oid(2)),
+        ("relfilenode", Datum::Oid(table.storage)),
+        ("relpages", Datum::Int4(i32::try_from(count.unwrap_or(0).div_ceil(ROWS_PER_PAGE)).unwrap_or(i32::MAX))),
+        ("reltuples", Datum::Float4(count.map_or(-1.0, |n| n as f32))),
+        ("relhasindex", Datum::Bool(context.catalog.indexes_of(table.oid).next().is_some())),
+        ("relpersistence", letter('p')),
+        ("relkind", letter('r')),
+        ("relnatts", Datum::Int2(table.columns.iter().map(|c| c.number).max().unwrap_or(0))),
+        ("relchecks", Datum::Int2(i16::try_from(checks).unwrap_or(i16::MAX))),
+        ("relispopulated", Datum::Bool(true)),
+        ("relreplident", letter('d')),
+        ("reloptions", if table.options.is_empty() { Datum::Null } else { text_array(options) }),
+    ]);
+}
+
+fn index_class(context: &Context<'_>, index: &Index, rows: &mut Rows) {
+    let owner = context.catalog.table(index.table).map_or(0, |t| t.owner);
+    rows.push([
+        ("oid", Datum::Oid(index.oid)),
+        ("relname", text(&index.name)),
+        ("relnamespace", Datum::Oid(index.schema)),
+        ("relowner", Datum::Oid(owner)),
+        ("relam", Datum::Oid(definition::access_method(&index.method))),
+        ("relfilenode", Datum::Oid(index.oid)),
+        ("relpersistence", letter('p')),
+        ("relkind", letter('i')),
+        ("relnatts", Datum::Int2((index.keys.len() + index.include.len()) as i16)),
+        ("relispopulated", Datum::Bool(true)),
+        ("relreplident", letter('n')),
+    ]);
+}
+
+fn view_class(view: &View, rows: &mut Rows) {
+    rows.push([
+        ("oid", Datum::Oid(view.oid)),
+        ("relname", text(&view.name)),
+        ("relnamespace", Datum::Oid(view.schema)),
+        ("reltype", Datum::Oid(view.row_type)),
+        ("relowner", Datum::Oid(view.owner)),
+        ("relpersistence", letter('p')),
+        ("relkind", letter('v')),
+        ("relnatts", Datum::Int2(view.columns.len() as i16)),
+        ("relhasrules", Datum::Bool(true)),
+        ("relispopulated", Datum::Bool(true)),
+        ("relreplident", letter('n')),
+    ]);
+}
+
+fn sequence_class(sequence: &Sequence, rows: &mut Rows) {
+    rows.push([
+        ("oid", Datum::Oid(sequence.oid)),
+        ("relname", text(&sequence.name)),
+        ("relnamespace", Datum::Oid(sequence.schema)),
+        ("relowner", Datum::Oid(sequence.owner)),
+        ("relfilenode", Datum::Oid(sequence.oid)),
+        ("relpages", Datum::Int4(1)),
+        ("reltuples", Datum::Float4(1.0)),
+        ("relpersistence", letter('p')),
+        ("relkind", letter('S')),
+        ("relnatts", Datum::Int2(3)),
+        ("relispopulated", Datum::Bool(true)),
+        ("relreplident", letter('n')),
+    ]);
+}
+
+/// What `pg_attribute` says of a column beside its type.
+#[derive(Default)]
+struct Attribute<'a> {
+    not_null: bool,
+    has_default: bool,
+    has_missing: bool,
+    identity: &'a str,
+    dropped: bool,
+}
+
+fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type, more: &Attribute<'_>) {
+    let info = sql_types::by_oid(typ.oid);
+    // Row types and others that are not in the table of types: of variable length.
+    let (len, by_value, align, storage) =
+        info.map_or((-1, false, 'd', 'x'), |i| (i.len, i.by_value, i.align, i.storage));
+    let is_array = info.is_some_and(|i| i.is_array());
+    rows.push([
+        ("attrelid", Datum::Oid(relation)),
+        ("attname", text(name)),
+        ("atttypid", Datum::Oid(if more.dropped { 0 } else { typ.oid })),
+        ("attstattarget", Datum::Int4(if number > 0 { -1 } else { 0 })),
+        ("attlen", Datum::Int2(len)),
+        ("attnum", Datum::Int2(number)),
+        ("attndims", Datum::Int4(i32::from(is_array))),
+        ("attcacheoff", Datum::Int4(-1)),
+        ("atttypmod", Datum::Int4(typ.typmod)),
+        ("attbyval", Datum::Bool(by_value)),
+        ("attalign", letter(align)),
+        ("attstorage", letter(storage)),
+        ("attnotnull", Datum::Bool(more.not_null)),
+        ("atthasdef", Datum::Bool(more.has_default)),
+        ("atthasmissing", Datum::Bool(more.has_missing)),
+        ("attidentity", text(more.identity)),
+        ("attisdropped", Datum::Bool(more.dropped)),
+        ("attislocal", Datum::Bool(true)),
+        ("attcollation", Datum::Oid(definition::collation_of(typ.oid))),
+    ]);
+}
+
+pub(super) fn attributes(context: &Context<'_>, rows: &mut Rows) {
+    for relation in super::all() {
+        for (i, (name, typ)) in relation.columns.iter().enumerate() {
+            let more = Attribute { not_null: relation.not_null[i], ..Attribute::default() };
+            attribute(rows, relation.oid, i as i16 + 1, name, *typ, &more);
+        }
+    }
+    for entry in context.entries() {
+        match entry {
+            Entry::Table(table) => {
+                table.columns.iter().for_each(|column| table_attribute(rows, table, column));
+                system_attributes(rows, table.oid);
+            }
+            Entry::Index(index) => index_attributes(context, rows, index),
+            Entry::View(view) => {
+                for (i, (name, typ)) in view.columns.iter().enumerate() {
+                    attribute(rows, view.oid, i as i16 + 1, name, *typ, &Attribute::default());
+                }
+            }
+            Entry::Sequence(sequence) => {
+                let not_null = Attribute { not_null: true, ..Attribute::default() };
+                attribute(rows, sequence.oid, 1, "last_value", Type::INT8, &not_null);
+                attribute(rows, sequence.oid, 2, "log_cnt", Type::INT8, &not_null);
+                attribute(rows, sequence.oid, 3, "is_called", Type::BOOL, &not_null);
+            }
+            Entry::Database(_) | Entry::Schema(_) | Entry::Role(_) => {}
+        }
+    }
+}
+
+fn table_attribute(rows: &mut Rows, table: &Table, column: &Column) {
+    let identity = match &column.identity {
+        Some(identity) if identity.always => "a",
+        Some(_) => "d",
+        None => "",
+    };
+    let more = Attribute {
+        not_null: column.not_null && !column.dropped,
+        has_default: column.default.is_some() && !column.dropped,
+        has_missing: column.missing.is_some() && !column.dropped,
+        identity,
+        dropped: column.dropped,
+    };
+    let dropped_name = format!("........pg.dropped.{}........", column.number);
+    let name = if column.dropped { &dropped_name } else { &column.name };
+    attribute(rows, table.oid, column.number, name, column.typ, &more);
+}
+
+/// The system columns of a table.
+fn system_attributes(rows: &mut Rows, table: Oid) {
+    let not_null = Attribute { not_null: true, ..Attribute::default() };
+    for (number, name, typ) in [
+        (-1, "ctid", Type::TID),
+        (-2, "xmin", Type::XID),
+        (-3, "cmin", Type::CID),
+        (-4, "xmax", Type::XID),
+        (-5, "cmax", Type::CID),
+        (-6, "tableoid", Type::OID),
+    ] {
+        attribute(rows, table, number, name, typ, &not_null);
+    }
+}
+
+fn index_attributes(context: &Context<'_>, rows: &mut Rows, index: &Index) {
+    let Some(table) = context.catalog.table(index.table) else { return };
+    let mut expressions = 0;
+    for (i, key) in index.keys.iter().enumerate() {
+        let name = match &key.source {
+            IndexSource::Column(number) => table.column_by_number(*number).map(|c| c.name.clone()).unwrap_or_default(),
+            IndexSource::Expression(text) => {
+                expressions += 1;
+                expression_name(text, expressions)
+            }
+        };
+        attribute(rows, index.oid, i as i16 + 1, &name, key.typ, &Attribute::default());
+    }
+    for (i, number) in index.include.iter().enumerate() {
+        let Some(column) = table.column_by_number(*number) else { continue };
+        let place = (index.keys.len() + i) as i16 + 1;
+        attribute(rows, index.oid, place, &column.name, column.typ, &Attribute::default());
+    }
+}
+
+/// PostgreSQL's name of an expression key: the function's, or `expr`, numbered from the second on.
+fn expression_name(text: &str, count: usize) -> String {
+    let base = match crate::sql::parser::parse_expression(text) {
+        Ok(sqlparser::ast::Expr::Function(f)) => crate::sql::parser::names(&f.name).pop(),
+        _ => None,
+    };
+    let base = base.unwrap_or_else(|| "expr".into());
+    if count == 1 { base } else { format!("{base}{}", count - 1) }
+}
+
+/// The OID that a column's default has in `pg_attrdef`: made from the table's, out of the way of all others.
+fn default_oid(table: Oid, number: i16) -> Oid {
+    0x8000_0000 | (table.wrapping_mul(1601).wrapping_add(number as u32) & 0x7FFF_FFFF)
+}
+
+pub(super) fn defaults(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        let Entry::Table(table) = entry else { continue };
+        for column in table.live_columns() {
+            let Some(default) = &column.default else { continue };
+            rows.push([
+                ("oid", Datum::Oid(default_oid(table.oid, column.number))),
+                ("adrelid", Datum::Oid(table.oid)),
+                ("adnum", Datum::Int2(column.number)),
+                ("adbin", text(default)),
+            ]);
+        }
+    }
+}
+
+pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        let Entry::Index(index) = entry else { continue };
+        let number = |key: &crate::storage::catalog::IndexKey| match key.source {
+            IndexSource::Column(number) => number,
+            IndexSource::Expression(_) => 0,
+        };
+        let all = index.keys.iter().map(number).chain(index.include.iter().copied());
+        let expressions: Vec<String> = index
+            .keys
+            .iter()
+            .filter_map(|key| match &key.source {
+                IndexSource::Expression(text) => Some(text.clone()),
+                IndexSource::Column(_) => None,
+            })
+            .collect();
+        let class = |typ: Type| definition::default_opclass(&index.method, typ.oid).map_or(0, |(oid, _)| oid);
+        let option = |key: &crate::storage::catalog::IndexKey| i16::from(key.descending) | i16::from(key.nulls_first) << 1;
+        rows.push([
+            ("indexrelid", Datum::Oid(index.oid)),
+            ("indrelid", Datum::Oid(index.table)),
+            ("indnatts", Datum::Int2((index.keys.len() + index.include.len()) as i16)),
+            ("indnkeyatts", Datum::Int2(index.keys.len() as i16)),
+            ("indisunique", Datum::Bool(index.unique)),
+            ("indnullsnotdistinct", Datum::Bool(index.nulls_not_distinct)),
+            ("indisprimary", Datum::Bool(index.primary)),
+            ("indimmediate", Datum::Bool(true)),
+            ("indisvalid", Datum::Bool(true)),
+            ("indisready", Datum::Bool(true)),
+            ("indislive", Datum::Bool(true)),
+            ("indkey", int2vector(all)),
+            ("indcollation", oidvector(index.keys.iter().map(|k| definition::collation_of(k.typ.oid)))),
+            ("indclass", oidvector(index.keys.iter().map(|k| class(k.typ)))),
+            ("indoption", int2vector(index.keys.iter().map(option))),
+            ("indexprs", if expressions.is_empty() { Datum::Null } else { text(expressions.join(", ")) }),
+            ("indpred", optional(index.predicate.clone())),
+        ]);
+    }
+}
+
+pub(super) fn constraints(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        let Entry::Table(table) = entry else { continue };
+        for constraint in &table.constraints {
+            constraint_row(rows, table, constraint);
+        }
+    }
+}
+
+fn constraint_row(rows: &mut Rows, table: &Table, constraint: &Constraint) {
+    let (kind, index, columns, bin) = match &constraint.kind {
+        ConstraintKind::Check { expr } => ('c', 0, check_columns(table, expr), text(expr)),
+        ConstraintKind::Unique { columns, index } => ('u', *index, columns.clone(), Datum::Null),
+        ConstraintKind::PrimaryKey { columns, index } => ('p', *index, columns.clone(), Datum::Null),
+    };
+    rows.push([
+        ("oid", Datum::Oid(constraint.oid)),
+        ("conname", text(&constraint.name)),
+        ("connamespace", Datum::Oid(table.schema)),
+        ("contype", letter(kind)),
+        ("convalidated", Datum::Bool(true)),
+        ("conrelid", Datum::Oid(table.oid)),
+        ("conindid", Datum::Oid(index)),
+        ("confupdtype", letter(' ')),
+        ("confdeltype", letter(' ')),
+        ("confmatchtype", letter(' ')),
+        ("conislocal", Datum::Bool(true)),
+        ("connoinherit", Datum::Bool(kind != 'c')),
+        ("conkey", if columns.is_empty() { Datum::Null } else { int2_array(columns) }),
+        ("conbin", bin),
+    ]);
+}
+
+/// The columns that a CHECK names, in order of their numbers.
+pub(super) fn check_columns(table: &Table, expr: &str) -> Vec<i16> {
+    let mut numbers: Vec<i16> = crate::sql::parser::words(expr)
+        .iter()
+        .filter_map(|word| table.column(word).map(|c| c.number))
+        .collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    numbers
+}
+
+pub(super) fn sequences(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        let Entry::Sequence(sequence) = entry else { continue };
+        rows.push([
+            ("seqrelid", Datum::Oid(sequence.oid)),
+            ("seqtypid", Datum::Oid(sequence.typ.oid)),
+            ("seqstart", Datum::Int8(sequence.start)),
+            ("seqincrement", Datum::Int8(sequence.increment)),
+            ("seqmax", Datum::Int8(sequence.max)),
+            ("seqmin", Datum::Int8(sequence.min)),
+            ("seqcache", Datum::Int8(sequence.cache)),
+            ("seqcycle", Datum::Bool(sequence.cycle)),
+        ]);
+    }
+}
+
+/// Types of arguments as `pg_proc.proallargtypes` has them.
+pub(super) fn type_array(types: impl IntoIterator<Item = Oid>) -> Datum {
+    oid_array(Type::OID, types)
+}
