@@ -258,9 +258,11 @@ pub fn rows(eval: &EvalContext, live: &dyn Live, name: &str, columns: &[usize]) 
     };
     let catalog = eval.host.catalog();
     let database = eval.host.database();
-    let mut schemas: HashSet<Oid> = catalog.schemas.range((database, String::new())..).map_while(|((db, _), oid)| {
-        (*db == database).then_some(*oid)
-    }).collect();
+    let mut schemas: HashSet<Oid> = catalog
+        .schemas
+        .range((database, String::new())..)
+        .map_while(|((db, _), oid)| (*db == database).then_some(*oid))
+        .collect();
     schemas.extend([PG_CATALOG, INFORMATION_SCHEMA]);
     let context = Context { catalog, database, schemas, eval, live };
     let mut rows = Rows::new(relation, columns);
@@ -311,8 +313,12 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         "pg_prepared_statements" => statistics::prepared_statements(context, rows),
         "pg_cursors" => statistics::cursors(context, rows),
         "pg_stat_database" => statistics::databases(context, rows),
-        "pg_stat_all_tables" | "pg_stat_user_tables" | "pg_stat_xact_all_tables" | "pg_stat_xact_user_tables"
-        | "pg_statio_all_tables" | "pg_statio_user_tables" => statistics::tables(context, rows),
+        "pg_stat_all_tables"
+        | "pg_stat_user_tables"
+        | "pg_stat_xact_all_tables"
+        | "pg_stat_xact_user_tables"
+        | "pg_statio_all_tables"
+        | "pg_statio_user_tables" => statistics::tables(context, rows),
         "pg_stat_all_indexes" | "pg_stat_user_indexes" | "pg_statio_all_indexes" | "pg_statio_user_indexes" => {
             statistics::indexes(context, rows);
         }

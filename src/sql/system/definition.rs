@@ -12,9 +12,8 @@ use crate::storage::catalog::{
 
 /// A name as SQL must write it: quoted unless it is plain.
 pub fn quote_ident(name: &str) -> String {
-    let plain = name.bytes().enumerate().all(|(i, b)| {
-        b.is_ascii_lowercase() || b == b'_' || (i > 0 && (b.is_ascii_digit()))
-    });
+    let plain =
+        name.bytes().enumerate().all(|(i, b)| b.is_ascii_lowercase() || b == b'_' || (i > 0 && (b.is_ascii_digit())));
     if plain && !name.is_empty() && !parser::needs_quotes(name) {
         return name.to_string();
     }

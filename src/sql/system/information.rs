@@ -104,8 +104,7 @@ struct Attributes {
 }
 
 fn attributes(typ: Type) -> Attributes {
-    let mut all =
-        Attributes { length: None, octets: None, precision: None, radix: None, scale: None, datetime: None };
+    let mut all = Attributes { length: None, octets: None, precision: None, radix: None, scale: None, datetime: None };
     let typmod = (typ.typmod >= 0).then_some(typ.typmod);
     match Type::new(typ.oid) {
         Type::BPCHAR | Type::VARCHAR => {

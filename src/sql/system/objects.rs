@@ -17,11 +17,7 @@ pub(super) const PG_REWRITE: Oid = 2618;
 
 pub(super) fn namespaces(context: &Context<'_>, rows: &mut Rows) {
     for (oid, name) in [(PG_CATALOG, "pg_catalog"), (INFORMATION_SCHEMA, "information_schema")] {
-        rows.push([
-            ("oid", Datum::Oid(oid)),
-            ("nspname", text(name)),
-            ("nspowner", Datum::Oid(BOOTSTRAP_ROLE)),
-        ]);
+        rows.push([("oid", Datum::Oid(oid)), ("nspname", text(name)), ("nspowner", Datum::Oid(BOOTSTRAP_ROLE))]);
     }
     for entry in context.entries() {
         let Entry::Schema(schema) = entry else { continue };
@@ -109,9 +105,11 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
             }
             Entry::Sequence(sequence) => {
                 let Some((table, column)) = sequence.owned_by else { continue };
-                let identity = context.catalog.table(table).and_then(|t| t.column_by_number(column)).is_some_and(|c| {
-                    c.identity.as_ref().is_some_and(|i| i.sequence == sequence.oid)
-                });
+                let identity = context
+                    .catalog
+                    .table(table)
+                    .and_then(|t| t.column_by_number(column))
+                    .is_some_and(|c| c.identity.as_ref().is_some_and(|i| i.sequence == sequence.oid));
                 let kind = if identity { 'i' } else { 'a' };
                 depend(rows, PG_CLASS, sequence.oid, 0, PG_CLASS, table, i32::from(column), kind);
             }
@@ -149,10 +147,6 @@ pub(super) fn shared_descriptions(context: &Context<'_>, rows: &mut Rows) {
             Some(Entry::Role(_)) => PG_AUTHID,
             _ => continue,
         };
-        rows.push([
-            ("objoid", Datum::Oid(*oid)),
-            ("classoid", Datum::Oid(class)),
-            ("description", text(comment)),
-        ]);
+        rows.push([("objoid", Datum::Oid(*oid)), ("classoid", Datum::Oid(class)), ("description", text(comment))]);
     }
 }

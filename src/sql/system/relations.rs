@@ -289,7 +289,8 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
             })
             .collect();
         let class = |typ: Type| definition::default_opclass(&index.method, typ.oid).map_or(0, |(oid, _)| oid);
-        let option = |key: &crate::storage::catalog::IndexKey| i16::from(key.descending) | i16::from(key.nulls_first) << 1;
+        let option =
+            |key: &crate::storage::catalog::IndexKey| i16::from(key.descending) | i16::from(key.nulls_first) << 1;
         rows.push([
             ("indexrelid", Datum::Oid(index.oid)),
             ("indrelid", Datum::Oid(index.table)),
@@ -347,10 +348,8 @@ fn constraint_row(rows: &mut Rows, table: &Table, constraint: &Constraint) {
 
 /// The columns that a CHECK names, in order of their numbers.
 pub(super) fn check_columns(table: &Table, expr: &str) -> Vec<i16> {
-    let mut numbers: Vec<i16> = crate::sql::parser::words(expr)
-        .iter()
-        .filter_map(|word| table.column(word).map(|c| c.number))
-        .collect();
+    let mut numbers: Vec<i16> =
+        crate::sql::parser::words(expr).iter().filter_map(|word| table.column(word).map(|c| c.number)).collect();
     numbers.sort_unstable();
     numbers.dedup();
     numbers

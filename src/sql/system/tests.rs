@@ -230,15 +230,31 @@ fn a_table_in_the_catalogs() {
         of("pg_catalog.pg_class", "users", &["relname", "oid", "relkind", "relnatts", "relchecks", "reloptions"]),
         strings(&[&["16386", "r", "4", "1", "{fillfactor=70}"]])
     );
-    let attributes = of("pg_catalog.pg_attribute", "16386", &[
-        "attrelid", "attnum", "attname", "atttypid", "atttypmod", "attnotnull", "atthasdef", "attidentity", "attisdropped",
-    ]);
+    let attributes = of(
+        "pg_catalog.pg_attribute",
+        "16386",
+        &[
+            "attrelid",
+            "attnum",
+            "attname",
+            "atttypid",
+            "atttypmod",
+            "attnotnull",
+            "atthasdef",
+            "attidentity",
+            "attisdropped",
+        ],
+    );
     assert_eq!(attributes[0], ["1", "id", "23", "-1", "t", "f", "a", "f"]);
     assert_eq!(attributes[1], ["2", "name", "1043", "14", "f", "t", "", "f"]);
     assert_eq!(attributes[2], ["3", "........pg.dropped.3........", "0", "-1", "f", "f", "", "t"]);
     assert_eq!(attributes.len(), 4 + 6);
     assert_eq!(
-        of("pg_catalog.pg_index", "16389", &["indexrelid", "indkey", "indoption", "indclass", "indpred", "indisprimary"]),
+        of(
+            "pg_catalog.pg_index",
+            "16389",
+            &["indexrelid", "indkey", "indoption", "indclass", "indpred", "indisprimary"]
+        ),
         strings(&[&["0 0", "3 0", "3126 3126", "id > 1", "f"]])
     );
     assert_eq!(
@@ -268,14 +284,24 @@ fn definitions_in_words() {
     let table = catalog.table(TABLE).unwrap();
     let constraint = |i: usize| definition::constraint(&catalog, table, &table.constraints[i]);
     assert_eq!((constraint(0).as_str(), constraint(1).as_str()), ("PRIMARY KEY (id)", "CHECK ((name <> ''))"));
-    for (name, quoted) in [("abc", "abc"), ("Abc", "\"Abc\""), ("select", "\"select\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\"")] {
+    for (name, quoted) in
+        [("abc", "abc"), ("Abc", "\"Abc\""), ("select", "\"select\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\"")]
+    {
         assert_eq!(definition::quote_ident(name), quoted);
     }
 }
 
 #[test]
 fn the_information_schema() {
-    let columns = ["table_name", "column_name", "data_type", "character_maximum_length", "is_nullable", "column_default", "identity_generation"];
+    let columns = [
+        "table_name",
+        "column_name",
+        "data_type",
+        "character_maximum_length",
+        "is_nullable",
+        "column_default",
+        "identity_generation",
+    ];
     assert_eq!(
         of("information_schema.columns", "users", &columns),
         strings(&[
@@ -293,7 +319,11 @@ fn the_information_schema() {
         ])
     );
     assert_eq!(
-        of("information_schema.key_column_usage", "users_pkey", &["constraint_name", "column_name", "ordinal_position"]),
+        of(
+            "information_schema.key_column_usage",
+            "users_pkey",
+            &["constraint_name", "column_name", "ordinal_position"]
+        ),
         strings(&[&["id", "1"]])
     );
     assert!(query("information_schema.sequences", &["sequence_name"]).is_empty(), "identity sequences are internal");

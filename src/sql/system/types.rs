@@ -200,7 +200,9 @@ pub(super) fn access_methods(rows: &mut Rows) {
 }
 
 pub(super) fn languages(rows: &mut Rows) {
-    for (oid, name, trusted, validator) in [(12, "internal", false, 2246), (13, "c", false, 2247), (14, "sql", true, 2248)] {
+    for (oid, name, trusted, validator) in
+        [(12, "internal", false, 2246), (13, "c", false, 2247), (14, "sql", true, 2248)]
+    {
         rows.push([
             ("oid", Datum::Oid(oid)),
             ("lanname", text(name)),
