@@ -281,7 +281,7 @@ impl Binder<'_> {
     ) -> Result<()> {
         let column = self.target_column(table, &target.column)?;
         if !target.path.is_empty() {
-            return self.assign_part(target, value, column, table, scope, out);
+            return self.assign_part(target, value, column, scope, out);
         }
         let value = match value {
             ValueOrDefault::Default => {
@@ -316,17 +316,31 @@ impl Binder<'_> {
         Ok(())
     }
 
-    /// `SET doc['a'] = value`, `SET list[1] = value`: the column's value with the part replaced.
+    /// `SET doc['a'] = value`: several parts of one column may be assigned, one after the other.
     fn assign_part(
         &mut self,
         target: &Target,
-        _value: &ValueOrDefault,
-        _column: &Column,
-        _table: &Table,
-        _scope: &Scope<'_>,
-        _out: &mut [(i16, Expr)],
+        value: &ValueOrDefault,
+        column: &Column,
+        scope: &Scope<'_>,
+        out: &mut Vec<(i16, Expr)>,
     ) -> Result<()> {
-        Err(Error::unsupported("assignment to a part of a column").at(self.at(target.column.span)))
+        let ValueOrDefault::Value(value) = value else {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT")
+                .at(self.at(target.column.span)));
+        };
+        if column.identity.as_ref().is_some_and(|identity| identity.always) {
+            self.check_updatable(column, target, &[])?;
+        }
+        let own = scope.entries.first().and_then(|entry| {
+            entry.item.columns.iter().find(|c| c.name == column.name).map(|c| c.expr.clone())
+        });
+        let own = own.ok_or_else(|| Error::internal("the target is the first item of its scope"))?;
+        let before = out.iter().position(|(number, _)| *number == column.number);
+        let base = before.map_or(own, |index| out.remove(index).1);
+        let assigned = self.assigned_part(base, target, value, column, scope)?;
+        out.push((column.number, assigned));
+        Ok(())
     }
 
     /// `SET (a, b) = (SELECT ...)`: the row is computed once below the assignments.

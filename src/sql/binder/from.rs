@@ -1,7 +1,5 @@
 //! FROM: relations, functions, subqueries and joins, with what each makes visible.
 
-use std::rc::Rc;
-
 use sqlparser::ast::{self, Spanned};
 
 use crate::document::{Oid, Type};
@@ -504,7 +502,13 @@ impl Binder<'_> {
     ) -> Result<FromItem> {
         let lateral = left.lateral || right.lateral;
         let mut entries = left.entries;
-        let right_entries = right.entries;
+        let mut right_entries = right.entries;
+        for entry in &mut entries {
+            entry.nullable |= matches!(kind, JoinKind::Right | JoinKind::Full);
+        }
+        for entry in &mut right_entries {
+            entry.nullable |= matches!(kind, JoinKind::Left | JoinKind::Full);
+        }
         let on = match constraint {
             ast::JoinConstraint::None => Expr::bool(true),
             ast::JoinConstraint::On(condition) => {
@@ -620,7 +624,7 @@ impl Binder<'_> {
             is_scalar_function: false,
         };
         let joined =
-            Entry { item: Rc::new(item), relation_visible: false, columns_visible: true, lateral_forbidden: false };
+            Entry { relation_visible: false, ..Entry::new(item) };
         let hide = |mut entry: Entry| {
             entry.columns_visible = false;
             entry

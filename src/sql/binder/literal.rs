@@ -11,17 +11,6 @@ use crate::sql::types;
 use super::coerce::Context;
 use super::{Binder, unknown};
 
-/// An integer that fits is int4, then int8; everything else numeric.
-pub(super) fn number_type(text: &str) -> Type {
-    if text.parse::<i32>().is_ok() {
-        Type::INT4
-    } else if text.parse::<i64>().is_ok() {
-        Type::INT8
-    } else {
-        Type::NUMERIC
-    }
-}
-
 /// Reads the digits of `0x`, `0o`, `0b` literals and removes `_` separators.
 fn plain_number(text: &str) -> String {
     let text: String = text.chars().filter(|c| *c != '_').collect();
@@ -38,7 +27,7 @@ fn plain_number(text: &str) -> String {
 }
 
 impl Binder<'_> {
-    /// A number.
+    /// A number: an integer that fits is int4, then int8; everything else numeric.
     pub(super) fn number(&self, text: &str) -> Result<Expr> {
         let text = plain_number(text);
         if let Ok(value) = text.parse::<i32>() {

@@ -23,6 +23,7 @@ use crate::sql::plan::{Access, ColumnId, Expr, Locking, OutputColumn, Query, Rel
 use crate::sql::statement::Statement;
 use crate::storage::catalog::Catalog;
 
+mod assign;
 mod call;
 mod coerce;
 mod conflict;

@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use sqlparser::ast::{self, Spanned};
+use sqlparser::tokenizer::Span;
 
 use crate::document::{Oid, Type};
 use crate::err;
@@ -20,7 +21,7 @@ pub(super) type Expanded = (String, Expr, (Oid, i16));
 
 /// Where a qualified name led.
 enum FoundItem<'s, 'p> {
-    Item(Rc<Item>, &'s Scope<'p>),
+    Item(Rc<Item>, &'s Scope<'p>, bool),
     /// It is there, but not for this place.
     Forbidden(Error),
     None,
@@ -40,8 +41,8 @@ impl Binder<'_> {
         {
             return Ok(expr);
         }
-        if let FoundItem::Item(item, owner) = self.find_item(None, &column, position, scope) {
-            return Ok(self.whole_row(&item, position, owner));
+        if let FoundItem::Item(item, owner, nullable) = self.find_item(None, &column, position, scope) {
+            return Ok(self.whole_row(&item, nullable, position, owner));
         }
         Err(self.undefined_column(None, &column, scope).at(self.at(position)))
     }
@@ -59,7 +60,7 @@ impl Binder<'_> {
         found
     }
 
-    fn find_column(&mut self, name: &str, span: sqlparser::tokenizer::Span, scope: &Scope<'_>) -> Result<Option<Expr>> {
+    fn find_column(&mut self, name: &str, span: Span, scope: &Scope<'_>) -> Result<Option<Expr>> {
         for level in scope.chain().filter(|level| !level.hidden) {
             let mut found: Option<&ScopeColumn> = None;
             for entry in level.entries.iter().filter(|entry| entry.columns_visible) {
@@ -92,7 +93,7 @@ impl Binder<'_> {
     }
 
     /// The column as an expression; notes the reference for the rules of GROUP BY.
-    fn reference(&self, column: &ScopeColumn, span: sqlparser::tokenizer::Span, owner: &Scope<'_>) -> Expr {
+    fn reference(&self, column: &ScopeColumn, span: Span, owner: &Scope<'_>) -> Expr {
         let mut level = owner.level.borrow_mut();
         if !level.in_aggregate
             && matches!(
@@ -131,7 +132,7 @@ impl Binder<'_> {
             }
         };
         match self.find_item(schema, table, span, scope) {
-            FoundItem::Item(item, owner) => {
+            FoundItem::Item(item, owner, _) => {
                 let mut matching = item.columns.iter().filter(|c| c.name == *column);
                 let found = matching.next();
                 if found.is_some() && matching.next().is_some() {
@@ -152,7 +153,7 @@ impl Binder<'_> {
         &self,
         schema: Option<&str>,
         name: &str,
-        _span: sqlparser::tokenizer::Span,
+        _span: Span,
         scope: &'s Scope<'p>,
     ) -> FoundItem<'s, 'p> {
         let schema_oid = schema.and_then(|schema| self.catalog.schema(self.eval.host.database(), schema));
@@ -172,17 +173,23 @@ impl Binder<'_> {
                 if entry.lateral_forbidden {
                     return FoundItem::Forbidden(self.forbidden_lateral(item));
                 }
-                found = Some(item.clone());
+                found = Some((item.clone(), entry.nullable));
             }
-            if let Some(item) = found {
-                return FoundItem::Item(item, level);
+            if let Some((item, nullable)) = found {
+                return FoundItem::Item(item, level, nullable);
             }
         }
         FoundItem::None
     }
 
     /// `t` as a value: its row.
-    fn whole_row(&self, item: &Item, span: sqlparser::tokenizer::Span, owner: &Scope<'_>) -> Expr {
+    fn whole_row(
+        &self,
+        item: &Item,
+        nullable: bool,
+        span: Span,
+        owner: &Scope<'_>,
+    ) -> Expr {
         if item.is_scalar_function
             && let [column] = item.columns.as_slice()
         {
@@ -191,11 +198,20 @@ impl Binder<'_> {
         let fields: Vec<Expr> = item.columns.iter().map(|c| self.reference(c, span, owner)).collect();
         let names = item.columns.iter().map(|c| (c.name.as_str().into(), c.expr.typ().oid)).collect();
         // An anonymous record compares by field like ROW(); it keeps its column names.
-        Expr::Row { fields, names, typ: item.row_type }
+        let row = Expr::Row { fields, names, typ: item.row_type };
+        match item.system.iter().find(|c| c.name == "ctid") {
+            // A row that an outer join did not find is NULL, not a row of NULLs; every real row has a ctid.
+            Some(ctid) if nullable => Expr::Case {
+                whens: vec![(Expr::IsNull(Box::new(ctid.expr.clone()), true), row)],
+                otherwise: None,
+                typ: item.row_type,
+            },
+            _ => row,
+        }
     }
 
     /// `*`.
-    pub(super) fn expand_all(&mut self, span: sqlparser::tokenizer::Span, scope: &Scope<'_>) -> Result<Vec<Expanded>> {
+    pub(super) fn expand_all(&mut self, span: Span, scope: &Scope<'_>) -> Result<Vec<Expanded>> {
         if scope.entries.is_empty() {
             return Err(err!(SYNTAX_ERROR, "SELECT * with no tables specified is not valid").at(self.at(span)));
         }
@@ -207,19 +223,19 @@ impl Binder<'_> {
     pub(super) fn expand_qualified(
         &mut self,
         name: &ast::ObjectName,
-        _span: sqlparser::tokenizer::Span,
+        _span: Span,
         scope: &Scope<'_>,
     ) -> Result<Vec<Expanded>> {
         let span = name.span();
         let (schema, table) = name_parts(name).map_err(|e| e.at(self.at(span)))?;
         match self.find_item(schema.as_deref(), &table, span, scope) {
-            FoundItem::Item(item, owner) => Ok(self.expand_item(&item, span, owner)),
+            FoundItem::Item(item, owner, _) => Ok(self.expand_item(&item, span, owner)),
             FoundItem::Forbidden(error) => Err(error.at(self.at(span))),
             FoundItem::None => Err(self.missing_item(schema.as_deref(), &table, scope).at(self.at(span))),
         }
     }
 
-    fn expand_item(&self, item: &Item, span: sqlparser::tokenizer::Span, owner: &Scope<'_>) -> Vec<Expanded> {
+    fn expand_item(&self, item: &Item, span: Span, owner: &Scope<'_>) -> Vec<Expanded> {
         item.columns.iter().map(|c| (c.name.clone(), self.reference(c, span, owner), c.origin)).collect()
     }
 

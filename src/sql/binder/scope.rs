@@ -53,11 +53,19 @@ pub(super) struct Entry {
     pub(super) columns_visible: bool,
     /// Visible to LATERAL items only, and not to them in this place (wrong side of an outer join).
     pub(super) lateral_forbidden: bool,
+    /// On the side of an outer join where rows may be missing: a whole-row reference is NULL then.
+    pub(super) nullable: bool,
 }
 
 impl Entry {
     pub(super) fn new(item: Item) -> Self {
-        Self { item: Rc::new(item), relation_visible: true, columns_visible: true, lateral_forbidden: false }
+        Self {
+            item: Rc::new(item),
+            relation_visible: true,
+            columns_visible: true,
+            lateral_forbidden: false,
+            nullable: false,
+        }
     }
 }
 

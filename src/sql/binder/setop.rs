@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{self, Spanned};
 
-use crate::document::{Datum, Oid, Type};
+use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{ColumnId, Expr, OutputColumn, Rel, SetOpKind};
@@ -187,9 +187,4 @@ pub(super) fn bare(body: ast::SetExpr) -> ast::Query {
         format_clause: None,
         pipe_operators: Vec::new(),
     }
-}
-
-/// A NULL of a type, for columns that are given no value.
-pub(super) fn null(typ: Type) -> Expr {
-    Expr::Const(Datum::Null, typ)
 }
