@@ -6,6 +6,7 @@ use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::operators;
+use crate::sql::parser::ident;
 use crate::sql::plan::{Expr, Subquery, SubqueryKind, Subscript};
 use crate::sql::types;
 
@@ -452,6 +453,14 @@ impl Binder<'_> {
                 }
             }
         }
+        // `(t).a`: messages name the row.
+        let alias = match root {
+            ast::Expr::Nested(inner) => match &**inner {
+                ast::Expr::Identifier(name) => Some(ident(name)),
+                _ => None,
+            },
+            _ => None,
+        };
         let (mut value, rest) = match names.len() {
             0 => (self.expr(root, scope)?, chain),
             1 => (self.identifier(&names[0], scope)?, chain),
@@ -461,7 +470,7 @@ impl Binder<'_> {
         while i < rest.len() {
             match &rest[i] {
                 ast::AccessExpr::Dot(ast::Expr::Identifier(name)) => {
-                    value = self.field_of(value, name, position)?;
+                    value = self.field_of(value, name, alias.as_deref(), position)?;
                     i += 1;
                 }
                 ast::AccessExpr::Dot(ast::Expr::Wildcard(_)) => {
@@ -602,7 +611,8 @@ impl Binder<'_> {
     pub(super) fn null_if(&mut self, left: &ast::Expr, right: &ast::Expr, scope: &Scope<'_>) -> Result<Expr> {
         let bound_left = self.expr(left, scope)?;
         let bound_right = self.expr(right, scope)?;
-        let condition = self.binary("=", bound_left, bound_right, OperatorAt::all(self.expr_at(left)))?;
+        let at = OperatorAt { operator: self.expr_at(left), left: self.expr_at(left), right: self.expr_at(right) };
+        let condition = self.binary("=", bound_left, bound_right, at)?;
         let Expr::Call { args, .. } = &condition else { return Err(Error::internal("an operator is a call")) };
         let value = args[0].clone();
         let typ = value.typ();
@@ -615,7 +625,7 @@ impl Binder<'_> {
         let known = ["C", "POSIX", "default", "ucs_basic", "C.UTF-8", "C.utf8", "pg_c_utf8"];
         if schema.as_deref().is_some_and(|schema| schema != "pg_catalog") || !known.contains(&name.as_str()) {
             return Err(err!(UNDEFINED_OBJECT, "collation \"{name}\" for encoding \"UTF8\" does not exist")
-                .at(self.at(collation.span())));
+                .at(self.after(inner)));
         }
         let bound = self.expr(inner, scope)?;
         let typ = bound.typ().oid;

@@ -300,8 +300,7 @@ impl Binder<'_> {
                     "table \"{name}\" has {} columns available but {} columns specified",
                     item.columns.len(),
                     alias.columns.len()
-                )
-                .at(self.at(alias.name.span)));
+                ));
             }
             for (column, given) in item.columns.iter_mut().zip(&alias.columns) {
                 column.name = ident(&given.name);
@@ -578,8 +577,8 @@ impl Binder<'_> {
         let (right, right_entries) = right;
         let (mut conditions, mut merged) = (Vec::new(), Vec::new());
         for (name, position) in using {
-            let l = self.using_column(name, &left_entries, "left", *position)?;
-            let r = self.using_column(name, &right_entries, "right", *position)?;
+            let l = self.using_column(name, &left_entries, "left")?;
+            let r = self.using_column(name, &right_entries, "right")?;
             let at = OperatorAt::all(*position);
             let condition = self.binary("=", l.expr.clone(), r.expr.clone(), at)?;
             conditions.push(self.coerce_bool(condition, "JOIN/USING", *position)?);
@@ -635,19 +634,17 @@ impl Binder<'_> {
         Ok(FromItem { rel: join(kind, left, right, right_lateral, on), entries, lateral })
     }
 
-    fn using_column(&self, name: &str, entries: &[Entry], side: &str, position: u32) -> Result<ScopeColumn> {
+    fn using_column(&self, name: &str, entries: &[Entry], side: &str) -> Result<ScopeColumn> {
         let visible = entries.iter().filter(|entry| entry.columns_visible);
         let mut matching = visible.flat_map(|entry| entry.item.columns.iter().filter(|c| c.name == name));
         let Some(column) = matching.next() else {
             return Err(err!(
                 UNDEFINED_COLUMN,
                 "column \"{name}\" specified in USING clause does not exist in {side} table"
-            )
-            .at(position));
+            ));
         };
         if matching.next().is_some() {
-            return Err(err!(AMBIGUOUS_COLUMN, "common column name \"{name}\" appears more than once in {side} table")
-                .at(position));
+            return Err(err!(AMBIGUOUS_COLUMN, "common column name \"{name}\" appears more than once in {side} table"));
         }
         Ok(column.clone())
     }

@@ -98,7 +98,7 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Source> {
         let explicit = !insert.columns.is_empty();
-        let at = |i: usize| insert.columns.get(i).map(|target| target.column.span);
+        let column_at = |i: usize| insert.columns.get(i).map(|target| target.column.span);
         match &insert.source {
             InsertSource::DefaultValues => Ok(Source { rel: Rel::OneRow, values: Vec::new() }),
             InsertSource::Values(rows) => {
@@ -107,7 +107,7 @@ impl Binder<'_> {
                         ValueOrDefault::Value(expr) => self.expr_at(expr),
                         ValueOrDefault::Default => 0,
                     });
-                    let missing = at(row.len()).map_or(0, |span| self.at(span));
+                    let missing = column_at(row.len()).map_or(0, |span| self.at(span));
                     self.check_width(row.len(), columns.len(), explicit, position, missing)?;
                     if row.len() != rows[0].len() {
                         return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
@@ -118,7 +118,7 @@ impl Binder<'_> {
             InsertSource::Query(query) => {
                 let options = QueryOptions { keep_unknown: true, ..Default::default() };
                 let bound = self.query(query, options, parent)?;
-                let missing = at(bound.columns.len()).map_or(0, |span| self.at(span));
+                let missing = column_at(bound.columns.len()).map_or(0, |span| self.at(span));
                 self.check_width(bound.columns.len(), columns.len(), explicit, 0, missing)?;
                 // A literal in the select list is read as the column's type.
                 let types: Vec<Type> = bound
@@ -127,14 +127,15 @@ impl Binder<'_> {
                     .zip(columns)
                     .map(|(c, column)| if c.typ == Type::UNKNOWN { Type::new(column.typ.oid) } else { c.typ })
                     .collect();
-                let bound = self.convert_columns(bound, &types, &[])?;
+                let at = self.target_positions(&query.body, columns.len());
+                let bound = self.convert_columns(bound, &types, &at)?;
                 let mut values = Vec::with_capacity(columns.len());
-                for (output, column) in bound.columns.iter().zip(columns) {
+                for (i, (output, column)) in bound.columns.iter().zip(columns).enumerate() {
                     if self.is_overridden(column, insert.overriding) {
                         continue;
                     }
                     self.check_identity(column, insert.overriding)?;
-                    values.push((column.number, self.stored(output.expr(), column, 0)?));
+                    values.push((column.number, self.stored(output.expr(), column, at.get(i).copied().unwrap_or(0))?));
                 }
                 Ok(Source { rel: bound.rel, values })
             }

@@ -38,6 +38,10 @@ pub(super) fn resolve(declared: &[Oid], actual: &[Oid]) -> Result<Polymorphic, C
     let (mut simple_unknown, mut compatible_unknown) = (false, false);
     let (mut nonarray, mut compatible_nonarray) = (false, false);
     for (&declared, &actual) in declared.iter().zip(actual) {
+        // Enums do not exist here.
+        if declared == Type::ANYENUM.oid && actual != UNKNOWN {
+            return Err(Conflict::Inconsistent);
+        }
         nonarray |= declared == Type::ANYNONARRAY.oid;
         compatible_nonarray |= declared == Type::ANYCOMPATIBLENONARRAY.oid;
         if is_simple(declared) || declared == Type::ANYARRAY.oid {

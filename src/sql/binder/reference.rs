@@ -256,11 +256,21 @@ impl Binder<'_> {
     }
 
     /// `(value).field`.
-    pub(super) fn field_of(&mut self, value: Expr, name: &ast::Ident, position: u32) -> Result<Expr> {
+    pub(super) fn field_of(
+        &mut self,
+        value: Expr,
+        name: &ast::Ident,
+        alias: Option<&str>,
+        position: u32,
+    ) -> Result<Expr> {
         let field = ident(name);
         match self.fields_of(&value) {
             Some(fields) => match fields.iter().position(|(known, _)| *known == field) {
                 Some(index) => Ok(self.nth_field(value, index, fields[index].1)),
+                None if alias.is_some() && matches!(value, Expr::Row { .. }) => {
+                    let alias = alias.unwrap_or_default();
+                    Err(err!(UNDEFINED_COLUMN, "column {alias}.{field} does not exist").at(position))
+                }
                 None if value.typ() == Type::RECORD => {
                     Err(err!(UNDEFINED_COLUMN, "could not identify column \"{field}\" in record data type")
                         .at(position))

@@ -39,13 +39,39 @@ impl Binder<'_> {
                 _ => return Err(Error::unsupported(format!("{word} BY NAME"))),
             };
             let right_bound = self.set_leaf(right, scope)?;
-            bound = self.combine_sets(bound, right_bound, kind, word, all, self.at(right.span()))?;
+            let at = self.target_positions(right, bound.columns.len());
+            bound = self.combine_sets(bound, right_bound, kind, word, all, &at)?;
         }
         if !options.keep_unknown {
             let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
             bound = self.convert_columns(bound, &types, &[])?;
         }
         Ok(bound)
+    }
+
+    /// Where the targets of a body stand, as far as each is written on its own.
+    pub(super) fn target_positions(&self, body: &ast::SetExpr, count: usize) -> Vec<u32> {
+        let mut body = body;
+        loop {
+            body = match body {
+                ast::SetExpr::Query(query) => &query.body,
+                ast::SetExpr::SetOperation { right, .. } => right,
+                ast::SetExpr::Select(select) => {
+                    let written = select.projection.iter().map_while(|item| match item {
+                        ast::SelectItem::UnnamedExpr(expr) | ast::SelectItem::ExprWithAlias { expr, .. } => {
+                            Some(self.expr_at(expr))
+                        }
+                        _ => None,
+                    });
+                    return written.collect();
+                }
+                ast::SetExpr::Values(values) => {
+                    let first = values.rows.first().map(|row| row.content.as_slice()).unwrap_or_default();
+                    return first.iter().map(|expr| self.expr_at(expr)).collect();
+                }
+                other => return vec![self.at(other.span()); count.min(1)],
+            }
+        }
     }
 
     fn set_leaf(&mut self, leaf: &ast::SetExpr, scope: &Scope<'_>) -> Result<Bound> {
@@ -68,13 +94,15 @@ impl Binder<'_> {
         kind: SetOpKind,
         word: &str,
         all: bool,
-        position: u32,
+        at: &[u32],
     ) -> Result<Bound> {
+        let position = at.first().copied().unwrap_or(0);
         if left.columns.len() != right.columns.len() {
             return Err(err!(SYNTAX_ERROR, "each {word} query must have the same number of columns").at(position));
         }
         let mut types = Vec::with_capacity(left.columns.len());
-        for (l, r) in left.columns.iter().zip(&right.columns) {
+        for (i, (l, r)) in left.columns.iter().zip(&right.columns).enumerate() {
+            let position = at.get(i).copied().unwrap_or(position);
             let oids: [Oid; 2] = [l.typ.oid, r.typ.oid];
             let common = self.common_type(&oids, Some(word), position)?.expect("an error was asked for");
             let typ = common_typmod([l.typ, r.typ].into_iter(), common);
@@ -83,8 +111,8 @@ impl Binder<'_> {
             }
             types.push(typ);
         }
-        let left = self.convert_columns(left, &types, &[position])?;
-        let right = self.convert_columns(right, &types, &[position])?;
+        let left = self.convert_columns(left, &types, at)?;
+        let right = self.convert_columns(right, &types, at)?;
         let columns: Vec<OutputColumn> = left
             .columns
             .iter()
@@ -105,9 +133,9 @@ impl Binder<'_> {
 
     /// Gives the output columns these types by implicit conversions; literals of unknown type are read as them.
     pub(super) fn convert_columns(&mut self, mut bound: Bound, types: &[Type], at: &[u32]) -> Result<Bound> {
-        let position = at.first().copied().unwrap_or(0);
         let mut changed: Vec<(ColumnId, Expr)> = Vec::new();
         for (i, typ) in types.iter().enumerate() {
+            let position = at.get(i).copied().unwrap_or(0);
             let typ = if *typ == Type::UNKNOWN { Type::TEXT } else { *typ };
             let column = bound.columns[i].clone();
             if column.typ.oid == typ.oid {

@@ -25,8 +25,8 @@ pub(super) struct CteEntry {
     /// The columns; `None` while they are not known yet.
     pub(super) columns: RefCell<Option<Vec<OutputColumn>>>,
     pub(super) references: Cell<usize>,
-    /// Why a reference is refused at this moment.
-    pub(super) refused: RefCell<Option<String>>,
+    /// Why a reference is refused at this moment, and where the error is if not at the reference.
+    pub(super) refused: RefCell<Option<(String, Option<u32>)>>,
     /// A data-modifying member without RETURNING.
     pub(super) returns_nothing: Cell<bool>,
 }
@@ -107,7 +107,8 @@ impl Binder<'_> {
     fn recursive_cte(&mut self, entry: Rc<CteEntry>, cte: &ast::Cte, scope: &mut Scope<'_>) -> Result<Definition> {
         let name = entry.name.clone();
         scope.ctes.push(entry.clone());
-        let refuse = |text: String| *entry.refused.borrow_mut() = Some(text);
+        let refuse = |text: String, at: Option<u32>| *entry.refused.borrow_mut() = Some((text, at));
+        let name_at = self.at(cte.alias.name.span);
         let union = match &*cte.query.body {
             ast::SetExpr::SetOperation { op: ast::SetOperator::Union, set_quantifier, left, right } => {
                 Some((*set_quantifier == ast::SetQuantifier::All, left, right))
@@ -115,12 +116,15 @@ impl Binder<'_> {
             _ => None,
         };
         let Some((all, left, right)) = union.filter(|_| cte.query.with.is_none()) else {
-            refuse(format!(
-                "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] recursive-term"
-            ));
+            refuse(
+                format!(
+                    "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] recursive-term"
+                ),
+                Some(name_at),
+            );
             return self.plain_cte(entry.clone(), cte, scope);
         };
-        refuse(format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"));
+        refuse(format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"), None);
         let first = super::setop::bare((**left).clone());
         let mut bound = self.query(&first, QueryOptions::default(), scope)?;
         self.rename_cte(&entry, cte, &mut bound.columns)?;
@@ -132,9 +136,11 @@ impl Binder<'_> {
         let options = QueryOptions { keep_unknown: true, ..Default::default() };
         let term = self.query(&second, options, scope)?;
         let references = entry.references.replace(0);
+        let at = self.target_positions(right, term.columns.len());
+        let first_at = self.target_positions(left, term.columns.len());
         let position = self.at(right.span());
         if references == 0 {
-            let mut bound = self.combine_sets(bound, term, SetOpKind::Union, "UNION", all, position)?;
+            let mut bound = self.combine_sets(bound, term, SetOpKind::Union, "UNION", all, &at)?;
             let has_tail = cte.query.order_by.is_some() || cte.query.limit_clause.is_some();
             if has_tail {
                 // Not recursive after all: bound again as the plain query that it is.
@@ -156,14 +162,14 @@ impl Binder<'_> {
         if cte.query.limit_clause.is_some() || cte.query.fetch.is_some() {
             return Err(err!(FEATURE_NOT_SUPPORTED, "LIMIT in a recursive query is not implemented"));
         }
-        self.check_recursive_types(&name, &bound, &term, position)?;
+        self.check_recursive_types(&name, &bound, &term, &first_at, &at)?;
         let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
         if !all {
             for typ in &types {
                 self.equality_of(*typ, position)?;
             }
         }
-        let term = self.convert_columns(term, &types, &[position])?;
+        let term = self.convert_columns(term, &types, &at)?;
         let ids = term.columns.iter().map(|c| c.id).collect();
         Ok(Definition {
             entry,
@@ -174,15 +180,24 @@ impl Binder<'_> {
         })
     }
 
-    fn check_recursive_types(&self, name: &str, first: &Bound, term: &Bound, position: u32) -> Result<()> {
+    fn check_recursive_types(
+        &self,
+        name: &str,
+        first: &Bound,
+        term: &Bound,
+        first_at: &[u32],
+        term_at: &[u32],
+    ) -> Result<()> {
+        let place = |at: &[u32], i: usize| at.get(i).copied().unwrap_or(0);
         if first.columns.len() != term.columns.len() {
-            return Err(err!(SYNTAX_ERROR, "each UNION query must have the same number of columns").at(position));
+            return Err(err!(SYNTAX_ERROR, "each UNION query must have the same number of columns")
+                .at(place(term_at, 0)));
         }
         for (i, (l, r)) in first.columns.iter().zip(&term.columns).enumerate() {
             let common = match common_type(&[l.typ.oid, r.typ.oid]) {
                 Ok(common) => common,
                 Err(_) => {
-                    return self.common_type(&[l.typ.oid, r.typ.oid], Some("UNION"), position).map(|_| ());
+                    return self.common_type(&[l.typ.oid, r.typ.oid], Some("UNION"), place(term_at, i)).map(|_| ());
                 }
             };
             if common != l.typ.oid {
@@ -194,7 +209,7 @@ impl Binder<'_> {
                     self.type_name(common)
                 )
                 .hint("Cast the output of the non-recursive term to the correct type.")
-                .at(position));
+                .at(place(first_at, i)));
             }
         }
         Ok(())
@@ -232,8 +247,8 @@ impl Binder<'_> {
 
     /// A reference to a definition: new columns over it.
     pub(super) fn cte_reference(&mut self, entry: &CteEntry, position: u32) -> Result<(Rel, Vec<OutputColumn>)> {
-        if let Some(why) = &*entry.refused.borrow() {
-            return Err(Error::new(SqlState::INVALID_RECURSION, why.clone()).at(position));
+        if let Some((why, at)) = &*entry.refused.borrow() {
+            return Err(Error::new(SqlState::INVALID_RECURSION, why.clone()).at(at.unwrap_or(position)));
         }
         if entry.returns_nothing.get() {
             return Err(err!(FEATURE_NOT_SUPPORTED, "WITH query \"{}\" does not have a RETURNING clause", entry.name)
