@@ -180,10 +180,7 @@ fn array_assign(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         let (first, last) = (lower.min(index), (lower + i64::from(*length) - 1).max(index));
         let count = last - first + 1;
         if count > ELEMENTS_MAX {
-            return Err(err!(
-                PROGRAM_LIMIT_EXCEEDED,
-                "array size exceeds the maximum allowed ({ELEMENTS_MAX})"
-            ));
+            return Err(err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed ({ELEMENTS_MAX})"));
         }
         let before = usize::try_from(lower - first).unwrap_or(0);
         array.values.splice(0..0, std::iter::repeat_n(Datum::Null, before));

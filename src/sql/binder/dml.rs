@@ -326,15 +326,17 @@ impl Binder<'_> {
         out: &mut Vec<(i16, Expr)>,
     ) -> Result<()> {
         let ValueOrDefault::Value(value) = value else {
-            return Err(err!(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT")
-                .at(self.at(target.column.span)));
+            return Err(
+                err!(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT").at(self.at(target.column.span))
+            );
         };
         if column.identity.as_ref().is_some_and(|identity| identity.always) {
             self.check_updatable(column, target, &[])?;
         }
-        let own = scope.entries.first().and_then(|entry| {
-            entry.item.columns.iter().find(|c| c.name == column.name).map(|c| c.expr.clone())
-        });
+        let own = scope
+            .entries
+            .first()
+            .and_then(|entry| entry.item.columns.iter().find(|c| c.name == column.name).map(|c| c.expr.clone()));
         let own = own.ok_or_else(|| Error::internal("the target is the first item of its scope"))?;
         let before = out.iter().position(|(number, _)| *number == column.number);
         let base = before.map_or(own, |index| out.remove(index).1);

@@ -622,8 +622,7 @@ impl Binder<'_> {
             row_type: Type::RECORD,
             is_scalar_function: false,
         };
-        let joined =
-            Entry { relation_visible: false, ..Entry::new(item) };
+        let joined = Entry { relation_visible: false, ..Entry::new(item) };
         let hide = |mut entry: Entry| {
             entry.columns_visible = false;
             entry

@@ -183,13 +183,7 @@ impl Binder<'_> {
     }
 
     /// `t` as a value: its row.
-    fn whole_row(
-        &self,
-        item: &Item,
-        nullable: bool,
-        span: Span,
-        owner: &Scope<'_>,
-    ) -> Expr {
+    fn whole_row(&self, item: &Item, nullable: bool, span: Span, owner: &Scope<'_>) -> Expr {
         if item.is_scalar_function
             && let [column] = item.columns.as_slice()
         {

@@ -190,8 +190,9 @@ impl Binder<'_> {
     ) -> Result<()> {
         let place = |at: &[u32], i: usize| at.get(i).copied().unwrap_or(0);
         if first.columns.len() != term.columns.len() {
-            return Err(err!(SYNTAX_ERROR, "each UNION query must have the same number of columns")
-                .at(place(term_at, 0)));
+            return Err(
+                err!(SYNTAX_ERROR, "each UNION query must have the same number of columns").at(place(term_at, 0))
+            );
         }
         for (i, (l, r)) in first.columns.iter().zip(&term.columns).enumerate() {
             let common = match common_type(&[l.typ.oid, r.typ.oid]) {

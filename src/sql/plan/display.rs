@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Display, Formatter, Write};
 
+use super::super::context::FormatSettings;
+use super::super::{io, types};
 use super::visit::guard;
 use super::*;
 
@@ -36,35 +38,27 @@ fn joined(f: &mut Formatter<'_>, items: &[Expr], word: &str) -> fmt::Result {
     f.write_char(')')
 }
 
-fn datum(f: &mut Formatter<'_>, datum: &Datum) -> fmt::Result {
+fn datum(f: &mut Formatter<'_>, datum: &Datum, typ: Type) -> fmt::Result {
     match datum {
         Datum::Null => f.write_str("NULL"),
-        Datum::Bool(x) => write!(f, "{x}"),
-        Datum::Int2(x) => write!(f, "{x}"),
-        Datum::Int4(x) => write!(f, "{x}"),
-        Datum::Int8(x) => write!(f, "{x}"),
-        Datum::Oid(x) => write!(f, "{x}"),
-        Datum::Float4(x) => write!(f, "{x}"),
-        Datum::Float8(x) => write!(f, "{x}"),
-        Datum::Numeric(x) => write!(f, "{x}"),
         Datum::Text(x) | Datum::Json(x) => write!(f, "'{}'", x.replace('\'', "''")),
-        Datum::Array(array) => {
-            f.write_char('{')?;
-            for (i, value) in array.values.iter().enumerate() {
-                if i > 0 {
-                    f.write_char(',')?;
-                }
-                self::datum(f, value)?;
-            }
-            f.write_char('}')
+        Datum::Bool(x) => write!(f, "{x}"),
+        Datum::Int2(_) | Datum::Int4(_) | Datum::Int8(_) | Datum::Numeric(_) | Datum::Oid(_) => {
+            let typ = if matches!(datum, Datum::Oid(_)) { Type::OID } else { typ };
+            f.write_str(&text(datum, typ))
         }
-        other => write!(f, "{other:?}"),
+        other => write!(f, "'{}'", text(other, typ).replace('\'', "''")),
     }
 }
 
-/// Whether a function's name is an operator's rather than a word.
+fn text(datum: &Datum, typ: Type) -> String {
+    let mut out = String::new();
+    io::text_out(datum, typ, &FormatSettings::default(), &mut out);
+    out
+}
+
 fn type_name(typ: Type) -> String {
-    format!("{}", typ.oid)
+    types::format_type(typ)
 }
 
 impl Display for Expr {
@@ -77,7 +71,7 @@ impl Expr {
     fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Expr::Const(value, typ) => {
-                datum(f, value)?;
+                datum(f, value, *typ)?;
                 match *typ {
                     Type::INT4 | Type::BOOL | Type::TEXT => Ok(()),
                     other => write!(f, "::{}", type_name(other)),

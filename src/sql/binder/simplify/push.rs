@@ -73,9 +73,8 @@ fn push_movable(rel: &mut Rel, conjuncts: Vec<Expr>) -> Vec<Expr> {
         }
         Rel::Project { input, exprs } => {
             let map: HashMap<ColumnId, &Expr> = exprs.iter().map(|(id, expr)| (*id, expr)).collect();
-            let (down, stay) = split(conjuncts, |c| {
-                c.free_columns().iter().all(|id| map.get(id).is_none_or(|expr| may_repeat(expr)))
-            });
+            let (down, stay) =
+                split(conjuncts, |c| c.free_columns().iter().all(|id| map.get(id).is_none_or(|expr| may_repeat(expr))));
             let down = down.into_iter().map(|c| substitute(c, &map)).collect();
             into(input, down);
             stay
