@@ -44,7 +44,7 @@ pub(crate) fn date2j(mut year: i32, mut month: i32, day: i32) -> i32 {
     let century = year / 100;
     let mut julian = year.wrapping_mul(365).wrapping_sub(32167);
     julian = julian.wrapping_add(year / 4 - century + century / 4);
-    julian.wrapping_add(7834 * month / 256 + day)
+    julian.wrapping_add(7834 * month / 256).wrapping_add(day)
 }
 
 /// (year, month, day) of a Julian day.
@@ -68,7 +68,7 @@ pub(crate) fn j2date(julian: i32) -> (i32, i32, i32) {
 
 /// Day of the week of a Julian day, Sunday is 0.
 pub(crate) fn j2day(julian: i32) -> i32 {
-    (julian + 1).rem_euclid(7)
+    julian.wrapping_add(1).rem_euclid(7)
 }
 
 /// Whether a date can be counted as a Julian day.
@@ -157,35 +157,30 @@ pub(crate) fn checked_timestamp(timestamp: Option<i64>) -> Result<i64> {
     timestamp.filter(|t| in_range(*t)).ok_or_else(timestamp_out_of_range)
 }
 
-/// ISO 8601 week of the year.
-pub(crate) fn iso_week(year: i32, month: i32, day: i32) -> i32 {
-    iso_year_week(year, month, day).1
-}
-
 /// The ISO 8601 year and week that a date is in.
 pub(crate) fn iso_year_week(year: i32, month: i32, day: i32) -> (i32, i32) {
     let julian = date2j(year, month, day);
     let mut year = year;
     let mut start = iso_week_start(year);
     if julian < start {
-        year -= 1;
+        year = year.wrapping_sub(1);
         start = iso_week_start(year);
-    } else if julian >= iso_week_start(year + 1) {
-        year += 1;
+    } else if julian >= iso_week_start(year.wrapping_add(1)) {
+        year = year.wrapping_add(1);
         start = iso_week_start(year);
     }
-    (year, (julian - start) / 7 + 1)
+    (year, julian.wrapping_sub(start) / 7 + 1)
 }
 
 /// The Julian day of the Monday that begins week 1 of an ISO year.
 pub(crate) fn iso_week_start(year: i32) -> i32 {
     let fourth = date2j(year, 1, 4);
-    fourth - j2day(fourth - 1)
+    fourth.wrapping_sub(j2day(fourth.wrapping_sub(1)))
 }
 
 /// Day of the year, from 1.
 pub(crate) fn day_of_year(year: i32, month: i32, day: i32) -> i32 {
-    date2j(year, month, day) - date2j(year, 1, 1) + 1
+    date2j(year, month, day).wrapping_sub(date2j(year, 1, 1)).wrapping_add(1)
 }
 
 #[cfg(test)]

@@ -321,7 +321,7 @@ impl<'a> Reader<'a> {
             "id" => {
                 let value = self.number(1, keyword, next)?.0;
                 // Counted from Sunday, as D is.
-                put(&mut self.fields.weekday, value % 7 + 1, name)?;
+                put(&mut self.fields.weekday, value.rem_euclid(7) + 1, name)?;
             }
             "ww" | "iw" => self.store(2, keyword, next, |f| &mut f.week)?,
             // A quarter says nothing about the date that the month does not.
@@ -448,7 +448,7 @@ fn read(text: &str, template: &str) -> Result<(Tm, Option<i32>)> {
 
 fn set_time(fields: &Fields, tm: &mut Tm) -> Result<()> {
     if let Some(seconds) = fields.seconds_of_day {
-        let total = i64::from(seconds) * SECOND;
+        let total = i64::from(seconds.max(0)) * SECOND;
         tm.hour = (total / HOUR) as i32;
         tm.minute = (total % HOUR / MINUTE) as i32;
         tm.second = (total % MINUTE / SECOND) as i32;
@@ -470,11 +470,22 @@ fn set_time(fields: &Fields, tm: &mut Tm) -> Result<()> {
     Ok(())
 }
 
+/// A century that is small enough to be multiplied; far more is out of range anyway.
+fn signed_century(century: i32, bc: bool) -> i32 {
+    let century = century.clamp(-1_000_000, 1_000_000);
+    if bc { -century } else { century }
+}
+
+/// Days before the first one of a week.
+fn week_days(week: i32) -> i32 {
+    (week.clamp(-1_000_000, 1_000_000) - 1) * 7
+}
+
 fn set_date(fields: &Fields, tm: &mut Tm) -> Result<()> {
     let mut has_year = true;
     match (fields.year, fields.century) {
         (Some(year), Some(century)) if fields.year_digits <= 2 => {
-            let century = if fields.bc { -century } else { century };
+            let century = signed_century(century, fields.bc);
             tm.year = match year % 100 {
                 0 => century * 100 + i32::from(century < 0),
                 year if century >= 0 => year + (century - 1) * 100,
@@ -482,13 +493,13 @@ fn set_date(fields: &Fields, tm: &mut Tm) -> Result<()> {
             };
         }
         (Some(year), _) => {
-            tm.year = if fields.bc { -year } else { year };
+            tm.year = if fields.bc { year.saturating_neg() } else { year };
             if tm.year < 0 {
                 tm.year += 1;
             }
         }
         (None, Some(century)) => {
-            let century = if fields.bc { -century } else { century };
+            let century = signed_century(century, fields.bc);
             tm.year = if century >= 0 { (century - 1) * 100 + 1 } else { century * 100 + 1 };
         }
         (None, None) => has_year = false,
@@ -501,14 +512,14 @@ fn set_date(fields: &Fields, tm: &mut Tm) -> Result<()> {
     if let Some(week) = fields.week {
         if fields.iso == Some(true) {
             // Without a day the week's Monday.
-            let weekday = fields.weekday.map_or(0, |weekday| (weekday + 5) % 7);
-            (tm.year, tm.month, tm.day) = j2date(iso_week_start(tm.year) + (week - 1) * 7 + weekday);
+            let weekday = fields.weekday.map_or(0, |weekday| weekday.wrapping_add(5).rem_euclid(7));
+            (tm.year, tm.month, tm.day) = j2date(iso_week_start(tm.year).wrapping_add(week_days(week) + weekday));
         } else {
-            day_of_year = Some((week - 1) * 7 + 1);
+            day_of_year = Some(week_days(week) + 1);
         }
     }
     if let Some(week) = fields.week_of_month {
-        day = Some((week - 1) * 7 + 1);
+        day = Some(week_days(week) + 1);
     }
     if let Some(day) = day {
         tm.day = day;
@@ -521,12 +532,12 @@ fn set_date(fields: &Fields, tm: &mut Tm) -> Result<()> {
             return Err(format_error("cannot calculate day of year without year information".to_string()));
         }
         if fields.iso == Some(true) {
-            (tm.year, tm.month, tm.day) = j2date(iso_week_start(tm.year) - 1 + days);
+            (tm.year, tm.month, tm.day) = j2date(iso_week_start(tm.year).wrapping_add(days.saturating_sub(1)));
         } else if fields.month.is_none() {
             if days > 365 + i32::from(is_leap(tm.year)) || days < 1 {
                 return Err(err!(DATETIME_FIELD_OVERFLOW, "date/time field value out of range: \"{days}\""));
             }
-            (tm.year, tm.month, tm.day) = j2date(date2j(tm.year, 1, 1) + days - 1);
+            (tm.year, tm.month, tm.day) = j2date(date2j(tm.year, 1, 1).wrapping_add(days - 1));
         }
     }
     Ok(())

@@ -368,7 +368,7 @@ impl<'a> Reader<'a> {
             }
         }
         if self.mask & DAY_OF_YEAR != 0 {
-            (tm.year, tm.month, tm.day) = j2date(date2j(tm.year, 1, 1) + self.day_of_year - 1);
+            (tm.year, tm.month, tm.day) = j2date(date2j(tm.year, 1, 1).wrapping_add(self.day_of_year - 1));
         }
         if self.mask & MONTH != 0 && !(1..=12).contains(&tm.month) {
             return Err(Bad::OrderOverflow);

@@ -198,7 +198,7 @@ impl Moment {
             "ddd" => padded(self.yearday(), 3, keyword, out),
             "iddd" => {
                 let (year, _) = iso_year_week(tm.year, tm.month, tm.day);
-                let day = date2j(tm.year, tm.month, tm.day) - super::calendar::iso_week_start(year) + 1;
+                let day = date2j(tm.year, tm.month, tm.day).wrapping_sub(super::calendar::iso_week_start(year)).wrapping_add(1);
                 padded(i64::from(day), 3, keyword, out);
             }
             "dd" => padded(i64::from(tm.day), 2, keyword, out),
@@ -212,10 +212,10 @@ impl Moment {
             }
             "ww" => padded((self.yearday() - 1) / 7 + 1, 2, keyword, out),
             "iw" => padded(i64::from(iso_year_week(tm.year, tm.month, tm.day).1), 2, keyword, out),
-            "w" => padded(i64::from((tm.day - 1) / 7 + 1), 0, keyword, out),
+            "w" => padded((i64::from(tm.day) - 1) / 7 + 1, 0, keyword, out),
             "q" => {
                 if tm.month != 0 {
-                    padded(i64::from((tm.month - 1) / 3 + 1), 0, keyword, out);
+                    padded((i64::from(tm.month) - 1) / 3 + 1, 0, keyword, out);
                 }
             }
             "cc" => {

@@ -31,7 +31,7 @@ pub(crate) fn round(micros: i64, precision: i32) -> i64 {
     let Some(drop) = u32::try_from(6 - precision).ok().filter(|drop| (1..=6).contains(drop)) else { return micros };
     let scale = 10i64.pow(drop);
     let rounded = (micros.unsigned_abs() + scale as u64 / 2) / scale as u64 * scale as u64;
-    if micros < 0 { -(rounded as i64) } else { rounded as i64 }
+    if micros < 0 { (rounded as i64).wrapping_neg() } else { i64::try_from(rounded).unwrap_or(i64::MAX) }
 }
 
 /// An interval cut to the fields and the precision of its modifier.

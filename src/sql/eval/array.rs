@@ -62,6 +62,21 @@ pub(super) fn subscript<'a>(frame: &Frame<'a>, value: Value<'a>, subscripts: &'a
                 _ => Ok(Value::Owned(Datum::Null)),
             }
         }
+        Datum::Jsonb(document) => {
+            let mut path = Vec::with_capacity(subscripts.len());
+            for subscript in subscripts {
+                let Subscript::Index(node) = subscript else {
+                    return Err(err!(FEATURE_NOT_SUPPORTED, "jsonb subscript does not support slices"));
+                };
+                match frame.eval(node)?.as_ref() {
+                    Datum::Text(key) => path.push(key.to_string()),
+                    Datum::Int4(index) => path.push(index.to_string()),
+                    _ => return Ok(Value::Owned(Datum::Null)),
+                }
+            }
+            let found = crate::document::jsonb::ops::get_path(document.as_ref(), &path);
+            Ok(Value::Owned(found.map_or(Datum::Null, |found| Datum::Jsonb(found.to_owned()))))
+        }
         Datum::Null => Ok(Value::Owned(Datum::Null)),
         other => Err(Error::internal(format!("a subscript of {other:?}"))),
     }

@@ -67,3 +67,106 @@ fn folding_keeps_what_fails() {
     let division = call("/", int(1), int(0));
     assert!(matches!(fold(division, &context), Expr::Call { .. }));
 }
+
+fn array(text: &str) -> Expr {
+    let context = EvalContext::detached(Default::default());
+    Expr::Const(crate::sql::io::text_in(Type::INT4_ARRAY, text, &context).unwrap(), Type::INT4_ARRAY)
+}
+
+fn shown(expr: &Expr) -> String {
+    let context = EvalContext::detached(Default::default());
+    let value = run(expr).unwrap();
+    let mut out = String::new();
+    crate::sql::io::output(&value, crate::sql::io::natural_type(&value), &context, &mut out);
+    out
+}
+
+#[test]
+fn subscripts_and_slices() {
+    use crate::sql::plan::Subscript::{Index, Slice};
+    let of = |text: &str, subscripts: Vec<crate::sql::plan::Subscript>, typ| {
+        shown(&Expr::Subscript { input: Box::new(array(text)), subscripts, typ })
+    };
+    let index = |n| Index(int(n));
+    let slice = |a, b| Slice(Some(int(a)), Some(int(b)));
+    assert_eq!(of("{1,2,3}", vec![index(2)], Type::INT4), "2");
+    assert_eq!(of("{1,2,3}", vec![index(4)], Type::INT4), "");
+    assert_eq!(of("[0:2]={1,2,3}", vec![index(0)], Type::INT4), "1");
+    assert_eq!(of("{{1,2},{3,4}}", vec![index(2), index(1)], Type::INT4), "3");
+    assert_eq!(of("{{1,2},{3,4}}", vec![index(2)], Type::INT4), "");
+    assert_eq!(of("{1,2,3}", vec![slice(2, 9)], Type::INT4_ARRAY), "{2,3}");
+    assert_eq!(of("{1,2,3}", vec![slice(3, 2)], Type::INT4_ARRAY), "{}");
+    assert_eq!(of("{{1,2},{3,4}}", vec![slice(1, 2), slice(2, 2)], Type::INT4_ARRAY), "{{2},{4}}");
+    assert_eq!(of("{{1,2},{3,4}}", vec![slice(1, 1)], Type::INT4_ARRAY), "{{1,2}}");
+    assert_eq!(of("{{1,2},{3,4}}", vec![Slice(None, None), index(1)], Type::INT4_ARRAY), "{{1},{3}}");
+    assert_eq!(of("[-1:1]={1,2,3}", vec![Slice(None, Some(int(0)))], Type::INT4_ARRAY), "{1,2}");
+}
+
+#[test]
+fn nested_arrays_must_match() {
+    let nested = |elements| Expr::Array { elements, nested: true, typ: Type::INT4_ARRAY, element: Type::INT4 };
+    assert_eq!(shown(&nested(vec![array("{1,2}"), array("{3,4}")])), "{{1,2},{3,4}}");
+    assert_eq!(shown(&nested(vec![array("{}"), array("{}")])), "{}");
+    let error = run(&nested(vec![array("{1}"), array("{2,3}")])).unwrap_err();
+    assert_eq!(error.code().as_str(), "2202E");
+}
+
+#[test]
+fn any_and_all_know_null() {
+    let operator = operators::equality(Type::INT4.oid).unwrap();
+    let quantified = |all, left, text: &str| {
+        run(&Expr::AnyAll { all, left: Box::new(int(left)), operator, array: Box::new(array(text)) }).unwrap()
+    };
+    assert_eq!(quantified(false, 1, "{1,NULL}"), Datum::Bool(true));
+    assert_eq!(quantified(false, 2, "{1,NULL}"), Datum::Null);
+    assert_eq!(quantified(false, 2, "{}"), Datum::Bool(false));
+    assert_eq!(quantified(true, 1, "{1,NULL}"), Datum::Null);
+    assert_eq!(quantified(true, 2, "{1,NULL}"), Datum::Bool(false));
+    assert_eq!(quantified(true, 2, "{}"), Datum::Bool(true));
+}
+
+#[test]
+fn json_is_navigated_in_place() {
+    let context = EvalContext::detached(Default::default());
+    let json = |text: &str| crate::sql::io::text_in(Type::JSONB, text, &context).unwrap();
+    let text = |text: &str| Expr::Const(Datum::text(text), Type::TEXT);
+    let path = call("->>", call("->", Expr::Column(7, Type::JSONB), text("a")), text("b"));
+    let compiled = compile(&path, &[7]).unwrap();
+    let run = |document: &str| compiled.eval(&[json(document)], &[], &context).unwrap();
+    assert_eq!(run(r#"{"a":{"b":"x"}}"#), Datum::text("x"));
+    assert_eq!(run(r#"{"a":{"b":null}}"#), Datum::Null);
+    assert_eq!(run(r#"{"a":[1]}"#), Datum::Null);
+    assert_eq!(run(r#"{"a":{"b":[1, 2]}}"#), Datum::text("[1, 2]"));
+    let by_index = call("->", call("->", Expr::Column(7, Type::JSONB), int(0)), int(-1));
+    let compiled = compile(&by_index, &[7]).unwrap();
+    assert_eq!(compiled.eval(&[json("[[1,2]]")], &[], &context).unwrap(), json("2"));
+    let subscript = Expr::Subscript {
+        input: Box::new(Expr::Column(7, Type::JSONB)),
+        subscripts: vec![crate::sql::plan::Subscript::Index(text("a")), crate::sql::plan::Subscript::Index(int(1))],
+        typ: Type::JSONB,
+    };
+    let compiled = compile(&subscript, &[7]).unwrap();
+    assert_eq!(compiled.eval(&[json(r#"{"a":[1,2]}"#)], &[], &context).unwrap(), json("2"));
+}
+
+#[test]
+fn deep_nesting_to_the_right_grows_the_stack() {
+    let deep = (0..60_000).fold(int(0), |inner, _| call("+", int(1), inner));
+    assert_eq!(run(&deep).unwrap(), Datum::Int4(60_000));
+    let mut rest = deep;
+    while let Expr::Call { mut args, .. } = rest {
+        rest = args.swap_remove(1);
+    }
+}
+
+#[test]
+fn array_casts_go_element_by_element() {
+    let cast = Expr::Cast {
+        input: Box::new(array("{1,NULL,3}")),
+        typ: Type::TEXT_ARRAY,
+        kind: crate::sql::plan::CastKind::Array,
+    };
+    assert_eq!(shown(&cast), "{1,NULL,3}");
+    let Datum::Array(result) = run(&cast).unwrap() else { panic!("not an array") };
+    assert_eq!((result.element, &result.values[0]), (Type::TEXT.oid, &Datum::text("1")));
+}

@@ -194,24 +194,158 @@ fn templates() {
     check(include_str!("cases/templates.txt"), &mut context());
 }
 
-/// Bytes that no client should send: errors, never panics.
+/// xorshift64*: the same cases in every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn pick<'a>(&mut self, words: &[&'a str]) -> &'a str {
+        words[(self.next() >> 20) as usize % words.len()]
+    }
+
+    fn text(&mut self, words: &[&str]) -> String {
+        (0..1 + self.next() % 8).map(|_| self.pick(words)).collect()
+    }
+}
+
+fn show(value: &Datum, typ: Type, context: &mut EvalContext) {
+    for (date, interval) in [
+        (DateStyle::Iso, IntervalStyle::Postgres),
+        (DateStyle::Sql, IntervalStyle::SqlStandard),
+        (DateStyle::Postgres, IntervalStyle::PostgresVerbose),
+        (DateStyle::German, IntervalStyle::Iso8601),
+    ] {
+        context.format.date_style = date;
+        context.format.interval_style = interval;
+        output(value, typ, context, &mut String::new());
+    }
+}
+
+/// Bytes that no client should send: errors, never panics. What is taken can be shown.
 #[test]
 fn malformed_binary_input_is_refused() {
-    let mut state = 0x9E37_79B9_7F4A_7C15u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state
-    };
+    let mut context = context();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
     for info in types::all() {
-        for _ in 0..200 {
-            let length = (next() % 40) as usize;
-            let mut bytes: Vec<u8> = (0..length).map(|_| (next() >> 24) as u8 % 5).collect();
-            if next() % 2 == 0 {
-                bytes.iter_mut().for_each(|byte| *byte = (next() >> 16) as u8);
+        for _ in 0..300 {
+            let length = (random.next() % 40) as usize;
+            let mut bytes: Vec<u8> = (0..length).map(|_| (random.next() >> 24) as u8 % 5).collect();
+            if random.next() % 2 == 0 {
+                bytes.iter_mut().for_each(|byte| *byte = (random.next() >> 16) as u8);
             }
-            let _ = binary_in(Type::new(info.oid), &bytes);
+            if let Ok(value) = binary_in(Type::new(info.oid), &bytes) {
+                show(&value, Type::new(info.oid), &mut context);
+            }
+        }
+    }
+}
+
+/// Text of every kind to every type: errors, never panics.
+#[test]
+fn malformed_text_input_is_refused() {
+    const WORDS: &[&str] = &[
+        "1", "2024", "-", ":", ".", "/", " ", "T", "Z", "jan", "bc", "am", "infinity", "day", "mon", "P", "Y", "H", "+",
+        "99999999999", "-2147483648", "{", "}", "\"", "\\", ",", "(", ")", "[", "]", "=", "null", "ä", "☃", "e", "x", "0",
+        "0x", "_", "now", "J", "utc", "ago", "allballs", "12", "30", "T040506", "Europe/Berlin", "d", "\u{0}", "\'",
+    ];
+    let mut context = context();
+    let mut random = Random(0x1234_5678_9ABC_DEF1);
+    for info in types::all() {
+        for _ in 0..400 {
+            let text = random.text(WORDS);
+            if let Ok(value) = text_in(Type::new(info.oid), &text, &context) {
+                show(&value, Type::new(info.oid), &mut context);
+            }
+        }
+    }
+}
+
+/// Any template on any value: errors, never panics.
+#[test]
+fn any_template_is_survived() {
+    const WORDS: &[&str] = &[
+        "YYYY", "YY", "Y,YYY", "I", "IYYY", "IW", "ID", "MM", "MON", "Month", "DD", "DDD", "D", "WW", "W", "CC", "J", "Q", "RM",
+        "HH24", "HH12", "MI", "SS", "MS", "US", "FF3", "SSSS", "AM", "BC", "TZ", "OF", "TZH", "TZM", "FM", "TH", "FX", "-", " ",
+        "9", "0", ".", ",", "S", "MI", "PR", "RN", "V", "EEEE", "L", "G", "D", "B", "PL", "SG", "th", "\"", "\\", "ä",
+    ];
+    const INPUT: &[&str] =
+        &["1", "99", "-", " ", ".", ",", "2024", "jan", "☃", "+", "9999999999", "2147483647", "am", "IV", "<", ">", "th", "utc"];
+    let context = context();
+    let mut random = Random(0xDEAD_BEEF_CAFE_F00D);
+    let types = [Type::TIMESTAMP, Type::TIMESTAMPTZ, Type::INTERVAL, Type::NUMERIC, Type::INT4, Type::INT8, Type::FLOAT8];
+    for _ in 0..20_000 {
+        let template = Datum::text(random.text(WORDS));
+        let typ = types[(random.next() >> 20) as usize % types.len()];
+        let bytes: Vec<u8> = (0..16).map(|_| (random.next() >> 30) as u8).collect();
+        let length = match typ {
+            Type::INTERVAL => 16,
+            Type::INT4 => 4,
+            _ => 8,
+        };
+        let value = match typ {
+            Type::NUMERIC => Ok(Datum::Numeric(crate::document::Numeric::from_i64(random.next() as i64))),
+            typ => binary_in(typ, &bytes[..length]),
+        };
+        if let Ok(value) = value {
+            let _ = call(resolve("to_char", &[typ, Type::TEXT]), &[value, template.clone()], &context);
+        }
+        let text = Datum::text(random.text(INPUT));
+        for name in ["to_date", "to_timestamp", "to_number"] {
+            let _ = call(resolve(name, &[Type::TEXT, Type::TEXT]), &[text.clone(), template.clone()], &context);
+        }
+    }
+}
+
+/// Values at the limits go through every operator without a panic.
+#[test]
+fn operators_survive_extremes() {
+    let context = context();
+    let texts: &[(Type, &[&str])] = &[
+        (Type::INT2, &["-32768", "32767", "0", "-1"]),
+        (Type::INT4, &["-2147483648", "2147483647", "0", "-1", "40"]),
+        (Type::INT8, &["-9223372036854775808", "9223372036854775807", "0", "-1"]),
+        (Type::FLOAT4, &["nan", "infinity", "-0", "3e38", "1e-45"]),
+        (Type::FLOAT8, &["nan", "-infinity", "0", "1e308", "-1.5"]),
+        (Type::NUMERIC, &["NaN", "Infinity", "0", "-1e100", "0.001"]),
+        (Type::DATE, &["infinity", "-infinity", "4714-11-24 BC", "5874897-12-31", "2024-02-29"]),
+        (Type::TIMESTAMP, &["infinity", "4714-11-24 00:00 BC", "294276-12-31 23:59:59.999999", "2024-02-29"]),
+        (Type::TIMESTAMPTZ, &["-infinity", "4714-11-25 00:00 BC", "294276-12-31 12:00", "2024-02-29"]),
+        (Type::INTERVAL, &["infinity", "-infinity", "2147483647 mons", "-2147483648 days", "2562047788:00:54.775807", "0"]),
+        (Type::TIME, &["00:00", "24:00"]),
+        (Type::TIMETZ, &["00:00+15:59", "24:00-15:59"]),
+        (Type::TEXT, &["", "a\\", "ä%_"]),
+        (Type::INT4_ARRAY, &["{}", "{NULL,1}", "[-5:-4]={1,2}"]),
+        (Type::TEXT_ARRAY, &["{}", "{a,NULL}"]),
+        (Type::JSONB, &["1", "[]", "{\"a\":[1]}", "null"]),
+        (Type::JSON, &["1", "[1]", "{\"a\":[1]}"]),
+    ];
+    let values = |typ: Type| -> Vec<Datum> {
+        let typ = match typ {
+            Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY => Type::INT4_ARRAY,
+            Type::ANYCOMPATIBLE | Type::ANYNONARRAY => Type::INT4,
+            typ => typ,
+        };
+        let found = texts.iter().find(|(t, _)| t.oid == typ.oid);
+        found.map_or(Vec::new(), |(t, texts)| texts.iter().map(|text| text_in(*t, text, &context).unwrap()).collect())
+    };
+    for operator in operators::all() {
+        for right in values(operator.right) {
+            match operator.left {
+                None => {
+                    let _ = call(operator.function, &[right], &context);
+                }
+                Some(left) => {
+                    for left in values(left) {
+                        let _ = call(operator.function, &[left, right.clone()], &context);
+                    }
+                }
+            }
         }
     }
 }
