@@ -1,8 +1,8 @@
 //! Arithmetic of dates, times and intervals.
 
 use super::calendar::{
-    DAY, EPOCH_JULIAN, HOUR, Tm, checked_timestamp, date_out_of_range, date2j, days_in_month, in_range,
-    interval_out_of_range, is_infinite, j2date, time_of, timestamp_out_of_range, tm_of,
+    DAY, EPOCH_JULIAN, Tm, checked_timestamp, date_out_of_range, days_in_month, in_range, interval_out_of_range,
+    is_infinite, j2date, time_of, timestamp_out_of_range, tm_of,
 };
 use super::format::is_infinite as infinite_interval;
 use super::interval_in::{INFINITY, MINUS_INFINITY, checked};
@@ -329,14 +329,4 @@ pub(crate) fn midnight(tm: &Tm) -> Tm {
 pub(crate) fn tm_of_julian(julian: i32) -> Tm {
     let (year, month, day) = j2date(julian);
     Tm { year, month, day, ..Tm::default() }
-}
-
-/// The Julian day of fields.
-pub(crate) fn julian_of(tm: &Tm) -> i32 {
-    date2j(tm.year, tm.month, tm.day)
-}
-
-/// Whole hours in microseconds, for readers of intervals.
-pub(crate) const fn hours(count: i64) -> i64 {
-    count * HOUR
 }

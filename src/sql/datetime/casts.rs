@@ -1,7 +1,7 @@
 //! Casts among dates, times and intervals, and their precision coercions, under the names of `pg_proc`.
 
 use super::arithmetic as a;
-use super::calendar::{DAY, SECOND, is_infinite};
+use super::calendar::{DAY, is_infinite};
 use super::operators::local_time;
 use super::{typmod, zone};
 use crate::document::{Datum, Interval};
@@ -94,9 +94,4 @@ pub(crate) fn timestamptz_scale(_: &EvalContext, args: &[Datum]) -> Result<Datum
         [Datum::TimestampTz(t), Datum::Int4(typmod)] => typmod::timestamp(*t, *typmod).map(Datum::TimestampTz),
         _ => Err(unexpected(args)),
     }
-}
-
-/// Seconds as microseconds, for zone offsets.
-pub(crate) const fn seconds(count: i64) -> i64 {
-    count * SECOND
 }

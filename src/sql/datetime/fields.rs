@@ -1,6 +1,6 @@
 //! EXTRACT, date_part, date_trunc and date_bin: the fields of dates, times and intervals.
 
-use super::arithmetic::{date_to_timestamp, julian_of, midnight, tm_of_julian};
+use super::arithmetic::{date_to_timestamp, midnight, tm_of_julian};
 use super::calendar::{
     DAY, EPOCH_JULIAN, HOUR, MINUTE, SECOND, Tm, UNIX_EPOCH_DAYS, checked_timestamp, date2j, day_of_year, is_infinite,
     iso_week_start, iso_year_week, j2day, time_of, timestamp_of, tm_of, tm_of_time,
@@ -398,9 +398,4 @@ pub(crate) fn part_value(value: &Datum) -> Result<Datum> {
         Datum::Date(days) => date_to_timestamp(*days).map(Datum::Timestamp),
         other => Ok(other.clone()),
     }
-}
-
-/// The Julian day of a timestamp's date.
-pub(crate) fn julian(timestamp: i64) -> i32 {
-    julian_of(&tm_of(timestamp))
 }

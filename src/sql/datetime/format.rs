@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::calendar::{DAY, EPOCH_JULIAN, HOUR, MINUTE, SECOND, Tm, date2j, j2date, j2day, tm_of, tm_of_time};
+use super::calendar::{EPOCH_JULIAN, HOUR, MINUTE, SECOND, Tm, date2j, j2date, j2day, tm_of, tm_of_time};
 use super::zone;
 use crate::document::Interval;
 use crate::sql::context::{DateOrder, DateStyle, FormatSettings, IntervalStyle};
@@ -270,7 +270,7 @@ pub fn interval_out(interval: &Interval, style: IntervalStyle, out: &mut String)
     let parts = Parts::of(interval);
     match style {
         IntervalStyle::Postgres => postgres(&parts, interval.micros, out),
-        IntervalStyle::PostgresVerbose => verbose(&parts, interval.micros, out),
+        IntervalStyle::PostgresVerbose => verbose(&parts, out),
         IntervalStyle::SqlStandard => sql_standard(&parts, interval, out),
         IntervalStyle::Iso8601 => iso8601(&parts, interval, out),
     }
@@ -312,7 +312,7 @@ fn postgres(parts: &Parts, time: i64, out: &mut String) {
     }
 }
 
-fn verbose(parts: &Parts, _time: i64, out: &mut String) {
+fn verbose(parts: &Parts, out: &mut String) {
     out.push('@');
     let mut zero = true;
     let mut ago = false;
@@ -420,9 +420,4 @@ fn iso8601(parts: &Parts, interval: &Interval, out: &mut String) {
         fraction(parts.micros, out);
         out.push('S');
     }
-}
-
-/// Midnight-based time of a timestamp.
-pub(crate) fn time_part(timestamp: i64) -> i64 {
-    timestamp.rem_euclid(DAY)
 }

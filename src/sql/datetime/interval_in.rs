@@ -1,8 +1,9 @@
 //! Input of intervals: PostgreSQL's words and units, the SQL standard's forms and ISO 8601.
 
 use super::calendar::{DAY, HOUR, MINUTE, SECOND};
-use super::parse::{Bad, interval_clock};
+use super::parse::interval_clock;
 use super::token::{Kind, tokenize};
+use super::words::Bad;
 use crate::document::Interval;
 use crate::err;
 use crate::error::Result;
@@ -265,13 +266,16 @@ fn time(sum: &mut Sum, field: &str, range: i32, negative: bool) -> Parsed<()> {
     let (first, second, third, micros) = interval_clock(field)?;
     let (hours, minutes, seconds) = match third {
         Some(third) => (first, second, third),
-        None if field.contains('.') || range_name(range) == "minute to second" => (0, first, second),
+        None if field.contains('.') || range_name(range) == "minute to second" => {
+            (0, i32::try_from(first).map_err(|_| Bad::FieldOverflow)?, second)
+        }
         None => (first, second, 0),
     };
     if hours < 0 || !(0..60).contains(&minutes) || !(0..=60).contains(&seconds) {
         return Err(Bad::FieldOverflow);
     }
-    let total = i64::from(hours) * HOUR + i64::from(minutes) * MINUTE + i64::from(seconds) * SECOND + i64::from(micros);
+    let below = i64::from(minutes) * MINUTE + i64::from(seconds) * SECOND + i64::from(micros);
+    let total = hours.checked_mul(HOUR).and_then(|hours| hours.checked_add(below)).ok_or(Bad::FieldOverflow)?;
     sum.micros(if negative { -total } else { total }, 0.0, 1)
 }
 
@@ -362,7 +366,7 @@ fn iso8601(text: &str) -> Parsed<Interval> {
                 sum.add(value, part, Unit::Year)?;
                 match unit_char {
                     Some('-') => rest = extended(&mut sum, rest, [Unit::Month, Unit::Day], '-')?,
-                    Some(_) => rest = &tail[..],
+                    Some(_) => rest = tail,
                     None => {}
                 }
                 if !rest.is_empty() && !rest.starts_with('T') {

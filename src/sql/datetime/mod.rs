@@ -21,6 +21,7 @@ mod template;
 mod to_char;
 mod token;
 pub(crate) mod typmod;
+mod words;
 pub mod zone;
 
 /// The functions of dates, times and intervals.

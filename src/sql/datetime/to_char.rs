@@ -198,7 +198,9 @@ impl Moment {
             "ddd" => padded(self.yearday(), 3, keyword, out),
             "iddd" => {
                 let (year, _) = iso_year_week(tm.year, tm.month, tm.day);
-                let day = date2j(tm.year, tm.month, tm.day).wrapping_sub(super::calendar::iso_week_start(year)).wrapping_add(1);
+                let day = date2j(tm.year, tm.month, tm.day)
+                    .wrapping_sub(super::calendar::iso_week_start(year))
+                    .wrapping_add(1);
                 padded(i64::from(day), 3, keyword, out);
             }
             "dd" => padded(i64::from(tm.day), 2, keyword, out),

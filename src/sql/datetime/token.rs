@@ -68,7 +68,7 @@ pub(super) fn tokenize(text: &str) -> Option<Vec<(String, Kind)>> {
             let is_date = match bytes.get(at) {
                 Some(b'-' | b'/' | b'.') => true,
                 Some(b) if *b == b'+' || b.is_ascii_digit() => {
-                    super::parse::keyword(&text[start..at].to_ascii_lowercase()).is_none()
+                    super::words::keyword(&text[start..at].to_ascii_lowercase()).is_none()
                 }
                 _ => false,
             };

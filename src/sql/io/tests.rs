@@ -250,9 +250,57 @@ fn malformed_binary_input_is_refused() {
 #[test]
 fn malformed_text_input_is_refused() {
     const WORDS: &[&str] = &[
-        "1", "2024", "-", ":", ".", "/", " ", "T", "Z", "jan", "bc", "am", "infinity", "day", "mon", "P", "Y", "H", "+",
-        "99999999999", "-2147483648", "{", "}", "\"", "\\", ",", "(", ")", "[", "]", "=", "null", "ä", "☃", "e", "x", "0",
-        "0x", "_", "now", "J", "utc", "ago", "allballs", "12", "30", "T040506", "Europe/Berlin", "d", "\u{0}", "\'",
+        "1",
+        "2024",
+        "-",
+        ":",
+        ".",
+        "/",
+        " ",
+        "T",
+        "Z",
+        "jan",
+        "bc",
+        "am",
+        "infinity",
+        "day",
+        "mon",
+        "P",
+        "Y",
+        "H",
+        "+",
+        "99999999999",
+        "-2147483648",
+        "{",
+        "}",
+        "\"",
+        "\\",
+        ",",
+        "(",
+        ")",
+        "[",
+        "]",
+        "=",
+        "null",
+        "ä",
+        "☃",
+        "e",
+        "x",
+        "0",
+        "0x",
+        "_",
+        "now",
+        "J",
+        "utc",
+        "ago",
+        "allballs",
+        "12",
+        "30",
+        "T040506",
+        "Europe/Berlin",
+        "d",
+        "\u{0}",
+        "\'",
     ];
     let mut context = context();
     let mut random = Random(0x1234_5678_9ABC_DEF1);
@@ -270,15 +318,35 @@ fn malformed_text_input_is_refused() {
 #[test]
 fn any_template_is_survived() {
     const WORDS: &[&str] = &[
-        "YYYY", "YY", "Y,YYY", "I", "IYYY", "IW", "ID", "MM", "MON", "Month", "DD", "DDD", "D", "WW", "W", "CC", "J", "Q", "RM",
-        "HH24", "HH12", "MI", "SS", "MS", "US", "FF3", "SSSS", "AM", "BC", "TZ", "OF", "TZH", "TZM", "FM", "TH", "FX", "-", " ",
-        "9", "0", ".", ",", "S", "MI", "PR", "RN", "V", "EEEE", "L", "G", "D", "B", "PL", "SG", "th", "\"", "\\", "ä",
+        "YYYY", "YY", "Y,YYY", "I", "IYYY", "IW", "ID", "MM", "MON", "Month", "DD", "DDD", "D", "WW", "W", "CC", "J",
+        "Q", "RM", "HH24", "HH12", "MI", "SS", "MS", "US", "FF3", "SSSS", "AM", "BC", "TZ", "OF", "TZH", "TZM", "FM",
+        "TH", "FX", "-", " ", "9", "0", ".", ",", "S", "MI", "PR", "RN", "V", "EEEE", "L", "G", "D", "B", "PL", "SG",
+        "th", "\"", "\\", "ä",
     ];
-    const INPUT: &[&str] =
-        &["1", "99", "-", " ", ".", ",", "2024", "jan", "☃", "+", "9999999999", "2147483647", "am", "IV", "<", ">", "th", "utc"];
+    const INPUT: &[&str] = &[
+        "1",
+        "99",
+        "-",
+        " ",
+        ".",
+        ",",
+        "2024",
+        "jan",
+        "☃",
+        "+",
+        "9999999999",
+        "2147483647",
+        "am",
+        "IV",
+        "<",
+        ">",
+        "th",
+        "utc",
+    ];
     let context = context();
     let mut random = Random(0xDEAD_BEEF_CAFE_F00D);
-    let types = [Type::TIMESTAMP, Type::TIMESTAMPTZ, Type::INTERVAL, Type::NUMERIC, Type::INT4, Type::INT8, Type::FLOAT8];
+    let types =
+        [Type::TIMESTAMP, Type::TIMESTAMPTZ, Type::INTERVAL, Type::NUMERIC, Type::INT4, Type::INT8, Type::FLOAT8];
     for _ in 0..20_000 {
         let template = Datum::text(random.text(WORDS));
         let typ = types[(random.next() >> 20) as usize % types.len()];
@@ -316,7 +384,10 @@ fn operators_survive_extremes() {
         (Type::DATE, &["infinity", "-infinity", "4714-11-24 BC", "5874897-12-31", "2024-02-29"]),
         (Type::TIMESTAMP, &["infinity", "4714-11-24 00:00 BC", "294276-12-31 23:59:59.999999", "2024-02-29"]),
         (Type::TIMESTAMPTZ, &["-infinity", "4714-11-25 00:00 BC", "294276-12-31 12:00", "2024-02-29"]),
-        (Type::INTERVAL, &["infinity", "-infinity", "2147483647 mons", "-2147483648 days", "2562047788:00:54.775807", "0"]),
+        (
+            Type::INTERVAL,
+            &["infinity", "-infinity", "2147483647 mons", "-2147483648 days", "2562047788:00:54.775807", "0"],
+        ),
         (Type::TIME, &["00:00", "24:00"]),
         (Type::TIMETZ, &["00:00+15:59", "24:00-15:59"]),
         (Type::TEXT, &["", "a\\", "ä%_"]),

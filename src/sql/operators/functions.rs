@@ -5,7 +5,7 @@ use crate::sql::datetime::operators as dt;
 use crate::sql::function::Function;
 use crate::sql::function::Volatility::{Immutable as I, Stable as S};
 
-use super::{array, called_on_null, compare, decimal, f, float, integer, json, like, regexp, text};
+use super::{array, compare, decimal, f, float, integer, json, like, regexp, text};
 
 #[rustfmt::skip]
 pub(super) static FUNCTIONS: &[Function] = &[
