@@ -66,7 +66,7 @@ fn float_to_integer<T: TryFrom<i64>>(value: f64, name: &str) -> Result<T> {
 
 fn float_to_bigint(value: f64) -> Result<i64> {
     let rounded = value.round_ties_even();
-    if rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0 {
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
         Ok(rounded as i64)
     } else {
         Err(out_of_range("bigint"))

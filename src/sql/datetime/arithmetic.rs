@@ -111,12 +111,12 @@ pub(crate) fn subtract(a: &Interval, b: &Interval) -> Result<Interval> {
 }
 
 fn to_i32(value: f64) -> Result<i32> {
-    let fits = value >= -2_147_483_648.0 && value < 2_147_483_648.0;
+    let fits = (-2_147_483_648.0..2_147_483_648.0).contains(&value);
     if fits { Ok(value as i32) } else { Err(interval_out_of_range()) }
 }
 
 fn to_i64(value: f64) -> Result<i64> {
-    let fits = value >= -9_223_372_036_854_775_808.0 && value < 9_223_372_036_854_775_808.0;
+    let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value);
     if fits { Ok(value as i64) } else { Err(interval_out_of_range()) }
 }
 

@@ -95,7 +95,7 @@ pub(crate) fn days_of(year: i32, month: i32, day: i32) -> Option<i32> {
         return None;
     }
     let days = date2j(year, month, day) - EPOCH_JULIAN;
-    (days >= -EPOCH_JULIAN && days < 2_145_031_949).then_some(days)
+    (-EPOCH_JULIAN..2_145_031_949).contains(&days).then_some(days)
 }
 
 /// Microseconds of a time of day.

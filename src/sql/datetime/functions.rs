@@ -533,10 +533,10 @@ fn generate_series(context: &EvalContext, args: &[Datum]) -> Result<Box<dyn Iter
             return None;
         }
         count = count.wrapping_add(1);
-        if count % 4096 == 0 {
-            if let Err(error) = host.check_interrupt() {
-                return Some(Err(error));
-            }
+        if count.is_multiple_of(4096)
+            && let Err(error) = host.check_interrupt()
+        {
+            return Some(Err(error));
         }
         let following =
             if zoned { a::timestamptz_plus(current, &step, &tz) } else { a::timestamp_plus(current, &step) };

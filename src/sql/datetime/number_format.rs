@@ -325,7 +325,7 @@ impl Writer {
         let number = number.into_bytes();
         let sign_wrote;
         if p.plus || p.minus {
-            sign_wrote = !(p.plus && !p.minus);
+            sign_wrote = !p.plus || p.minus;
         } else {
             if sign != '-' && p.fill {
                 p.bracket = false;
@@ -479,10 +479,8 @@ impl Writer {
 
     fn write_digit(&mut self, is_zero: bool) {
         match self.number.get(self.at) {
-            Some(b'.') => {
-                if !self.relevant_is_point() || self.p.fill {
-                    self.out.push('.');
-                }
+            Some(b'.') if (!self.relevant_is_point() || self.p.fill) => {
+                self.out.push('.');
             }
             Some(digit) => {
                 if self.last_relevant.is_some_and(|last| self.at > last) && !is_zero {
@@ -587,23 +585,20 @@ impl Scanner<'_> {
         };
         match keyword.name {
             "9" | "0" | "." | "D" | "d" => self.digit(p),
-            "," | "G" | "g" => {
-                if self.rest.starts_with(',') {
+            "," | "G" | "g"
+                if self.rest.starts_with(',') => {
                     self.skip(1);
                 }
-            }
-            "L" | "l" => {
+            "L" | "l"
                 // The currency's symbol is one character wide here.
-                if self.rest.starts_with(|c: char| !c.is_ascii_digit() && !matches!(c, '-' | '+' | '.' | ',')) {
+                if self.rest.starts_with(|c: char| !c.is_ascii_digit() && !matches!(c, '-' | '+' | '.' | ',')) => {
                     self.skip(1);
                 }
-            }
             "S" | "s" | "SG" | "sg" | "MI" | "mi" | "PL" | "pl" => self.sign(),
-            "PR" | "pr" => {
-                if self.rest.starts_with('>') {
+            "PR" | "pr"
+                if self.rest.starts_with('>') => {
                     self.skip(1);
                 }
-            }
             "TH" | "th" => self.skip(2),
             _ => {}
         }

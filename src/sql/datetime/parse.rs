@@ -730,10 +730,10 @@ pub fn timetz_in(text: &str, context: &EvalContext) -> Result<Datum> {
     let mut reader = read_time(text, "time with time zone", context)?;
     let has_date = reader.mask & DATE != 0;
     if !has_date {
-        if let Some(TimeZone::Named(_)) = reader.named_zone {
-            if !is_fixed(reader.named_zone.as_ref()) {
-                return Err(Bad::Format.error(text, "time with time zone"));
-            }
+        if let Some(TimeZone::Named(_)) = reader.named_zone
+            && !is_fixed(reader.named_zone.as_ref())
+        {
+            return Err(Bad::Format.error(text, "time with time zone"));
         }
         reader.today(0);
     }

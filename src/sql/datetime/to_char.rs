@@ -215,10 +215,8 @@ impl Moment {
             "ww" => padded((self.yearday() - 1) / 7 + 1, 2, keyword, out),
             "iw" => padded(i64::from(iso_year_week(tm.year, tm.month, tm.day).1), 2, keyword, out),
             "w" => padded((i64::from(tm.day) - 1) / 7 + 1, 0, keyword, out),
-            "q" => {
-                if tm.month != 0 {
-                    padded((i64::from(tm.month) - 1) / 3 + 1, 0, keyword, out);
-                }
+            "q" if tm.month != 0 => {
+                padded((i64::from(tm.month) - 1) / 3 + 1, 0, keyword, out);
             }
             "cc" => {
                 let century = match tm.year {

@@ -26,7 +26,7 @@ pub(super) struct Compiler {
 
 impl Compiler {
     pub(super) fn node(&self, expr: &Expr, depth: usize) -> Result<Node> {
-        if depth > 0 && depth % LEVELS == 0 {
+        if depth > 0 && depth.is_multiple_of(LEVELS) {
             let node = grow(|| self.build(expr, depth + 1))?;
             return Ok(Node::Grow(Deep(Some(Box::new(node)))));
         }
@@ -163,10 +163,10 @@ impl Compiler {
         depth: usize,
     ) -> Result<Node> {
         let left = self.boxed(left, depth)?;
-        if list.len() >= SET_MIN {
-            if let Some((set, has_null)) = constant_set(list, equal) {
-                return Ok(Node::InSet { left, set, has_null, negated });
-            }
+        if list.len() >= SET_MIN
+            && let Some((set, has_null)) = constant_set(list, equal)
+        {
+            return Ok(Node::InSet { left, set, has_null, negated });
         }
         Ok(Node::InList { left, list: self.nodes(list, depth)?, equal: test(equal)?, negated })
     }
