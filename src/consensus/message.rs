@@ -226,6 +226,8 @@ codec_struct!(Fetch { batches, bodies });
 pub struct Status {
     /// The sender's epoch.
     pub epoch: Epoch,
+    /// The newest epoch whose members it knows; ahead of `epoch` while it catches up.
+    pub known: Epoch,
     /// The view it is in, or wants to enter.
     pub view: View,
     /// Whether it is in that view rather than waiting for its NEW-VIEW.
@@ -235,7 +237,7 @@ pub struct Status {
     /// Its last executed position.
     pub executed: SeqNo,
 }
-codec_struct!(Status { epoch, view, active, stable, executed });
+codec_struct!(Status { epoch, known, view, active, stable, executed });
 
 /// One replica's word that a batch was decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

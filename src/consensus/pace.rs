@@ -34,7 +34,7 @@ impl Pace {
     /// Whether this view's primary takes four times as long as the best recent one, and longer than `floor`. `patience`
     /// is the number of failed views: like the timers, the bound doubles, so that a slow network is not blamed for ever.
     pub(super) fn is_too_slow(&self, floor: u64, patience: u32) -> bool {
-        let best = self.history.iter().min().copied().unwrap_or(floor);
+        let best = self.history.iter().min().copied().unwrap_or(floor / 4);
         let bound = floor.max(best.saturating_mul(4)) << patience.min(10);
         self.samples >= SAMPLES_MIN && self.average > bound
     }

@@ -137,6 +137,7 @@ impl Replica {
             }
         }
         self.next_seq = self.low.next();
+        self.collect();
     }
 
     /// The newest ledger whose state the host still has, and the epoch it leads to.
@@ -231,7 +232,26 @@ impl Replica {
             };
             self.mute = self.mute.max(said);
         }
+        self.vote_again();
         self.wake();
+    }
+
+    /// Checkpoints on disk whose votes may never have left: without them a restarted quorum could not move its window.
+    fn vote_again(&mut self) {
+        let epoch = self.members.epoch;
+        let own: Vec<(SeqNo, CheckpointContent)> = self
+            .snapshots
+            .range(self.low.next()..)
+            .filter(|(_, snapshot)| snapshot.ledger.members.epoch == epoch)
+            .filter_map(|(seq, snapshot)| {
+                let manifest = snapshot.manifest.as_ref()?;
+                Some((*seq, snapshot.ledger.content(Chunk::root(&manifest.chunks))))
+            })
+            .collect();
+        for (seq, content) in own {
+            let vote = self.vote(Kind::Checkpoint, View(0), seq, content.digest());
+            self.checkpoint_durable(CheckpointVote { vote, content });
+        }
     }
 
     fn wake(&mut self) {

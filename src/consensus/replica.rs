@@ -11,7 +11,7 @@ use super::recovery::Probing;
 use super::signed::{Directory, Keys, Kind, Refusal, Signature, Verified, Vote};
 use super::transfer::Transfer;
 use super::types::*;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// What happens to a replica.
@@ -38,7 +38,7 @@ pub enum Input {
 pub enum Output {
     /// To one node.
     Send(ReplicaId, Message),
-    /// To every other member, learners included.
+    /// To all [`Replica::peers`], learners included.
     Broadcast(Message),
     /// Append to the write-ahead log and sync, then answer [`Input::Persisted`]. The host may go on with other outputs
     /// and sync several at once; what must wait for the disk comes out of the core only after the answer.
@@ -363,10 +363,17 @@ impl Replica {
 
     /// Another member, a different one with each call.
     pub(super) fn some_peer(&mut self) -> Option<ReplicaId> {
-        let peers: Vec<ReplicaId> =
-            self.members.members.iter().map(|member| member.id).filter(|id| *id != self.id).collect();
+        let peers = self.peers();
         self.peer = self.peer.wrapping_add(1);
         (!peers.is_empty()).then(|| peers[self.peer % peers.len()])
+    }
+
+    /// Whom a broadcast goes to: the members, and while catching up those of the newest epoch known.
+    pub fn peers(&self) -> Vec<ReplicaId> {
+        let newest = self.directory.membership(self.directory.latest());
+        let members = self.members.members.iter().chain(newest.iter().flat_map(|newest| &newest.members));
+        let ids: BTreeSet<ReplicaId> = members.map(|member| member.id).filter(|id| *id != self.id).collect();
+        ids.into_iter().collect()
     }
 
     /// This node's number.

@@ -10,6 +10,9 @@ use std::sync::Arc;
 /// Positions that one STATUS is answered for.
 const POSITIONS_MAX: usize = 16;
 
+/// Epochs that one STATUS is answered with.
+const EPOCHS_MAX: usize = 4;
+
 impl Replica {
     pub(super) fn tick_status(&mut self) {
         let is_busy = self.head.is_some() || !self.active || self.ahead.is_some() || self.has_open_positions();
@@ -20,6 +23,7 @@ impl Replica {
         self.status_at = self.now.monotonic;
         self.broadcast(Message::Status(Status {
             epoch: self.members.epoch,
+            known: self.directory.latest(),
             view: self.view,
             active: self.active,
             stable: self.low,
@@ -40,10 +44,10 @@ impl Replica {
             return Err(Refusal::BufferFull);
         }
         self.replied_at.insert(from, now);
-        if status.epoch < self.members.epoch {
-            let next = self.epochs.get(usize::try_from(status.epoch.0).unwrap_or(usize::MAX)).cloned();
-            next.into_iter().for_each(|proof| self.send(from, Message::Epoch(proof)));
-        }
+        // The chain of memberships comes link by link; each makes the next one verifiable.
+        let first = usize::try_from(status.known.0).unwrap_or(usize::MAX);
+        let chain: Vec<_> = self.epochs.iter().skip(first).take(EPOCHS_MAX).cloned().collect();
+        chain.into_iter().for_each(|proof| self.send(from, Message::Epoch(proof)));
         if status.stable < self.low
             && let Some(cert) = self.stable.clone()
         {
@@ -124,7 +128,7 @@ impl Replica {
 
     pub(super) fn on_committed(&mut self, from: ReplicaId, committed: Committed) -> Result<(), Refusal> {
         let window = self.genesis.watermark_window;
-        if committed.seq <= self.ledger.seq || committed.seq > self.ledger.seq.plus(window) {
+        if committed.seq <= self.ledger.seq || committed.seq > self.high().min(self.ledger.seq.plus(window)) {
             return Err(Refusal::OutsideWatermarks);
         }
         if !self.members.is_voter(from) {

@@ -229,7 +229,10 @@ impl World {
             config_client: 0,
             plan,
         };
-        world.note(|world| format!("plan {:?} {:?}", world.plan, world.parameters));
+        world.note(|world| {
+            let liars = world.nodes.iter().filter_map(|node| Some(format!("{} {}", node.id, node.liar.as_ref()?.describe())));
+            format!("plan {:?} {:?} liars {:?}", world.plan, world.parameters, liars.collect::<Vec<_>>())
+        });
         world
     }
 
@@ -295,7 +298,7 @@ impl World {
         }
         let executed = self.honest().iter().map(|at| self.nodes[*at].app.seq).max().unwrap_or_default();
         self.checker.durable(executed)?;
-        let (epoch, view, _) = self.reference().position();
+        let (epoch, view, _) = self.reference().map(Replica::position).unwrap_or_default();
         Ok(Report {
             committed: self.checker.committed(),
             acked: self.checker.acked.len(),
@@ -306,9 +309,9 @@ impl World {
         })
     }
 
-    fn reference(&self) -> &Replica {
+    fn reference(&self) -> Option<&Replica> {
         let replicas = self.honest().into_iter().filter_map(|at| self.nodes[at].replica.as_ref());
-        replicas.max_by_key(|replica| replica.position().0).expect("a correct node")
+        replicas.max_by_key(|replica| replica.position().0)
     }
 
     fn standing(&self) -> String {
@@ -334,7 +337,7 @@ impl World {
         if self.clients.iter().any(|client| client.is_waiting) {
             return false;
         }
-        let members = self.reference().membership().clone();
+        let Some(members) = self.reference().map(|replica| replica.membership().clone()) else { return false };
         let mut executed = BTreeSet::new();
         for at in self.honest() {
             if members.member(self.nodes[at].id).is_none() {
@@ -422,8 +425,7 @@ impl World {
             Output::Send(to, message) => self.send(at, to, message)?,
             Output::Broadcast(message) => {
                 let Some(replica) = &self.nodes[at].replica else { return Ok(()) };
-                let peers: Vec<ReplicaId> =
-                    replica.membership().members.iter().map(|member| member.id).filter(|peer| *peer != id).collect();
+                let peers = replica.peers();
                 for peer in peers {
                     self.send(at, peer, message.clone())?;
                 }
@@ -634,8 +636,7 @@ impl World {
         let node = &mut self.nodes[at];
         let (Some(liar), Some(replica)) = (node.liar.as_mut(), node.replica.as_ref()) else { return Ok(()) };
         let said = liar.provoke(&mut self.rng, replica);
-        let peers: Vec<ReplicaId> =
-            replica.membership().members.iter().map(|member| member.id).filter(|peer| *peer != node.id).collect();
+        let peers = replica.peers();
         for message in said {
             for peer in &peers {
                 self.send(at, *peer, message.clone())?;
@@ -673,7 +674,10 @@ impl World {
                 self.at(500_000, Event::Client(index));
                 return Ok(());
             }
-            let members = self.reference().membership().clone();
+            let Some(members) = self.reference().map(|replica| replica.membership().clone()) else {
+                self.at(500_000, Event::Client(index));
+                return Ok(());
+            };
             let gateways: Vec<usize> =
                 self.honest().into_iter().filter(|at| members.is_voter(self.nodes[*at].id)).collect();
             let gateway = gateways[self.rng.below(gateways.len() as u64) as usize];
@@ -775,7 +779,7 @@ impl World {
 
     /// Asks for a random next membership.
     fn reconfigure(&mut self) -> Result<(), String> {
-        let reference = self.reference();
+        let Some(reference) = self.reference() else { return Ok(()) };
         let current = reference.membership().clone();
         let mut members = current.members.clone();
         let spares = self.plan.voters..self.plan.voters + self.plan.spares;

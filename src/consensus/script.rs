@@ -1,0 +1,417 @@
+//! Golden scripts: scenarios of the protocol as text. Four replicas (or `n=`), messages that move only when told to, disks
+//! that sync when told to. See `testscripts/`; `UPDATE_GOLDENFILES=1` writes what happens now.
+
+use super::codec::{Bytes, decode, encode};
+use super::message::*;
+use super::replica::*;
+use super::signed::{Keys, Signature, Vote, verify};
+use super::types::*;
+use goldenscript::{Command, Context, Runner};
+use std::collections::{BTreeMap, VecDeque};
+use std::error::Error;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+struct Node {
+    replica: Option<Replica>,
+    records: Vec<Record>,
+    synced: usize,
+    unsynced: Vec<(u64, usize)>,
+    state: Vec<String>,
+    snapshots: BTreeMap<SeqNo, Vec<String>>,
+    staged: BTreeMap<u32, Vec<u8>>,
+    is_manual: bool,
+    life: u64,
+}
+
+#[derive(Default)]
+struct Stage {
+    now: u64,
+    nodes: Vec<Node>,
+    genesis: Option<Arc<Genesis>>,
+    mail: VecDeque<(ReplicaId, ReplicaId, Message)>,
+    silent: Vec<ReplicaId>,
+    deaf: Vec<ReplicaId>,
+    lines: String,
+    is_quiet: bool,
+}
+
+impl Stage {
+    fn open(&mut self, n: u32, interval: u64) {
+        let keys = |id: u32| Keys::Mock(u64::from(id));
+        let member = |id| Member { id: ReplicaId(id), key: keys(id).public(), role: Role::Voter };
+        self.genesis = Some(Arc::new(Genesis {
+            cluster: Digest::of("cluster", b"script"),
+            members: (0..n).map(member).collect(),
+            administrators: vec![Keys::Mock(1000).public()],
+            approvals: 1,
+            checkpoint_interval: interval,
+            watermark_window: 2 * interval,
+            client_retention: 1000,
+        }));
+        for _ in 0..n {
+            self.nodes.push(Node {
+                replica: None,
+                records: Vec::new(),
+                synced: 0,
+                unsynced: Vec::new(),
+                state: Vec::new(),
+                snapshots: BTreeMap::new(),
+                staged: BTreeMap::new(),
+                is_manual: false,
+                life: 0,
+            });
+        }
+        (0..n as usize).for_each(|at| self.start(at));
+    }
+
+    fn start(&mut self, at: usize) {
+        let node = &mut self.nodes[at];
+        node.life += 1;
+        node.unsynced.clear();
+        let checkpoint = node.snapshots.keys().next_back().copied().unwrap_or_default();
+        let recovered = Recovered { records: node.records.clone(), checkpoint, incarnation: node.life };
+        let parameters = Parameters { batch_wait: 0, ..Parameters::default() };
+        let genesis = self.genesis.clone().expect("a cluster");
+        let replica = Replica::open(ReplicaId(at as u32), Keys::Mock(at as u64), genesis, parameters, recovered);
+        let replica = replica.expect("the genesis is usable");
+        node.state = node.snapshots.get(&replica.executed()).cloned().unwrap_or_default();
+        node.replica = Some(replica);
+        self.step(at, Input::Start);
+    }
+
+    fn say(&mut self, line: &str) {
+        if !self.is_quiet {
+            writeln!(self.lines, "{line}").expect("a string takes anything");
+        }
+    }
+
+    fn step(&mut self, at: usize, input: Input) {
+        let now = Now { monotonic: self.now, wall: 1_000_000_000 + self.now };
+        let Some(replica) = self.nodes[at].replica.as_mut() else { return };
+        for output in replica.step(now, input) {
+            self.obey(at, output);
+        }
+    }
+
+    fn obey(&mut self, at: usize, output: Output) {
+        let id = ReplicaId(at as u32);
+        match output {
+            Output::Send(to, message) => self.mail.push_back((id, to, message)),
+            Output::Broadcast(message) => {
+                for to in (0..self.nodes.len() as u32).map(ReplicaId).filter(|to| *to != id) {
+                    self.mail.push_back((id, to, message.clone()));
+                }
+            }
+            Output::Persist(token, records) => {
+                let node = &mut self.nodes[at];
+                node.records.extend(records);
+                node.unsynced.push((token, node.records.len()));
+                if !node.is_manual {
+                    self.sync(at);
+                }
+            }
+            Output::Execute(header, requests) => {
+                let data = |(_, request): &(ReplicaId, Request)| match &request.operation {
+                    Operation::Data(data) => String::from_utf8_lossy(&data.0).into_owned(),
+                    Operation::Configure(change) => format!("configure from {}", change.from),
+                };
+                let data: Vec<String> = requests.iter().map(data).collect();
+                self.say(&format!("{id} executes {} {data:?}", header.seq));
+                self.nodes[at].state.extend(data);
+            }
+            Output::TakeCheckpoint(seq) => {
+                let node = &mut self.nodes[at];
+                node.snapshots.insert(seq, node.state.clone());
+                let chunk = Chunk::digest(&encode_state(&node.state));
+                self.step(at, Input::CheckpointTaken(seq, vec![chunk]));
+            }
+            Output::Truncate(below) => {
+                let node = &mut self.nodes[at];
+                let is_kept = |record: &Record| record.seq().is_none_or(|seq| seq >= below);
+                node.records.retain(is_kept);
+                node.synced = node.records.len();
+                node.snapshots.retain(|seq, _| *seq >= below);
+            }
+            Output::ServeChunk(to, seq, index) => {
+                let bytes = Bytes(encode_state(&self.nodes[at].snapshots[&seq]));
+                self.mail.push_back((id, to, Message::Chunk(Arc::new(Chunk { seq, index, bytes }))));
+            }
+            Output::StageChunk(_, index, bytes) => {
+                self.nodes[at].staged.insert(index, bytes.0);
+            }
+            Output::InstallState(seq, _) => {
+                let node = &mut self.nodes[at];
+                let items: Vec<Bytes> = decode(&node.staged[&0]).expect("verified");
+                node.state = items.iter().map(|item| String::from_utf8_lossy(&item.0).into_owned()).collect();
+                node.snapshots.insert(seq, node.state.clone());
+                self.say(&format!("{id} installs the state at {seq}"));
+                self.step(at, Input::StateInstalled(seq));
+            }
+            Output::Accuse(evidence) => {
+                let (who, kind, seq) = (evidence.accused(), evidence.first.kind, evidence.first.seq);
+                self.say(&format!("{id} accuses {who} of two {kind:?} at {seq}"));
+            }
+            Output::Entered(epoch, view) => self.say(&format!("{id} enters {epoch} {view}")),
+            Output::Refused(client, number) => self.say(&format!("{id} refuses {client} {number}")),
+            Output::Halt(seq) => self.say(&format!("{id} halts at {seq}")),
+        }
+    }
+
+    fn sync(&mut self, at: usize) {
+        for (token, end) in std::mem::take(&mut self.nodes[at].unsynced) {
+            self.nodes[at].synced = self.nodes[at].synced.max(end);
+            self.step(at, Input::Persisted(token));
+        }
+    }
+
+    /// Delivers what the filter lets through, in order, until nothing moves; the rest stays.
+    fn deliver(&mut self, passes: &dyn Fn(ReplicaId, ReplicaId, &Message) -> bool) {
+        let mut kept = VecDeque::new();
+        let mut budget = 20_000;
+        while let Some((from, to, message)) = self.mail.pop_front() {
+            if self.silent.contains(&from) || self.deaf.contains(&to) {
+                continue;
+            }
+            if !passes(from, to, &message) || budget == 0 {
+                kept.push_back((from, to, message));
+                continue;
+            }
+            budget -= 1;
+            let is_noise = matches!(
+                message,
+                Message::Body(_) | Message::Status(_) | Message::Probe(_) | Message::ProbeReply(_) | Message::Fetch(_)
+            );
+            if !is_noise {
+                self.say(&format!("{from} → {to} {}", describe(&message)));
+            }
+            self.hand(from, to, message);
+        }
+        self.mail = kept;
+    }
+
+    fn hand(&mut self, from: ReplicaId, to: ReplicaId, message: Message) {
+        let at = to.0 as usize;
+        let Some(replica) = self.nodes[at].replica.as_mut() else { return };
+        // Everything crosses the wire as bytes.
+        let message = decode(&encode(&message)).expect("what is sent can be read");
+        match verify(replica.directory(), from, message) {
+            Ok(message) => self.step(at, Input::Message(message)),
+            Err(refusal) => {
+                replica.refused(refusal);
+                self.say(&format!("{to} refuses it: {refusal}"));
+            }
+        }
+    }
+
+    fn tick(&mut self, milliseconds: u64) {
+        for _ in 0..milliseconds.div_ceil(10) {
+            self.now += 10_000;
+            (0..self.nodes.len()).for_each(|at| self.step(at, Input::Tick));
+        }
+    }
+
+    fn status(&mut self) {
+        for at in 0..self.nodes.len() {
+            let line = match &self.nodes[at].replica {
+                None => format!("r{at} down"),
+                Some(replica) => {
+                    let (epoch, view, active) = replica.position();
+                    let low = replica.stable().map_or(SeqNo(0), |cert| cert.seq);
+                    let mode = if active { "" } else { " (changing)" };
+                    let executed = replica.executed();
+                    format!("r{at} {epoch} {view}{mode} executed {executed} stable {low} {:?}", self.nodes[at].state)
+                }
+            };
+            writeln!(self.lines, "{line}").expect("a string takes anything");
+        }
+    }
+
+    /// A vote of a liar, signed with its real key.
+    fn forge(&mut self, vote: Vote) -> Vote {
+        let cluster = self.genesis.as_ref().expect("a cluster").cluster;
+        Keys::Mock(u64::from(vote.signer.0)).sign(&cluster, vote)
+    }
+}
+
+fn encode_state(state: &[String]) -> Vec<u8> {
+    encode(&state.iter().map(|item| Bytes(item.clone().into_bytes())).collect::<Vec<_>>())
+}
+
+fn describe(message: &Message) -> String {
+    let name = message.name();
+    match message {
+        Message::PrePrepare(proposal) => {
+            let Proposal { vote, batch } = proposal;
+            format!("{name} {} {} {} ({} bodies)", vote.view, vote.seq, vote.digest, batch.bodies.len())
+        }
+        Message::Prepare(vote) => format!("{name} {} {} {}", vote.view, vote.seq, vote.digest),
+        Message::Commit(commit) => format!("{name} {} {} {}", commit.view, commit.seq, commit.digest),
+        Message::Checkpoint(checkpoint) => format!("{name} {}", checkpoint.vote.seq),
+        Message::ViewChange(change) => {
+            let prepared = change.prepared.iter().map(|cert| format!("{}@{}", cert.proposal.seq, cert.proposal.view));
+            format!("{name} {} h={} P={:?}", change.vote.view, change.vote.seq, prepared.collect::<Vec<_>>())
+        }
+        Message::NewView(new) => {
+            let changes: Vec<String> = new.changes.iter().map(|change| change.vote.signer.to_string()).collect();
+            let open = new.proposals.iter().map(|vote| format!("{}={}", vote.seq, vote.digest));
+            format!("{name} {} V={changes:?} O={:?}", new.vote.view, open.collect::<Vec<_>>())
+        }
+        Message::Committed(committed) => format!("{name} {}", committed.seq),
+        Message::Stable(cert) => format!("{name} {}", cert.seq),
+        _ => name.to_string(),
+    }
+}
+
+fn replica(text: &str) -> Result<ReplicaId, Box<dyn Error>> {
+    Ok(ReplicaId(text.trim_start_matches('r').parse()?))
+}
+
+impl Runner for Stage {
+    type Command = Command;
+
+    fn run(&mut self, command: &Command, context: &Context) -> Result<String, Box<dyn Error>> {
+        self.is_quiet = context.tags.contains("quiet");
+        let mut args = command.consume_args();
+        let kind = args.take_key("kind").map(str::to_string);
+        let from = args.take_key("from").map(replica).transpose()?;
+        let to = args.take_key("to").map(replica).transpose()?;
+        let number = |text: Option<&str>, default: u64| text.map_or(Ok(default), str::parse);
+        match command.name.as_str() {
+            "cluster" => {
+                let n = number(args.take_key("n"), 4)?;
+                let interval = number(args.take_key("interval"), 4)?;
+                self.open(n as u32, interval);
+                self.deliver(&|_, _, _| true);
+                self.lines.clear();
+            }
+            "submit" => {
+                let at = replica(args.next_pos().ok_or("which gateway?")?)?;
+                let client = ClientId(u128::from(number(args.take_key("client"), 1)?));
+                let number = number(args.take_key("number"), 1)?;
+                let data = args.next_pos().ok_or("what?")?;
+                let operation = Operation::Data(Bytes(data.as_bytes().to_vec()));
+                self.step(at.0 as usize, Input::Submit(Request { client, number, operation }));
+            }
+            "deliver" | "drop" => {
+                let fits = move |sender: ReplicaId, receiver: ReplicaId, message: &Message| {
+                    kind.as_deref().is_none_or(|kind| kind == message.name())
+                        && from.is_none_or(|from| from == sender)
+                        && to.is_none_or(|to| to == receiver)
+                };
+                if command.name == "drop" {
+                    self.mail.retain(|(sender, receiver, message)| !fits(*sender, *receiver, message));
+                } else {
+                    self.deliver(&fits);
+                }
+            }
+            "tick" => self.tick(number(args.next_pos(), 10)?),
+            "run" => {
+                // Time passes while messages flow.
+                for _ in 0..number(args.next_pos(), 10)?.div_ceil(10) {
+                    self.tick(10);
+                    self.deliver(&|_, _, _| true);
+                }
+            }
+            "silence" | "speak" | "deafen" | "hear" => {
+                let id = replica(args.next_pos().ok_or("who?")?)?;
+                let list = if matches!(command.name.as_str(), "silence" | "speak") { &mut self.silent } else { &mut self.deaf };
+                list.retain(|known| *known != id);
+                if matches!(command.name.as_str(), "silence" | "deafen") {
+                    list.push(id);
+                }
+            }
+            "hold-disk" | "sync" => {
+                let at = replica(args.next_pos().ok_or("who?")?)?.0 as usize;
+                self.nodes[at].is_manual = command.name == "hold-disk";
+                if command.name == "sync" {
+                    self.sync(at);
+                }
+            }
+            "crash" | "restart" | "forget" => {
+                while let Some(id) = args.next_pos() {
+                    let at = replica(id)?.0 as usize;
+                    let node = &mut self.nodes[at];
+                    node.replica = None;
+                    node.records.truncate(node.synced);
+                    if command.name == "forget" {
+                        node.records.clear();
+                        node.snapshots.clear();
+                        node.synced = 0;
+                    }
+                    self.mail.retain(|(sender, receiver, _)| sender.0 as usize != at && receiver.0 as usize != at);
+                    if command.name != "crash" {
+                        self.start(at);
+                    }
+                }
+            }
+            "equivocate" => {
+                // The primary's queued PRE-PREPAREs to one backup are replaced by signed ones for another batch.
+                let mut mail = std::mem::take(&mut self.mail);
+                for (_, receiver, message) in &mut mail {
+                    if let (Message::PrePrepare(proposal), true) = (&*message, to == Some(*receiver)) {
+                        let batch = Arc::new(Batch { time: proposal.batch.time + 1, ..proposal.batch.as_ref().clone() });
+                        let vote = self.forge(Vote { digest: batch.digest(), ..proposal.vote });
+                        *message = Message::PrePrepare(Proposal { vote, batch });
+                    }
+                }
+                self.mail = mail;
+            }
+            "tamper" => {
+                // Queued messages lose their valid signature, or their new view its plan.
+                let mut mail = std::mem::take(&mut self.mail);
+                for (sender, _, message) in &mut mail {
+                    if kind.as_deref().is_some_and(|kind| kind != message.name()) || from.is_some_and(|from| from != *sender) {
+                        continue;
+                    }
+                    match message {
+                        Message::Prepare(vote) => vote.signature = Signature([1; 64]),
+                        Message::NewView(new) => {
+                            let mut other = new.as_ref().clone();
+                            other.proposals.clear();
+                            let digest = NewView::content(&other.changes, &other.proposals);
+                            other.vote = self.forge(Vote { digest, ..other.vote });
+                            *new = Arc::new(other);
+                        }
+                        _ => return Err("cannot tamper with that".into()),
+                    }
+                }
+                self.mail = mail;
+            }
+            "status" => self.status(),
+            name => return Err(format!("no command {name}").into()),
+        }
+        args.reject_next()?;
+        Ok(std::mem::take(&mut self.lines))
+    }
+}
+
+macro_rules! scripts {
+    ($($name:ident),* $(,)?) => {$(
+        #[test]
+        fn $name() {
+            let path = concat!("src/consensus/testscripts/", stringify!($name));
+            goldenscript::run(&mut Stage::default(), path).expect("the script runs as written");
+        }
+    )*};
+}
+
+scripts!(
+    commit_a_request,
+    commit_waits_for_the_disk,
+    view_change_after_silent_primary,
+    view_change_keeps_a_prepared_batch,
+    new_view_with_wrong_plan_is_refused,
+    restart_between_prepared_and_commit,
+    restart_with_unsynced_vote_stays_mute,
+    power_loss_keeps_what_was_acknowledged,
+    equivocating_primary_is_accused,
+    forged_vote_is_refused,
+    request_is_executed_once,
+    lost_commit_is_sent_again,
+    lagging_replica_takes_the_state,
+    forgetful_replica_is_mute_where_it_spoke,
+    one_replica_decides_alone,
+    checkpoint_moves_the_window,
+    censored_request_deposes_the_primary,
+);
