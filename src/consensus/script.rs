@@ -315,7 +315,11 @@ impl Runner for Stage {
             }
             "silence" | "speak" | "deafen" | "hear" => {
                 let id = replica(args.next_pos().ok_or("who?")?)?;
-                let list = if matches!(command.name.as_str(), "silence" | "speak") { &mut self.silent } else { &mut self.deaf };
+                let list = if matches!(command.name.as_str(), "silence" | "speak") {
+                    &mut self.silent
+                } else {
+                    &mut self.deaf
+                };
                 list.retain(|known| *known != id);
                 if matches!(command.name.as_str(), "silence" | "deafen") {
                     list.push(id);
@@ -350,7 +354,8 @@ impl Runner for Stage {
                 let mut mail = std::mem::take(&mut self.mail);
                 for (_, receiver, message) in &mut mail {
                     if let (Message::PrePrepare(proposal), true) = (&*message, to == Some(*receiver)) {
-                        let batch = Arc::new(Batch { time: proposal.batch.time + 1, ..proposal.batch.as_ref().clone() });
+                        let batch =
+                            Arc::new(Batch { time: proposal.batch.time + 1, ..proposal.batch.as_ref().clone() });
                         let vote = self.forge(Vote { digest: batch.digest(), ..proposal.vote });
                         *message = Message::PrePrepare(Proposal { vote, batch });
                     }
@@ -361,7 +366,9 @@ impl Runner for Stage {
                 // Queued messages lose their valid signature, or their new view its plan.
                 let mut mail = std::mem::take(&mut self.mail);
                 for (sender, _, message) in &mut mail {
-                    if kind.as_deref().is_some_and(|kind| kind != message.name()) || from.is_some_and(|from| from != *sender) {
+                    if kind.as_deref().is_some_and(|kind| kind != message.name())
+                        || from.is_some_and(|from| from != *sender)
+                    {
                         continue;
                     }
                     match message {

@@ -230,7 +230,8 @@ impl World {
             plan,
         };
         world.note(|world| {
-            let liars = world.nodes.iter().filter_map(|node| Some(format!("{} {}", node.id, node.liar.as_ref()?.describe())));
+            let liars =
+                world.nodes.iter().filter_map(|node| Some(format!("{} {}", node.id, node.liar.as_ref()?.describe())));
             format!("plan {:?} {:?} liars {:?}", world.plan, world.parameters, liars.collect::<Vec<_>>())
         });
         world
