@@ -20,6 +20,9 @@ pub(crate) mod string;
 pub(crate) mod system_info;
 pub(crate) mod window;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
