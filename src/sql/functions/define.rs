@@ -234,11 +234,6 @@ fn variant(datum: &Datum) -> String {
 
 pub(crate) use crate::sql::io::natural_type;
 
-/// The array type over an element type.
-pub(crate) fn array_type(element: Oid) -> Type {
-    crate::sql::types::array_of(element).map_or(Type::TEXT_ARRAY, Type::new)
-}
-
 /// A text array value.
 pub(crate) fn text_array(values: impl IntoIterator<Item = Datum>) -> Datum {
     Datum::Array(Box::new(Array::new(Type::TEXT.oid, values.into_iter().collect())))

@@ -175,7 +175,7 @@ fn uuid_timestamp(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         Some(1) => {
             // 100 ns since 1582-10-15.
             let ticks = (number(&uuid[6..8]) & 0xfff) << 48 | number(&uuid[4..6]) << 32 | number(&uuid[..4]);
-            let days = 152_671 * 86_400_000_000i64;
+            let days = 152_384 * 86_400_000_000i64;
             Datum::TimestampTz(ticks / 10 - days)
         }
         Some(7) => Datum::TimestampTz(number(&uuid[..6]) * 1000 - POSTGRES_EPOCH_MICROS),

@@ -3,12 +3,15 @@
 
 use std::fmt::Write as _;
 
-use super::define::array_type;
 use crate::document::{Array, Datum, Oid, Type};
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Body, Function};
 use crate::sql::io;
+
+fn array_type(element: Oid) -> Type {
+    crate::sql::types::array_of(element).map_or(Type::TEXT_ARRAY, Type::new)
+}
 
 /// A value with the type it was written with; a bare string is `unknown`.
 type Value = (Datum, Type);
@@ -291,13 +294,12 @@ fn show(value: &Datum, typ: Type, context: &EvalContext) -> String {
             let items = record.values.iter().zip(record.fields.iter());
             let quoted = items.map(|(value, (_, typ))| {
                 let text = show(value, Type::new(*typ), context);
-                let quote = text.is_empty() && !value.is_null() || text.contains(|c: char| "(),\"\\ ".contains(c));
+                let quote = text.is_empty() && !value.is_null() || text.contains(|c: char| "(),\"\\ \t\n".contains(c));
                 if quote { format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\"\"")) } else { text }
             });
             format!("({})", quoted.collect::<Vec<_>>().join(","))
         }
         Datum::Jsonb(document) => document.to_string(),
-        Datum::Timestamp(_) | Datum::TimestampTz(_) => format!("{value:?}"),
         value => {
             let mut text = String::new();
             io::output(value, typ, context, &mut text);

@@ -297,7 +297,7 @@ impl Accumulator for Intervals {
             [0, 0] => self.sum,
             [_, 0] => PLUS_INFINITY,
             [0, _] => MINUS_INFINITY,
-            [_, _] => return Err(err!(DATETIME_FIELD_OVERFLOW, "interval out of range.")),
+            [_, _] => return Err(err!(DATETIME_FIELD_OVERFLOW, "interval out of range")),
         }))
     }
 

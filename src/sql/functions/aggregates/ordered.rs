@@ -28,7 +28,7 @@ pub(crate) static LIST: &[Function] = &[
     aggregate(3972, "percentile_disc", &[F, E], E, discrete).loose(),
     aggregate(3978, "percentile_disc", &[FA, E], Type::ANYARRAY, discrete).loose(),
     aggregate(3984, "mode", &[E], E, mode).loose(),
-    aggregate(3986, "rank", &[Type::ANY], Type::INT8, |_| hypothetical(Rank::Rank)).variadic().loose(),
+    aggregate(3986, "rank", &[Type::ANY], Type::INT8, |_| hypothetical(Rank::Plain)).variadic().loose(),
     aggregate(3992, "dense_rank", &[Type::ANY], Type::INT8, |_| hypothetical(Rank::Dense)).variadic().loose(),
     aggregate(3988, "percent_rank", &[Type::ANY], F, |_| hypothetical(Rank::Percent)).variadic().loose(),
     aggregate(3990, "cume_dist", &[Type::ANY], F, |_| hypothetical(Rank::Cumulative)).variadic().loose(),
@@ -181,7 +181,7 @@ impl Accumulator for Mode {
 
 #[derive(Clone, Copy, Debug)]
 enum Rank {
-    Rank,
+    Plain,
     Dense,
     Percent,
     Cumulative,
@@ -240,7 +240,7 @@ impl Accumulator for Hypothetical {
 
     fn finish(&self, _: &EvalContext) -> Result<Datum> {
         Ok(match self.rank {
-            Rank::Rank => Datum::Int8(self.before as i64 + 1),
+            Rank::Plain => Datum::Int8(self.before as i64 + 1),
             Rank::Dense => Datum::Int8(self.groups_before as i64 + 1),
             Rank::Percent if self.rows == 0 => Datum::Float8(0.0),
             Rank::Percent => Datum::Float8(self.before as f64 / self.rows as f64),

@@ -27,7 +27,8 @@ pub(crate) static LIST: &[Function] = &[
 /// The elements, or the subarrays of an array of more dimensions.
 fn items(array: &Array) -> Vec<&[Datum]> {
     let count = array.dims.first().map_or(0, |(length, _)| *length as usize);
-    if count == 0 { Vec::new() } else { array.values.chunks(array.values.len() / count).collect() }
+    let size = array.values.len().checked_div(count).unwrap_or(1).max(1);
+    array.values.chunks(size).collect()
 }
 
 /// An array of the same shape (but for the first length) from items.

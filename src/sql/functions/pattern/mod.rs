@@ -75,11 +75,6 @@ impl Regex {
         Ok(Self { whole, parts, starts, parsed })
     }
 
-    /// The number of capturing groups.
-    pub(crate) fn groups(&self) -> usize {
-        self.parsed.groups
-    }
-
     /// The regex crate's form, where it means the same for this text.
     fn fast(&self, text: &str) -> Option<&regex::Regex> {
         let exact = !self.parsed.options.fold && !self.parsed.words;

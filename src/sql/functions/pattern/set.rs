@@ -33,7 +33,7 @@ macro_rules! class_regex {
 }
 
 class_regex!(PUNCT, r"[\p{P}\p{S}]");
-class_regex!(GRAPH, r"[^\p{Cc}\p{Cs}\p{Cn}\s]");
+class_regex!(GRAPH, r"[^\p{Cc}\p{Cn}\s]");
 class_regex!(SPACE_SEPARATOR, r"\p{Zs}");
 
 impl Class {
@@ -92,9 +92,9 @@ impl Class {
             Self::Cased => r"\p{Uppercase}\p{Lowercase}",
             Self::Cntrl => r"\p{Cc}",
             Self::Digit => "0-9",
-            Self::Graph => r"[^\p{Cc}\p{Cs}\p{Cn}\s]",
+            Self::Graph => r"[^\p{Cc}\p{Cn}\s]",
             Self::Lower => r"\p{Lowercase}",
-            Self::Print => r"[^\p{Cc}\p{Cs}\p{Cn}\s]\p{Zs}",
+            Self::Print => r"[^\p{Cc}\p{Cn}\s]\p{Zs}",
             Self::Punct => r"[[\p{P}\p{S}]--\p{Alphabetic}]",
             Self::Space => r"\s",
             Self::Upper => r"\p{Uppercase}",

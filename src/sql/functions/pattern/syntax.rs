@@ -461,10 +461,11 @@ impl Parser {
             self.at += 1;
             return Ok(node);
         }
-        if c.is_ascii_digit() && c != '0' {
-            if let Some(node) = self.backref() {
-                return node;
-            }
+        if c.is_ascii_digit()
+            && c != '0'
+            && let Some(node) = self.backref()
+        {
+            return node;
         }
         let c = self.char_escape()?;
         Ok(self.char(c))
@@ -620,11 +621,8 @@ impl Parser {
         }
         let name: String = self.chars[start..self.at].iter().collect();
         if !self.eat(":]") {
-            return Err(invalid(if self.peek().is_none() {
-                "brackets [] not balanced"
-            } else {
-                "invalid character class"
-            }));
+            let closed = self.chars[self.at..].windows(2).any(|pair| pair == [':', ']']);
+            return Err(invalid(if closed { "invalid character class" } else { "brackets [] not balanced" }));
         }
         let class = Class::by_name(&name).ok_or_else(|| invalid("invalid character class"))?;
         let either_case = self.parsed.options.fold && matches!(class, Class::Upper | Class::Lower);

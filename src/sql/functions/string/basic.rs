@@ -157,22 +157,12 @@ fn initcap(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         .text(0)?
         .chars()
         .map(|c| {
-            let mapped = if in_word { simple_lower(c) } else { simple_title(c) };
+            let mapped = if in_word { simple_lower(c) } else { simple_upper(c) };
             in_word = c.is_alphabetic() || c.is_ascii_digit();
             mapped
         })
         .collect();
     Ok(Datum::text(text))
-}
-
-fn simple_title(c: char) -> char {
-    match c {
-        'Ǆ' | 'ǅ' | 'ǆ' => 'ǅ',
-        'Ǉ' | 'ǈ' | 'ǉ' => 'ǈ',
-        'Ǌ' | 'ǋ' | 'ǌ' => 'ǋ',
-        'Ǳ' | 'ǲ' | 'ǳ' => 'ǲ',
-        _ => simple_upper(c),
-    }
 }
 
 /// The byte offset of the `n`-th character (from 0), the length when there are fewer.
@@ -200,7 +190,8 @@ fn left(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
 fn right(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let (text, n) = (args.text(0)?, args.int4(1)?);
     let start = match n {
-        i32::MIN => text.len(),
+        // PostgreSQL negates in 32 bits, where this one stays what it is.
+        i32::MIN => 0,
         0 => text.len(),
         n => prefix_length(text, -n),
     };
@@ -348,7 +339,7 @@ fn ascii(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
 fn chr(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let code = args.int4(0)?;
     if code < 0 {
-        return Err(err!(PROGRAM_LIMIT_EXCEEDED, "character number must be positive"));
+        return Err(err!(INVALID_PARAMETER_VALUE, "character number must be positive"));
     }
     if code == 0 {
         return Err(err!(PROGRAM_LIMIT_EXCEEDED, "null character not permitted"));
