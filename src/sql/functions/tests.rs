@@ -111,8 +111,11 @@ impl Reader<'_> {
         }
         if self.eat("row(") {
             let values = self.list(")")?;
-            let fields: Vec<(Box<str>, Oid)> =
-                values.iter().enumerate().map(|(i, (_, typ))| (format!("f{}", i + 1).into(), text_if_unknown(*typ).oid)).collect();
+            let fields: Vec<(Box<str>, Oid)> = values
+                .iter()
+                .enumerate()
+                .map(|(i, (_, typ))| (format!("f{}", i + 1).into(), text_if_unknown(*typ).oid))
+                .collect();
             let values = values.into_iter().map(|(value, _)| value).collect();
             let record = crate::document::Record { fields: fields.into(), values };
             return Ok((Datum::Record(Box::new(record)), Type::RECORD));
@@ -120,7 +123,8 @@ impl Reader<'_> {
         let negative = self.eat("-");
         if self.rest().trim_start().starts_with(|c: char| c.is_ascii_digit()) {
             self.at += self.rest().len() - self.rest().trim_start().len();
-            let end = self.rest().find(|c: char| !c.is_ascii_digit() && c != '.' && c != 'e').unwrap_or(self.rest().len());
+            let end =
+                self.rest().find(|c: char| !c.is_ascii_digit() && c != '.' && c != 'e').unwrap_or(self.rest().len());
             let text = format!("{}{}", if negative { "-" } else { "" }, &self.rest()[..end]);
             self.at += end;
             return Ok(match (text.parse::<i32>(), text.parse::<i64>()) {
@@ -315,7 +319,9 @@ fn show_items(values: &[Datum], lengths: &[usize], element: Type, context: &Eval
             .iter()
             .map(|value| {
                 let text = show(value, element, context);
-                let quote = text.is_empty() || text.eq_ignore_ascii_case("null") || text.contains(|c: char| "{},\"\\ \n\t".contains(c));
+                let quote = text.is_empty()
+                    || text.eq_ignore_ascii_case("null")
+                    || text.contains(|c: char| "{},\"\\ \n\t".contains(c));
                 match value {
                     Datum::Null => "NULL".into(),
                     _ if quote => format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")),
@@ -334,12 +340,8 @@ fn aggregate(line: &str, context: &EvalContext) -> Result<String> {
     let mut words = line.split_whitespace();
     let name = words.next().expect("a name");
     let (name, direct) = name.split_once('(').map_or((name, None), |(name, rest)| (name, rest.strip_suffix(')')));
-    let types: Vec<Type> = words
-        .next()
-        .expect("types")
-        .split(',')
-        .map(crate::sql::types::parse_name)
-        .collect::<Result<_>>()?;
+    let types: Vec<Type> =
+        words.next().expect("types").split(',').map(crate::sql::types::parse_name).collect::<Result<_>>()?;
     let mut columns = Vec::new();
     for (typ, column) in types.iter().zip(words) {
         let Datum::Array(array) = read_array(column, *typ, context)? else { unreachable!("an array was read") };
@@ -381,16 +383,19 @@ fn evaluate(line: &str, context: &EvalContext) -> String {
             reader.expression().map(|(value, typ)| show(&value, typ, context))
         }
     };
-    result.map_or_else(|error: Error| {
-        let report = error.report();
-        let mut text = format!("ERROR {}: {}", error.code(), report.message);
-        for (name, part) in [("DETAIL", &report.detail), ("HINT", &report.hint)] {
-            if let Some(part) = part {
-                write!(text, " {name}: {part}").expect("to a string");
+    result.map_or_else(
+        |error: Error| {
+            let report = error.report();
+            let mut text = format!("ERROR {}: {}", error.code(), report.message);
+            for (name, part) in [("DETAIL", &report.detail), ("HINT", &report.hint)] {
+                if let Some(part) = part {
+                    write!(text, " {name}: {part}").expect("to a string");
+                }
             }
-        }
-        text
-    }, |text| text)
+            text
+        },
+        |text| text,
+    )
 }
 
 #[test]
