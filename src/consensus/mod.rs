@@ -99,6 +99,8 @@ mod status;
 mod transfer;
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod script;
 #[cfg(test)]
 mod simulator;

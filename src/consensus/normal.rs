@@ -363,7 +363,7 @@ impl Replica {
     /// Starts the timer anew whenever the oldest waiting body changes (FIFO, so that no client starves).
     pub(super) fn watch_head(&mut self) {
         let body = self.pool.next(&self.ledger.gateways).map(|(id, _)| Head::Body(id));
-        let head = body.or_else(|| self.ledger.next.as_ref().map(|next| Head::EpochChange(next.epoch)));
+        let head = body.or_else(|| self.unfinished()).or_else(|| self.ledger.next.as_ref().map(|next| Head::EpochChange(next.epoch)));
         match (head, self.head) {
             (None, _) => self.head = None,
             (Some(head), Some((known, _))) if head == known => {}
@@ -372,6 +372,13 @@ impl Replica {
                 self.relayed = false;
             }
         }
+    }
+
+    /// The next position, if it or a later one was prepared: it has to come to an end even if nobody asks again.
+    fn unfinished(&self) -> Option<Head> {
+        let next = self.ledger.seq.next();
+        let is_open = self.ledger.seq >= self.low && self.slots.range(next..).any(|(_, slot)| slot.prepared.is_some());
+        is_open.then_some(Head::Position(next))
     }
 
     /// Measures how long the primary took although it could have proposed earlier.

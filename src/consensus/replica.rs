@@ -225,6 +225,8 @@ pub struct Replica {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Head {
     Body(BodyId),
+    /// A position that was prepared but not executed, perhaps acknowledged before everybody lost power.
+    Position(SeqNo),
     EpochChange(Epoch),
 }
 

@@ -350,17 +350,15 @@ impl Runner for Stage {
                 }
             }
             "equivocate" => {
-                // The primary's queued PRE-PREPAREs to one backup are replaced by signed ones for another batch.
-                let mut mail = std::mem::take(&mut self.mail);
-                for (_, receiver, message) in &mut mail {
-                    if let (Message::PrePrepare(proposal), true) = (&*message, to == Some(*receiver)) {
-                        let batch =
-                            Arc::new(Batch { time: proposal.batch.time + 1, ..proposal.batch.as_ref().clone() });
+                // Before each queued PRE-PREPARE to one backup comes a signed one for another batch.
+                for (sender, receiver, message) in std::mem::take(&mut self.mail) {
+                    if let (Message::PrePrepare(proposal), true) = (&message, to == Some(receiver)) {
+                        let batch = Arc::new(Batch { time: proposal.batch.time + 1, ..proposal.batch.as_ref().clone() });
                         let vote = self.forge(Vote { digest: batch.digest(), ..proposal.vote });
-                        *message = Message::PrePrepare(Proposal { vote, batch });
+                        self.mail.push_back((sender, receiver, Message::PrePrepare(Proposal { vote, batch })));
                     }
+                    self.mail.push_back((sender, receiver, message));
                 }
-                self.mail = mail;
             }
             "tamper" => {
                 // Queued messages lose their valid signature, or their new view its plan.

@@ -54,6 +54,10 @@ impl Replica {
             self.send(from, Message::Stable(cert));
         }
         self.send_decided(from, status.executed);
+        if status.executed > self.ledger.seq || status.known > self.members.epoch {
+            // The peer is ahead: say so at the next tick, even if this replica believed itself idle.
+            self.status_at = self.status_at.min(now.saturating_sub(10 * self.parameters.status_interval));
+        }
         if status.epoch == self.members.epoch {
             self.send_view(from, &status);
             self.send_votes(from, &status);
