@@ -363,7 +363,9 @@ impl Replica {
     /// Starts the timer anew whenever the oldest waiting body changes (FIFO, so that no client starves).
     pub(super) fn watch_head(&mut self) {
         let body = self.pool.next(&self.ledger.gateways).map(|(id, _)| Head::Body(id));
-        let head = body.or_else(|| self.unfinished()).or_else(|| self.ledger.next.as_ref().map(|next| Head::EpochChange(next.epoch)));
+        let head = body
+            .or_else(|| self.unfinished())
+            .or_else(|| self.ledger.next.as_ref().map(|next| Head::EpochChange(next.epoch)));
         match (head, self.head) {
             (None, _) => self.head = None,
             (Some(head), Some((known, _))) if head == known => {}

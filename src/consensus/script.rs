@@ -353,7 +353,8 @@ impl Runner for Stage {
                 // Before each queued PRE-PREPARE to one backup comes a signed one for another batch.
                 for (sender, receiver, message) in std::mem::take(&mut self.mail) {
                     if let (Message::PrePrepare(proposal), true) = (&message, to == Some(receiver)) {
-                        let batch = Arc::new(Batch { time: proposal.batch.time + 1, ..proposal.batch.as_ref().clone() });
+                        let batch =
+                            Arc::new(Batch { time: proposal.batch.time + 1, ..proposal.batch.as_ref().clone() });
                         let vote = self.forge(Vote { digest: batch.digest(), ..proposal.vote });
                         self.mail.push_back((sender, receiver, Message::PrePrepare(Proposal { vote, batch })));
                     }
