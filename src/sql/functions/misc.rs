@@ -106,6 +106,10 @@ pub(crate) static LIST: &[Function] = &[
     host(2034, "pg_conf_load_time", &[], Type::TIMESTAMPTZ).stable(),
     host(3809, "pg_export_snapshot", &[], T).volatile(),
     host(2621, "pg_reload_conf", &[], Type::BOOL).volatile(),
+    host(2196, "inet_client_addr", &[], Type::INET).loose().stable(),
+    host(2197, "inet_client_port", &[], I4).loose().stable(),
+    host(2198, "inet_server_addr", &[], Type::INET).loose().stable(),
+    host(2199, "inet_server_port", &[], I4).loose().stable(),
     host(2561, "pg_blocking_pids", &[I4], Type::INT4_ARRAY).volatile(),
 ];
 

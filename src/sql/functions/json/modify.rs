@@ -18,6 +18,7 @@ pub(crate) static LIST: &[Function] = &[
     scalar(5054, "jsonb_set_lax", &[B, P, B, Type::BOOL, Type::TEXT], B, jsonb_set_lax).defaults(2).loose(),
     scalar(3579, "jsonb_insert", &[B, P, B, Type::BOOL], B, jsonb_insert).defaults(1),
     scalar(3304, "jsonb_delete_path", &[B, P], B, jsonb_delete_path),
+    scalar(3343, "jsonb_delete", &[B, P], B, jsonb_delete_keys).variadic(),
     scalar(3261, "json_strip_nulls", &[Type::JSON, Type::BOOL], Type::JSON, json_strip_nulls).defaults(1),
     scalar(3262, "jsonb_strip_nulls", &[B, Type::BOOL], B, jsonb_strip_nulls).defaults(1),
     scalar(3306, "jsonb_pretty", &[B], Type::TEXT, jsonb_pretty),
@@ -49,6 +50,11 @@ fn jsonb_insert(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
 
 fn jsonb_delete_path(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     ops::delete_path(args.jsonb(0)?.as_ref(), &path(args)?).map(Datum::Jsonb)
+}
+
+fn jsonb_delete_keys(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let keys: Vec<&str> = path(args)?.into_iter().flatten().collect();
+    ops::delete_keys(args.jsonb(0)?.as_ref(), &keys).map(Datum::Jsonb)
 }
 
 fn jsonb_set_lax(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
