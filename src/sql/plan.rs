@@ -188,7 +188,7 @@ pub enum CastKind {
 }
 
 /// A subquery used as a value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug)]
 pub struct Subquery {
     /// What is asked of it.
     pub kind: SubqueryKind,
@@ -198,6 +198,29 @@ pub struct Subquery {
     pub columns: Vec<(ColumnId, Type)>,
     /// The type of the value.
     pub typ: Type,
+}
+
+impl Clone for Subquery {
+    fn clone(&self) -> Self {
+        // Subqueries nest deep: each level makes sure of its stack.
+        visit::guard(|| Self {
+            kind: self.kind.clone(),
+            plan: self.plan.clone(),
+            columns: self.columns.clone(),
+            typ: self.typ,
+        })
+    }
+}
+
+impl PartialEq for Subquery {
+    fn eq(&self, other: &Self) -> bool {
+        visit::guard(|| {
+            self.kind == other.kind
+                && self.columns == other.columns
+                && self.typ == other.typ
+                && self.plan == other.plan
+        })
+    }
 }
 
 /// What is asked of a subquery.

@@ -131,9 +131,9 @@ impl Binder<'_> {
                 Err(err!(SYNTAX_ERROR, "syntax error at or near \"{expr}\"").at(self.expr_at(expr)))
             }
             Wildcard(_) | QualifiedWildcard(..) => {
-                Err(err!(SYNTAX_ERROR, "syntax error at or near \"*\"").at(self.at(expr.span())))
+                Err(err!(SYNTAX_ERROR, "syntax error at or near \"*\"").at(self.expr_at(expr)))
             }
-            _ => Err(Error::unsupported("this form of expression").at(self.at(expr.span()))),
+            _ => Err(Error::unsupported("this form of expression").at(self.expr_at(expr))),
         }
     }
 
@@ -437,7 +437,7 @@ impl Binder<'_> {
 
     /// The position of a subquery's opening parenthesis.
     fn before_query(&self, query: &ast::Query) -> u32 {
-        self.before(query.span())
+        self.before(super::position::query_start(query))
     }
 
     fn field_access(&mut self, root: &ast::Expr, chain: &[ast::AccessExpr], scope: &Scope<'_>) -> Result<Expr> {

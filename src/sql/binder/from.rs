@@ -16,7 +16,8 @@ use super::operator::OperatorAt;
 use super::relation::{Relation, row_fields};
 use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
 use super::select::QueryOptions;
-use super::{Binder, position::Source};
+use super::position::Source;
+use super::{Binder, NESTING_MAX, too_deep};
 
 /// A bound FROM item.
 pub(super) struct FromItem {
@@ -29,6 +30,10 @@ pub(super) struct FromItem {
 impl Binder<'_> {
     /// Binds the FROM list into `scope`; the items are joined from left to right.
     pub(super) fn from_clause(&mut self, from: &[ast::TableWithJoins], scope: &mut Scope<'_>) -> Result<Rel> {
+        // Each join is one level of the plan's tree.
+        if self.depth + from.len() + from.iter().map(|item| item.joins.len()).sum::<usize>() > NESTING_MAX {
+            return Err(too_deep());
+        }
         let mut rel = Rel::OneRow;
         for item in from {
             let bound = self.table_with_joins(item, &scope.entries, scope.parent)?;

@@ -131,23 +131,32 @@ impl Binder<'_> {
 
     /// A chain `a op b op c ...`, which the parser nests to the left: without recursion along it.
     pub(super) fn chain(&mut self, expr: &ast::Expr, scope: &Scope<'_>) -> Result<Expr> {
+        let is_logical = |op: &ast::BinaryOperator| matches!(op, ast::BinaryOperator::And | ast::BinaryOperator::Or);
         let mut links = Vec::new();
         let mut first = expr;
-        let mut nested = 0;
         while let ast::Expr::BinaryOp { left, op, right } = first {
-            if !matches!(op, ast::BinaryOperator::And | ast::BinaryOperator::Or) {
-                nested += 1;
-            }
             links.push((&**left, op, &**right));
             first = left;
         }
-        if nested > super::CHAIN_MAX {
+        // Each operator is one level of the plan's tree above the operands to its left.
+        let depth = self.depth;
+        self.depth += links.iter().filter(|(_, op, _)| !is_logical(op)).count();
+        if self.depth > super::NESTING_MAX {
+            self.depth = depth;
             return Err(too_deep());
         }
         let mut acc = None;
         for (left, op, right) in links.into_iter().rev() {
-            acc = Some(self.link(acc, left, op, right, scope)?);
+            match self.link(acc, left, op, right, scope) {
+                Ok(expr) => acc = Some(expr),
+                Err(error) => {
+                    self.depth = depth;
+                    return Err(error);
+                }
+            }
+            self.depth -= usize::from(!is_logical(op));
         }
+        self.depth = depth;
         Ok(acc.expect("a binary operator makes at least one link"))
     }
 

@@ -7,50 +7,169 @@ use crate::sql::parser;
 
 use super::Binder;
 
-/// The first token of an expression. Walks down the left side, so that long chains cost no stack.
+/// The first token of an expression. Walks down one side only: sqlparser's own `span()` visits everything below, each
+/// time and without bound.
 pub(super) fn start(expr: &ast::Expr) -> Span {
+    use ast::Expr::*;
     let mut expr = expr;
     loop {
         expr = match expr {
-            ast::Expr::BinaryOp { left, .. }
-            | ast::Expr::AnyOp { left, .. }
-            | ast::Expr::AllOp { left, .. }
-            | ast::Expr::IsDistinctFrom(left, _)
-            | ast::Expr::IsNotDistinctFrom(left, _) => left,
-            ast::Expr::Nested(inner)
-            | ast::Expr::IsNull(inner)
-            | ast::Expr::IsNotNull(inner)
-            | ast::Expr::IsTrue(inner)
-            | ast::Expr::IsNotTrue(inner)
-            | ast::Expr::IsFalse(inner)
-            | ast::Expr::IsNotFalse(inner)
-            | ast::Expr::IsUnknown(inner)
-            | ast::Expr::IsNotUnknown(inner)
-            | ast::Expr::Between { expr: inner, .. }
-            | ast::Expr::InList { expr: inner, .. }
-            | ast::Expr::InSubquery { expr: inner, .. }
-            | ast::Expr::Like { expr: inner, .. }
-            | ast::Expr::ILike { expr: inner, .. }
-            | ast::Expr::SimilarTo { expr: inner, .. }
-            | ast::Expr::Collate { expr: inner, .. } => inner,
-            ast::Expr::CompoundFieldAccess { root, .. } => root,
-            other => return other.span(),
+            BinaryOp { left, .. }
+            | AnyOp { left, .. }
+            | AllOp { left, .. }
+            | IsDistinctFrom(left, _)
+            | IsNotDistinctFrom(left, _) => left,
+            Nested(inner)
+            | IsNull(inner)
+            | IsNotNull(inner)
+            | IsTrue(inner)
+            | IsNotTrue(inner)
+            | IsFalse(inner)
+            | IsNotFalse(inner)
+            | IsUnknown(inner)
+            | IsNotUnknown(inner)
+            | Between { expr: inner, .. }
+            | InList { expr: inner, .. }
+            | InSubquery { expr: inner, .. }
+            | Like { expr: inner, .. }
+            | ILike { expr: inner, .. }
+            | SimilarTo { expr: inner, .. }
+            | Collate { expr: inner, .. }
+            | Cast { expr: inner, .. }
+            | AtTimeZone { timestamp: inner, .. }
+            | IsJson { expr: inner, .. }
+            | IsNormalized { expr: inner, .. }
+            | UnaryOp { expr: inner, .. } => inner,
+            CompoundFieldAccess { root, .. } => root,
+            Tuple(items) | Array(ast::Array { elem: items, .. }) => match items.first() {
+                Some(first) => first,
+                None => return Span::empty(),
+            },
+            Interval(interval) => &interval.value,
+            Identifier(name) => return name.span,
+            CompoundIdentifier(names) => return names.first().map_or(Span::empty(), |name| name.span),
+            Value(value) => return value.span,
+            TypedString(typed) => return typed.value.span,
+            Function(call) => return call.name.span(),
+            Case { case_token, .. } => return case_token.0.span,
+            Subquery(query) | Exists { subquery: query, .. } => return query_start(query),
+            QualifiedWildcard(name, _) => return name.span(),
+            Wildcard(token) => return token.0.span,
+            _ => return Span::empty(),
         };
     }
 }
 
-/// The end of an expression. Walks down the right side.
-fn end(expr: &ast::Expr) -> Location {
-    let mut expr = expr;
+/// The first token of a query.
+pub(super) fn query_start(query: &ast::Query) -> Span {
+    if let Some(with) = &query.with {
+        return with.with_token.0.span;
+    }
+    body_start(&query.body)
+}
+
+/// The first token of a query's body.
+pub(super) fn body_start(body: &ast::SetExpr) -> Span {
+    let mut body = body;
     loop {
-        expr = match expr {
-            ast::Expr::BinaryOp { right, .. } | ast::Expr::AnyOp { right, .. } | ast::Expr::AllOp { right, .. } => {
-                right
+        body = match body {
+            ast::SetExpr::Query(query) => &query.body,
+            ast::SetExpr::SetOperation { left, .. } => left,
+            ast::SetExpr::Select(select) => return select.select_token.0.span,
+            ast::SetExpr::Values(values) => {
+                let first = values.rows.first().and_then(|row| row.content.first());
+                return first.map_or(Span::empty(), start);
             }
-            ast::Expr::IsDistinctFrom(_, right) | ast::Expr::IsNotDistinctFrom(_, right) => right,
-            ast::Expr::Nested(inner) | ast::Expr::UnaryOp { expr: inner, .. } => inner,
-            other => return other.span().end,
+            _ => return Span::empty(),
         };
+    }
+}
+
+/// The end of an expression but for closing parentheses and the types of casts, and how many such types follow. Walks
+/// down the right side.
+fn end(expr: &ast::Expr) -> (Location, usize) {
+    use ast::Expr::*;
+    let mut expr = expr;
+    let mut casts = 0;
+    let location = loop {
+        casts += usize::from(matches!(expr, Cast { kind: ast::CastKind::DoubleColon, .. }));
+        expr = match expr {
+            BinaryOp { right, .. } | AnyOp { right, .. } | AllOp { right, .. } => right,
+            IsDistinctFrom(_, right) | IsNotDistinctFrom(_, right) => right,
+            Nested(inner) | UnaryOp { expr: inner, .. } | Cast { expr: inner, .. } => inner,
+            AtTimeZone { time_zone, .. } => time_zone,
+            Tuple(items) | Array(ast::Array { elem: items, .. }) => match items.last() {
+                Some(last) => last,
+                None => break Span::empty().end,
+            },
+            Function(call) => match last_argument(call) {
+                Some(last) => last,
+                None => break call.name.span().end,
+            },
+            CompoundFieldAccess { root, access_chain } => match access_chain.last() {
+                Some(ast::AccessExpr::Dot(last) | ast::AccessExpr::Subscript(ast::Subscript::Index { index: last })) => {
+                    last
+                }
+                _ => root,
+            },
+            Interval(interval) => &interval.value,
+            Identifier(name) => break name.span.end,
+            CompoundIdentifier(names) => break names.last().map_or(Span::empty(), |name| name.span).end,
+            Value(value) => break value.span.end,
+            TypedString(typed) => break typed.value.span.end,
+            Case { end_token, .. } => break end_token.0.span.end,
+            _ => break Span::empty().end,
+        };
+    };
+    (location, casts)
+}
+
+fn last_argument(call: &ast::Function) -> Option<&ast::Expr> {
+    let ast::FunctionArguments::List(list) = &call.args else { return None };
+    match list.args.last()? {
+        ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr))
+        | ast::FunctionArg::Named { arg: ast::FunctionArgExpr::Expr(expr), .. } => Some(expr),
+        _ => None,
+    }
+}
+
+/// What may stand between the end of an operand as [`end`] has it and the operator: parentheses and brackets that
+/// close, an empty argument list, the type of a cast.
+fn skip_tail(text: &str, casts: usize) -> usize {
+    let mut rest = text;
+    let mut casts = casts;
+    loop {
+        let before = rest.len();
+        rest = rest.trim_start();
+        rest = rest.strip_prefix([')', ']', '*']).unwrap_or(rest);
+        rest = rest.strip_prefix("()").or_else(|| rest.strip_prefix("(*)")).unwrap_or(rest);
+        if let Some(cast) = rest.strip_prefix("::").filter(|_| casts > 0) {
+            casts -= 1;
+            rest = skip_type(cast.trim_start());
+        }
+        if rest.len() == before {
+            return text[..text.len() - rest.len()].chars().count();
+        }
+    }
+}
+
+fn skip_type(text: &str) -> &str {
+    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || "_.\"$".contains(*c)).map(char::len_utf8).sum();
+    let length: usize = word(text);
+    let mut rest = &text[length..];
+    loop {
+        let next = rest.trim_start();
+        let length: usize = word(next);
+        let known = ["precision", "varying", "with", "without", "time", "zone", "to", "day", "month", "second"];
+        if known.contains(&next[..length].to_ascii_lowercase().as_str()) {
+            rest = &next[length..];
+        } else if let Some(closed) = next.strip_prefix('(').and_then(|inner| inner.split_once(')')) {
+            rest = closed.1;
+        } else if let Some(array) = next.strip_prefix("[]") {
+            rest = array;
+        } else {
+            return rest;
+        }
     }
 }
 
@@ -89,10 +208,9 @@ impl Binder<'_> {
             return 0;
         }
         // The end is exclusive: the character there is the first one after the operand.
-        let end = end(left);
+        let (end, casts) = end(left);
         let Some((_, rest)) = self.source.split(end) else { return 0 };
-        let skipped = rest.chars().take_while(|c| c.is_whitespace() || *c == ')').count();
-        u32::try_from(end.column as usize + skipped).unwrap_or(0)
+        u32::try_from(end.column as usize + skip_tail(rest, casts)).unwrap_or(0)
     }
 
     /// The position of the token (of one character) before a place.

@@ -434,7 +434,7 @@ impl Binder<'_> {
     fn project(
         &mut self,
         mut rel: Rel,
-        targets: Vec<Target>,
+        mut targets: Vec<Target>,
         order: Vec<OrderItem>,
         distinct: Distinct,
         limits: Limits,
@@ -461,14 +461,14 @@ impl Binder<'_> {
             rel = Rel::Sort { input: Box::new(rel), keys };
             if sets.is_empty() {
                 rel = limited(rel, limit, offset, ties);
-                let (rel, ids) = self.project_targets(rel, &targets, sets, false);
+                let (rel, ids) = self.project_targets(rel, &mut targets, sets, false);
                 return Ok(outputs(rel, targets, &ids));
             }
-            let (rel, ids) = self.project_targets(rel, &targets, sets, ties.is_some());
+            let (rel, ids) = self.project_targets(rel, &mut targets, sets, ties.is_some());
             return Ok(outputs(limited(rel, limit, offset, ties), targets, &ids));
         }
         let has_junk = targets.iter().any(|target| target.junk);
-        let (mut rel, ids) = self.project_targets(rel, &targets, sets, true);
+        let (mut rel, ids) = self.project_targets(rel, &mut targets, sets, true);
         let key = |item: &OrderItem| SortKey {
             expr: Expr::Column(ids[item.target], targets[item.target].expr.typ()),
             descending: item.descending,
@@ -506,11 +506,11 @@ impl Binder<'_> {
         Ok(outputs(rel, targets, &ids))
     }
 
-    /// Set-returning calls, then the targets as columns; their ids.
+    /// Set-returning calls, then the targets as columns, which the targets are from here on; their ids.
     fn project_targets(
         &mut self,
         mut rel: Rel,
-        targets: &[Target],
+        targets: &mut [Target],
         sets: Vec<(usize, SetCall)>,
         with_junk: bool,
     ) -> (Rel, Vec<ColumnId>) {
@@ -528,8 +528,10 @@ impl Binder<'_> {
                 Expr::Column(id, _) if below.contains(id) => *id,
                 _ => self.column(),
             };
+            let column = Expr::Column(id, target.expr.typ());
+            let expr = std::mem::replace(&mut target.expr, column);
             if made.insert(id) {
-                exprs.push((id, target.expr.clone()));
+                exprs.push((id, expr));
             }
             ids.push(id);
         }

@@ -10,7 +10,7 @@ use crate::sql::plan::{ColumnId, Expr, OutputColumn, Rel, SetOpKind};
 use super::coerce::{Context, common_typmod};
 use super::scope::Scope;
 use super::select::QueryOptions;
-use super::{Binder, Bound};
+use super::{Binder, Bound, NESTING_MAX, too_deep};
 
 impl Binder<'_> {
     /// Binds a tree of set operations.
@@ -25,6 +25,10 @@ impl Binder<'_> {
         while let ast::SetExpr::SetOperation { left, op, set_quantifier, right } = first {
             links.push((op, set_quantifier, &**right));
             first = left;
+        }
+        // Each operation is one level of the plan's tree.
+        if self.depth + links.len() > NESTING_MAX {
+            return Err(too_deep());
         }
         let mut bound = self.set_leaf(first, scope)?;
         for (op, quantifier, right) in links.into_iter().rev() {
@@ -69,7 +73,7 @@ impl Binder<'_> {
                     let first = values.rows.first().map(|row| row.content.as_slice()).unwrap_or_default();
                     return first.iter().map(|expr| self.expr_at(expr)).collect();
                 }
-                other => return vec![self.at(other.span()); count.min(1)],
+                other => return vec![self.at(super::position::body_start(other)); count.min(1)],
             }
         }
     }

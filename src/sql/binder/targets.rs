@@ -7,6 +7,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::ident;
 use crate::sql::plan::Expr;
+use crate::sql::plan::visit::guard;
 use crate::sql::types;
 
 use super::Binder;
@@ -120,6 +121,10 @@ impl Binder<'_> {
 
     /// A name and whether it is a good one (2) or only better than none (1).
     fn figure_name(&self, expr: &ast::Expr) -> Option<(String, u8)> {
+        guard(|| self.figure_name_of(expr))
+    }
+
+    fn figure_name_of(&self, expr: &ast::Expr) -> Option<(String, u8)> {
         use ast::Expr::*;
         let good = |name: &str| Some((name.to_string(), 2));
         match expr {

@@ -211,39 +211,113 @@ fn bind(text: &str) -> Result<Query> {
 
 /// Output names and types, as psql's \gdesc shows them.
 fn described(query: &Query) -> String {
-    let name = |c: &crate::sql::plan::OutputColumn| format!("{}|{}", c.name, crate::sql::types::format_type(c.typ));
+    let name = |c: &crate::sql::plan::OutputColumn| match crate::sql::types::by_oid(c.typ.oid) {
+        Some(_) => format!("{}|{}", c.name, crate::sql::types::format_type(c.typ)),
+        None => format!("{}|{}", c.name, super::relation::type_name(&catalog(), c.typ.oid)),
+    };
     query.output.iter().map(name).collect::<Vec<_>>().join("\n")
 }
 
-#[test]
-fn explore() {
-    let Ok(file) = std::env::var("EXPLORE") else { return };
-    for line in std::fs::read_to_string(file).unwrap().lines() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        println!("=== {line}");
-        match bind_with(line, std::env::var("RAW").is_ok()) {
-            Ok(query) => {
-                println!("{}", described(&query));
-                if std::env::var("PLAN").is_ok() {
-                    println!("{}", query.plan);
-                    println!("params {:?}", query.params);
+/// What a statement comes to: the described columns, or the error's fields, a line each.
+fn answer(text: &str) -> String {
+    match bind_with(text, true) {
+        Ok(query) => described(&query),
+        Err(error) => {
+            let report = error.report();
+            let mut out = format!("ERROR:  {}: {}", report.code, report.message);
+            for (label, field) in [("DETAIL", &report.detail), ("HINT", &report.hint)] {
+                if let Some(field) = field {
+                    out.push_str(&format!("\n{label}:  {field}"));
                 }
             }
-            Err(e) => {
-                let r = e.report();
-                println!("ERROR:  {}: {}", r.code, r.message);
-                if let Some(d) = &r.detail {
-                    println!("DETAIL:  {d}");
-                }
-                if let Some(d) = &r.hint {
-                    println!("HINT:  {d}");
-                }
-                if let Some(p) = r.position {
-                    println!("POSITION: {p}");
-                }
+            if let Some(position) = report.position {
+                out.push_str(&format!("\nPOSITION: {position}"));
+            }
+            out
+        }
+    }
+}
+
+/// psql's `\gdesc` of each statement, and its errors with VERBOSITY verbose, as PostgreSQL 18 gives them.
+#[test]
+fn columns_and_errors_are_postgresqls() {
+    let file = include_str!("testdata/postgres18.txt").replace("\n> ", "\n\u{1}> ");
+    let mut wrong = String::new();
+    for part in file.split('\u{1}') {
+        let Some((statement, expected)) = part.strip_prefix("> ").and_then(|part| part.split_once('\n')) else {
+            continue;
+        };
+        let (expected, found) = (expected.trim(), answer(statement));
+        if expected != found {
+            wrong.push_str(&format!("> {statement}\nexpected:\n{expected}\nfound:\n{found}\n\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Plans after simplification. UPDATE_GOLDENFILES=1 writes them anew.
+#[test]
+fn plans_have_these_shapes() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sql/binder/testdata/plans.txt");
+    let file = std::fs::read_to_string(&path).unwrap();
+    let mut out = String::new();
+    for statement in file.lines().filter_map(|line| line.strip_prefix("> ")) {
+        let plan = match bind(statement) {
+            Ok(query) => query.plan.to_string(),
+            Err(error) => format!("{error:?}\n"),
+        };
+        out.push_str(&format!("> {statement}\n{plan}\n"));
+    }
+    if std::env::var_os("UPDATE_GOLDENFILES").is_some() {
+        std::fs::write(&path, &out).unwrap();
+    }
+    assert_eq!(out.trim(), file.trim());
+}
+
+#[test]
+fn long_chains_and_deep_nesting_end_in_an_answer() {
+    let long = |n: usize, op: &str, term: &str| format!("SELECT {}", vec![term; n].join(op));
+    for (text, ok) in [
+        (format!("{} FROM t", long(60_000, " AND ", "j")), true),
+        (format!("{} FROM t", long(60_000, " OR ", "a = 1")), true),
+        (format!("{} FROM t", long(990, " + ", "a")), true),
+        (format!("{} FROM t", long(60_000, " + ", "a")), false),
+        (format!("SELECT {}1{}", "abs(".repeat(900), ")".repeat(900)), true),
+        (format!("SELECT {}1{}", "abs(".repeat(5_000), ")".repeat(5_000)), false),
+        (format!("SELECT {}1{}", "(SELECT ".repeat(400), ")".repeat(400)), true),
+        (format!("SELECT {}1{}", "(SELECT ".repeat(5_000), ")".repeat(5_000)), false),
+    ] {
+        match bind(&text) {
+            Ok(_) => assert!(ok, "{}", &text[..40]),
+            Err(error) => {
+                assert!(!ok, "{}: {error:?}", &text[..40]);
+                assert_eq!(error.code().as_str(), "54001", "{}", &text[..40]);
             }
         }
     }
+}
+
+#[test]
+fn too_many_output_columns_are_refused() {
+    let text = format!("SELECT {}", vec!["1"; 1665].join(", "));
+    assert_eq!(bind(&text).unwrap_err().code().as_str(), "54011");
+    assert_eq!(bind(&format!("SELECT {}", vec!["1"; 1664].join(", "))).unwrap().output.len(), 1664);
+}
+
+#[test]
+fn parameter_types_come_from_the_client_or_the_context() {
+    let eval = context();
+    let bind = |text: &str, given: &[Option<Type>]| {
+        let parsed = parser::parse(text).unwrap();
+        let context = BindContext { eval: &eval, param_types: given, text };
+        bind_query(&parsed[0].statement, &context).map(|query| query.params)
+    };
+    assert_eq!(bind("SELECT $1", &[]).unwrap(), [Type::TEXT]);
+    assert_eq!(bind("SELECT $1", &[Some(Type::INT8)]).unwrap(), [Type::INT8]);
+    assert_eq!(bind("SELECT a FROM t LIMIT $1", &[None]).unwrap(), [Type::INT8]);
+    assert_eq!(bind("SELECT $1 + 1.5", &[]).unwrap(), [Type::NUMERIC]);
+    assert_eq!(bind("SELECT a FROM t WHERE a = ANY($1)", &[]).unwrap(), [Type::INT4_ARRAY]);
+    assert_eq!(bind("SELECT coalesce($1, a) FROM t", &[]).unwrap(), [Type::INT4]);
+    assert_eq!(bind("INSERT INTO t (g, d) VALUES ($1, $2)", &[]).unwrap(), [Type::DATE, Type::JSONB]);
+    assert_eq!(bind("SELECT a = $2 FROM t", &[]).unwrap_err().code().as_str(), "42P18");
 }

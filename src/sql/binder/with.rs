@@ -138,7 +138,7 @@ impl Binder<'_> {
         let references = entry.references.replace(0);
         let at = self.target_positions(right, term.columns.len());
         let first_at = self.target_positions(left, term.columns.len());
-        let position = self.at(right.span());
+        let position = self.at(super::position::body_start(right));
         if references == 0 {
             let mut bound = self.combine_sets(bound, term, SetOpKind::Union, "UNION", all, &at)?;
             let has_tail = cte.query.order_by.is_some() || cte.query.limit_clause.is_some();
