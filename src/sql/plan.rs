@@ -215,10 +215,7 @@ impl Clone for Subquery {
 impl PartialEq for Subquery {
     fn eq(&self, other: &Self) -> bool {
         visit::guard(|| {
-            self.kind == other.kind
-                && self.columns == other.columns
-                && self.typ == other.typ
-                && self.plan == other.plan
+            self.kind == other.kind && self.columns == other.columns && self.typ == other.typ && self.plan == other.plan
         })
     }
 }

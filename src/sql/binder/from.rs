@@ -13,10 +13,10 @@ use crate::storage::catalog::{Entry as CatalogEntry, Table, View};
 
 use super::coerce::{Context, common_type, is_composite};
 use super::operator::OperatorAt;
+use super::position::Source;
 use super::relation::{Relation, row_fields};
 use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
 use super::select::QueryOptions;
-use super::position::Source;
 use super::{Binder, NESTING_MAX, too_deep};
 
 /// A bound FROM item.

@@ -107,9 +107,9 @@ fn end(expr: &ast::Expr) -> (Location, usize) {
                 None => break call.name.span().end,
             },
             CompoundFieldAccess { root, access_chain } => match access_chain.last() {
-                Some(ast::AccessExpr::Dot(last) | ast::AccessExpr::Subscript(ast::Subscript::Index { index: last })) => {
-                    last
-                }
+                Some(
+                    ast::AccessExpr::Dot(last) | ast::AccessExpr::Subscript(ast::Subscript::Index { index: last }),
+                ) => last,
                 _ => root,
             },
             Interval(interval) => &interval.value,
@@ -154,7 +154,8 @@ fn skip_tail(text: &str, casts: usize) -> usize {
 }
 
 fn skip_type(text: &str) -> &str {
-    let word = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || "_.\"$".contains(*c)).map(char::len_utf8).sum();
+    let word =
+        |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || "_.\"$".contains(*c)).map(char::len_utf8).sum();
     let length: usize = word(text);
     let mut rest = &text[length..];
     loop {
