@@ -122,7 +122,7 @@ impl Ledger {
         let mut effective = Vec::new();
         for body in bodies.iter().map(|signed| &signed.body) {
             if self.members.member(body.gateway).is_none()
-                || turn(self.gateways.get(&body.gateway), &body.id()) != Turn::Next
+                || (turn(self.gateways.get(&body.gateway), &body.id()) != Turn::Next && !super::planted::is(super::planted::Bug::BodyOutOfTurn))
             {
                 continue;
             }
@@ -141,7 +141,9 @@ impl Ledger {
 
     /// Marks a request as served; false if it was before.
     fn take(&mut self, request: &Request, genesis: &Genesis) -> bool {
-        if self.clients.get(&request.client).is_some_and(|(number, _)| request.number <= *number) {
+        if self.clients.get(&request.client).is_some_and(|(number, _)| request.number <= *number)
+            && !super::planted::is(super::planted::Bug::RequestExecutedTwice)
+        {
             return false;
         }
         self.clients.insert(request.client, (request.number, self.seq));

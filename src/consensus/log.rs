@@ -37,7 +37,7 @@ impl Slot {
     /// The votes that agree with the primary's.
     pub(super) fn matching(&self) -> impl Iterator<Item = &Vote> {
         let digest = self.proposal.map(|vote| vote.digest);
-        self.prepares.values().filter(move |vote| Some(vote.digest) == digest)
+        self.prepares.values().filter(move |vote| Some(vote.digest) == digest || super::planted::is(super::planted::Bug::PrepareDigestIgnored))
     }
 
     /// Whether the newest certificate is of this view.
@@ -51,7 +51,8 @@ impl Slot {
     pub(super) fn verdict(&self, members: &Membership, quorum: usize, weak: usize) -> Option<Digest> {
         let mut commits: BTreeMap<(Epoch, View, Digest), usize> = BTreeMap::new();
         for (_, commit) in self.commits.iter().filter(|(id, _)| members.is_voter(**id)) {
-            *commits.entry((commit.epoch, commit.view, commit.digest)).or_default() += 1;
+            let view = if super::planted::is(super::planted::Bug::CommitViewIgnored) { View(0) } else { commit.view };
+            *commits.entry((commit.epoch, view, commit.digest)).or_default() += 1;
         }
         let mut claims: BTreeMap<Digest, usize> = BTreeMap::new();
         for (_, digest) in self.claims.iter().filter(|(id, _)| members.is_voter(**id)) {

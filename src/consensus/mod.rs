@@ -93,6 +93,7 @@ mod gateway;
 mod log;
 mod normal;
 mod pace;
+mod planted;
 mod pool;
 mod recovery;
 mod status;

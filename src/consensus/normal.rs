@@ -91,6 +91,13 @@ impl Replica {
                 self.advance(vote.seq);
                 return Err(Refusal::Duplicate);
             }
+            if super::planted::is(super::planted::Bug::SecondProposalAccepted) {
+                self.batches.insert(vote.digest, batch);
+                let slot = self.slots.entry(vote.seq).or_default();
+                (slot.proposal, slot.voted) = (Some(vote), false);
+                self.advance(vote.seq);
+                return Ok(());
+            }
             self.accuse(known, vote);
             return Err(Refusal::Equivocation);
         }
@@ -183,7 +190,7 @@ impl Replica {
 
     /// Whether no earlier life of this replica can have voted here.
     pub(super) fn may_vote(&self, seq: SeqNo) -> bool {
-        (self.members.epoch, self.view, seq) > self.mute
+        (self.members.epoch, self.view, seq) > self.mute || super::planted::is(super::planted::Bug::VotesAfterRestart)
     }
 
     fn try_prepare(&mut self, seq: SeqNo) {
@@ -220,7 +227,9 @@ impl Replica {
         let mut records = Vec::new();
         for signed in bodies {
             // A body already written for a later position outlives this one; an earlier one might be truncated first.
-            if self.durable_bodies.get(&signed.vote.digest).is_none_or(|at| *at < seq) {
+            if self.durable_bodies.get(&signed.vote.digest).is_none_or(|at| *at < seq)
+                && !super::planted::is(super::planted::Bug::BodiesNotWritten)
+            {
                 self.durable_bodies.insert(signed.vote.digest, seq);
                 records.push(Record::Body(Tagged { seq, signed }));
             }
@@ -230,6 +239,9 @@ impl Replica {
         slot.prepared = Some(cert);
         slot.durable = false;
         self.persist(records, vec![Deferred::Prepared(epoch, view, seq)]);
+        if super::planted::is(super::planted::Bug::CommitBeforeSync) {
+            self.prepared_durable(epoch, view, seq);
+        }
     }
 
     /// The certificate is on disk: now others may rely on it.
@@ -261,7 +273,8 @@ impl Replica {
     }
 
     fn try_decide(&mut self, seq: SeqNo) {
-        let (q, weak) = (self.quorum.q, self.quorum.weak());
+        let weak = if super::planted::is(super::planted::Bug::WeakQuorumOfOne) { 1 } else { self.quorum.weak() };
+        let q = self.quorum.q;
         let Some(slot) = self.slots.get_mut(&seq).filter(|slot| slot.decided.is_none()) else { return };
         if let Some(digest) = slot.verdict(&self.members, q, weak) {
             slot.decided = Some(digest);

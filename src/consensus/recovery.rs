@@ -219,7 +219,7 @@ impl Replica {
     fn try_wake(&mut self) {
         let Some(probing) = &self.probing else { return };
         let others = self.quorum.n - usize::from(self.is_voter());
-        let enough = others.saturating_sub(self.quorum.f);
+        let enough = if super::planted::is(super::planted::Bug::NoProbe) { 0 } else { others.saturating_sub(self.quorum.f) };
         if probing.answered.iter().filter(|id| self.members.is_voter(**id)).count() < enough {
             return;
         }
@@ -248,6 +248,9 @@ impl Replica {
                 Some((*seq, snapshot.ledger.content(Chunk::root(&manifest.chunks))))
             })
             .collect();
+        if super::planted::is(super::planted::Bug::CheckpointVoteNotRepeated) {
+            return;
+        }
         for (seq, content) in own {
             let vote = self.vote(Kind::Checkpoint, View(0), seq, content.digest());
             self.checkpoint_durable(CheckpointVote { vote, content });
@@ -272,7 +275,7 @@ impl Replica {
         let reservation = self.reserve();
         self.persist(vec![Record::Entered(reservation)], vec![Deferred::Reserved(reservation)]);
         let has_voted = self.mute != (Epoch(0), View(0), SeqNo(0));
-        if has_voted && self.primary() == self.id {
+        if has_voted && self.primary() == self.id && !super::planted::is(super::planted::Bug::NoAbdication) {
             // A restarted primary cannot know what it has proposed: it abdicates.
             self.leave_for(self.view.next());
         }

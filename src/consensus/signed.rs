@@ -315,7 +315,7 @@ impl Directory {
     fn check_prepare(&self, vote: &Vote) -> Result<&Arc<Membership>, Refusal> {
         let members = self.check_vote(vote, Kind::Prepare)?;
         // The primary's PRE-PREPARE is its PREPARE; a second voice would count it twice.
-        if !members.is_voter(vote.signer) || vote.signer == members.primary(vote.view) {
+        if !members.is_voter(vote.signer) || (vote.signer == members.primary(vote.view) && !super::planted::is(super::planted::Bug::PrimaryPreparesToo)) {
             return Err(Refusal::NotAVoter);
         }
         self.check_place(members, vote.epoch, vote.seq)?;
@@ -429,9 +429,9 @@ impl Directory {
         // Every backup computes O again from V and accepts nothing else (P5).
         let plan = Plan::of(&new.changes);
         let same = |vote: &Vote, (seq, digest): (&SeqNo, &Digest)| vote.seq == *seq && vote.digest == *digest;
-        if plan.proposals.len() != new.proposals.len()
-            || !new.proposals.iter().zip(&plan.proposals).all(|(vote, planned)| same(vote, planned))
-        {
+        let is_planned = plan.proposals.len() == new.proposals.len()
+            && new.proposals.iter().zip(&plan.proposals).all(|(vote, planned)| same(vote, planned));
+        if !is_planned && !super::planted::is(super::planted::Bug::PlanNotRecomputed) {
             return Err(Refusal::WrongPlan);
         }
         for proposal in &new.proposals {

@@ -20,6 +20,9 @@ impl Replica {
         if self.now.monotonic.saturating_sub(self.status_at) < interval || self.probing.is_some() {
             return;
         }
+        if super::planted::is(super::planted::Bug::NoRetransmission) {
+            return;
+        }
         self.status_at = self.now.monotonic;
         self.broadcast(Message::Status(Status {
             epoch: self.members.epoch,

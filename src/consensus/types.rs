@@ -283,7 +283,11 @@ impl Membership {
     }
     /// The quorum sizes.
     pub fn quorum(&self) -> Quorum {
-        Quorum::of(self.voters().count())
+        let mut quorum = Quorum::of(self.voters().count());
+        if super::planted::is(super::planted::Bug::QuorumTooSmall) {
+            quorum.q = (quorum.q - 1).max(1);
+        }
+        quorum
     }
     /// The primary of a view. An epoch starts at view 0; the epoch's number turns the wheel so that successive epochs do
     /// not all begin with the same (perhaps dead) member.

@@ -29,14 +29,16 @@ impl Plan {
         for cert in changes.iter().flat_map(|change| &change.prepared).filter(|cert| cert.proposal.seq > low) {
             let candidate = (cert.proposal.view, cert.proposal.digest);
             let entry = best.entry(cert.proposal.seq).or_insert(candidate);
-            if candidate.0 > entry.0 {
+            if (candidate.0 > entry.0) != super::planted::is(super::planted::Bug::PlanTakesOldestView) {
                 *entry = candidate;
             }
         }
         let high = best.last_key_value().map_or(low, |(seq, _)| *seq);
         let null = Batch::default().digest();
         let digest = |seq| best.get(&seq).map_or(null, |(_, digest)| *digest);
-        let proposals = (low.0 + 1..=high.0).map(|seq| (SeqNo(seq), digest(SeqNo(seq)))).collect();
+        let proposals = (low.0 + 1..=high.0).map(|seq| (SeqNo(seq), digest(SeqNo(seq))));
+        let leaves_gaps = super::planted::is(super::planted::Bug::GapsNotFilled);
+        let proposals = proposals.filter(|(seq, _)| !leaves_gaps || best.contains_key(seq)).collect();
         Self { low, stable, proposals }
     }
 }
@@ -61,9 +63,13 @@ impl Replica {
         self.slots.values_mut().for_each(super::log::Slot::leave_view);
         let prepared: Vec<PreparedCert> =
             self.slots.range(self.low.next()..).filter_map(|(_, slot)| slot.prepared.clone()).collect();
+        let prepared = if super::planted::is(super::planted::Bug::PreparedOmitted) { Vec::new() } else { prepared };
         let digest = ViewChange::content(&self.stable, &prepared);
         let vote = self.vote(Kind::ViewChange, target, self.low, digest);
         let change = Arc::new(ViewChange { vote, stable: self.stable.clone(), prepared });
+        if super::planted::is(super::planted::Bug::LeavingNotSynced) {
+            return self.change_durable(change);
+        }
         self.persist(vec![Record::Leaving(change.clone())], vec![Deferred::Change(change)]);
     }
 
@@ -221,6 +227,9 @@ impl Replica {
 
     /// How long to wait, doubled with every failed view.
     fn patience(&self, base: u64) -> u64 {
+        if super::planted::is(super::planted::Bug::TimerNotDoubled) {
+            return base / 8;
+        }
         base.saturating_mul(1 << self.failures.min(16)).min(self.parameters.timeout_max.max(base))
     }
 
@@ -237,7 +246,7 @@ impl Replica {
         let Some((head, since)) = self.head else { return };
         let limit = self.patience(self.parameters.request_timeout);
         let waited = now.saturating_sub(since);
-        if waited > limit {
+        if waited > limit && !super::planted::is(super::planted::Bug::TimerNeverFires) {
             self.leave_for(self.view.next());
         } else if waited > limit / 2 && !self.relayed {
             // Perhaps the gateway sent it to everybody but the primary.
