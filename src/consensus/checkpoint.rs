@@ -57,7 +57,8 @@ impl Replica {
             .checkpoint_votes
             .range((vote.seq, ReplicaId(0))..=(vote.seq, ReplicaId(u32::MAX)))
             .filter(|((_, signer), other)| {
-                let is_same = other.content == checkpoint.content || super::planted::is(super::planted::Bug::CheckpointContentIgnored);
+                let is_same = other.content == checkpoint.content
+                    || super::planted::is(super::planted::Bug::CheckpointContentIgnored);
                 self.members.is_voter(*signer) && is_same
             })
             .map(|((_, signer), other)| (*signer, other.vote.signature))

@@ -122,7 +122,8 @@ impl Ledger {
         let mut effective = Vec::new();
         for body in bodies.iter().map(|signed| &signed.body) {
             if self.members.member(body.gateway).is_none()
-                || (turn(self.gateways.get(&body.gateway), &body.id()) != Turn::Next && !super::planted::is(super::planted::Bug::BodyOutOfTurn))
+                || (turn(self.gateways.get(&body.gateway), &body.id()) != Turn::Next
+                    && !super::planted::is(super::planted::Bug::BodyOutOfTurn))
             {
                 continue;
             }

@@ -37,7 +37,9 @@ impl Slot {
     /// The votes that agree with the primary's.
     pub(super) fn matching(&self) -> impl Iterator<Item = &Vote> {
         let digest = self.proposal.map(|vote| vote.digest);
-        self.prepares.values().filter(move |vote| Some(vote.digest) == digest || super::planted::is(super::planted::Bug::PrepareDigestIgnored))
+        self.prepares.values().filter(move |vote| {
+            Some(vote.digest) == digest || super::planted::is(super::planted::Bug::PrepareDigestIgnored)
+        })
     }
 
     /// Whether the newest certificate is of this view.

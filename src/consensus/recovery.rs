@@ -219,7 +219,8 @@ impl Replica {
     fn try_wake(&mut self) {
         let Some(probing) = &self.probing else { return };
         let others = self.quorum.n - usize::from(self.is_voter());
-        let enough = if super::planted::is(super::planted::Bug::NoProbe) { 0 } else { others.saturating_sub(self.quorum.f) };
+        let enough =
+            if super::planted::is(super::planted::Bug::NoProbe) { 0 } else { others.saturating_sub(self.quorum.f) };
         if probing.answered.iter().filter(|id| self.members.is_voter(**id)).count() < enough {
             return;
         }

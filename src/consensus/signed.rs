@@ -315,7 +315,10 @@ impl Directory {
     fn check_prepare(&self, vote: &Vote) -> Result<&Arc<Membership>, Refusal> {
         let members = self.check_vote(vote, Kind::Prepare)?;
         // The primary's PRE-PREPARE is its PREPARE; a second voice would count it twice.
-        if !members.is_voter(vote.signer) || (vote.signer == members.primary(vote.view) && !super::planted::is(super::planted::Bug::PrimaryPreparesToo)) {
+        if !members.is_voter(vote.signer)
+            || (vote.signer == members.primary(vote.view)
+                && !super::planted::is(super::planted::Bug::PrimaryPreparesToo))
+        {
             return Err(Refusal::NotAVoter);
         }
         self.check_place(members, vote.epoch, vote.seq)?;

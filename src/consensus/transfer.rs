@@ -177,7 +177,8 @@ fn certified_ledger(cert: &CheckpointCert, manifest: &Manifest) -> Option<Ledger
     let ledger: Ledger = decode(&manifest.ledger.0).ok()?;
     let is_certified = ledger.seq == cert.seq
         && ledger.members.epoch == cert.epoch
-        && (ledger.content(Chunk::root(&manifest.chunks)) == cert.content || super::planted::is(super::planted::Bug::ManifestUnchecked));
+        && (ledger.content(Chunk::root(&manifest.chunks)) == cert.content
+            || super::planted::is(super::planted::Bug::ManifestUnchecked));
     // The time is not a root of its own; the header binds it, and only the next batch's lower bound depends on it.
     is_certified.then_some(ledger)
 }
