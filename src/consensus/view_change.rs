@@ -135,7 +135,7 @@ impl Replica {
 
     /// The new primary: with q VIEW-CHANGEs, its own among them, it opens the view.
     fn open_view(&mut self) {
-        if !self.changes.get(&self.id).is_some_and(|own| own.vote.view == self.view) || self.new_view.is_some() {
+        if self.changes.get(&self.id).is_none_or(|own| own.vote.view != self.view) || self.new_view.is_some() {
             return;
         }
         let changes: Vec<Arc<ViewChange>> =

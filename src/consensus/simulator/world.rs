@@ -116,6 +116,7 @@ struct Client {
 }
 
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
 enum Event {
     Deliver { to: usize, from: ReplicaId, message: Message },
     Tick(usize),
@@ -608,13 +609,13 @@ impl World {
                     self.step(node, Input::Tick)?;
                 }
             }
-            Event::Synced { node, life, token } if self.nodes[node].life == life => {
-                if self.nodes[node].replica.is_some() {
-                    let end = self.nodes[node].ends.get(&token).copied().unwrap_or(0);
-                    let disk = &mut self.nodes[node].disk;
-                    disk.synced = disk.synced.max(end);
-                    self.step(node, Input::Persisted(token))?;
-                }
+            Event::Synced { node, life, token }
+                if self.nodes[node].life == life && self.nodes[node].replica.is_some() =>
+            {
+                let end = self.nodes[node].ends.get(&token).copied().unwrap_or(0);
+                let disk = &mut self.nodes[node].disk;
+                disk.synced = disk.synced.max(end);
+                self.step(node, Input::Persisted(token))?;
             }
             Event::Checkpoint { node, life, seq, chunks } if self.nodes[node].life == life => {
                 self.step(node, Input::CheckpointTaken(seq, chunks))?;
