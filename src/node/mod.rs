@@ -41,20 +41,6 @@ pub struct Node {
     _lock: DataDirLock,
 }
 
-/// Stands in until index expressions are compiled by `exec`.
-struct NoExpressions;
-
-impl crate::storage::Evaluator for NoExpressions {
-    fn index_function(
-        &self,
-        _catalog: &crate::storage::catalog::Catalog,
-        _table: &crate::storage::catalog::Table,
-        _index: &crate::storage::catalog::Index,
-    ) -> Result<Arc<dyn crate::storage::IndexFunction>> {
-        Err(crate::error::Error::unsupported("an index"))
-    }
-}
-
 /// Commits through the engine of this node: a cluster of one.
 struct LocalProposer(Arc<Engine>);
 
@@ -78,7 +64,7 @@ impl Node {
 
         let password = runtime::admin_password(&data_dir, admin_password)?;
         let storage = storage_config(&config, &password);
-        let engine = blocking(move || Engine::open(&storage, Arc::new(NoExpressions))).await?;
+        let engine = blocking(move || Engine::open(&storage, Arc::new(crate::exec::Kernels))).await?;
         let proposer: Arc<dyn Proposer> = Arc::new(LocalProposer(engine.clone()));
         let server = Server::new(engine.clone(), proposer, server_config(&config))?;
 
