@@ -584,13 +584,16 @@ pub enum ModifyKind {
     },
 }
 
+/// Assigned columns by number, with their values.
+pub type Assignments = Vec<(i16, Expr)>;
+
 /// ON CONFLICT.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OnConflict {
     /// The unique indexes that arbitrate; empty: any (DO NOTHING without target).
     pub arbiters: Vec<Oid>,
     /// DO UPDATE: assignments and WHERE over `old_columns` (the existing row) and `new_columns` (EXCLUDED). `None`: DO NOTHING.
-    pub update: Option<(Vec<(i16, Expr)>, Option<Expr>)>,
+    pub update: Option<(Assignments, Option<Expr>)>,
 }
 
 /// A bound query or DML statement, ready for `exec`.

@@ -123,6 +123,11 @@ impl Binder<'_> {
     }
 }
 
+/// Whether an assigned value is a part put into the column's value.
+pub(super) fn is_part(value: &Expr) -> bool {
+    matches!(value, Expr::Call { function, .. } if *function == &JSONB_ASSIGN || *function == &ARRAY_ASSIGN)
+}
+
 fn malformed() -> Error {
     Error::internal("an assignment to a part has its arguments as the binder made them")
 }

@@ -63,6 +63,8 @@ struct Arguments<'a> {
     exprs: Vec<&'a ast::Expr>,
     names: Vec<Option<String>>,
     star: bool,
+    /// `f(t.*)`: whole rows, as arguments after the others.
+    whole_rows: Vec<&'a ast::ObjectName>,
     distinct: bool,
     variadic: bool,
     order: &'a [ast::OrderByExpr],
@@ -150,6 +152,7 @@ impl Binder<'_> {
                     arguments.names.push(name);
                 }
                 ast::FunctionArgExpr::Wildcard => arguments.star = true,
+                ast::FunctionArgExpr::QualifiedWildcard(item) if name.is_none() => arguments.whole_rows.push(item),
                 _ => return Err(Error::unsupported("this form of argument").at(position)),
             }
         }
@@ -175,7 +178,10 @@ impl Binder<'_> {
                 [left, right] => self.null_if(left, right, scope)?,
                 _ => return Err(syntax(")")),
             },
-            "grouping" => self.grouping(args, position, scope)?,
+            "grouping" => {
+                let position = args.first().map_or(position, |arg| self.expr_at(arg));
+                self.grouping(args, position, scope)?
+            }
             "current_time" | "current_timestamp" | "localtime" | "localtimestamp" => {
                 let precision = match args.as_slice() {
                     [ast::Expr::Value(value)] => value.to_string().parse::<i32>().ok(),
@@ -332,6 +338,10 @@ impl Binder<'_> {
             args.push(self.expr(arg, scope)?);
             at.push(self.expr_at(arg));
         }
+        for item in &arguments.whole_rows {
+            args.push(self.whole_row_of(item, scope)?);
+            at.push(self.at(item.span()));
+        }
         let written = if call.within_group.is_empty() { arguments.order } else { &call.within_group };
         let mut order = Vec::with_capacity(written.len());
         for key in written {
@@ -339,10 +349,13 @@ impl Binder<'_> {
         }
         let filter = match &call.filter {
             Some(filter) => {
+                // FILTER is beside the aggregate, not inside it.
                 let clause = scope.clause();
                 scope.set_clause(super::scope::Clause::Filter);
+                let inside = std::mem::replace(&mut scope.level.borrow_mut().in_aggregate, false);
                 let bound = self.condition(filter, "FILTER", scope);
                 scope.set_clause(clause);
+                scope.level.borrow_mut().in_aggregate = inside;
                 Some(bound?)
             }
             None => None,
@@ -491,6 +504,7 @@ impl Binder<'_> {
             let target = found.apply(*declared).unwrap_or(*declared);
             let arg = match target {
                 oid if oid == Type::ANY.oid => self.settle_any(arg, at)?,
+                oid if oid == Type::RECORD.oid => self.settle_record(arg)?,
                 oid => self.coerce(arg, Type::new(oid), Context::Implicit, at)?,
             };
             out.push(arg);

@@ -19,6 +19,8 @@ use super::table::{TableExpr, table_item};
 use super::with::Definition;
 use super::{Binder, Bound};
 
+/// RETURNING: the computed columns and the output they make.
+pub(super) type BoundReturning = (Vec<(ColumnId, Expr)>, Vec<OutputColumn>);
 /// Ids for the columns of a row: id, column number, type.
 pub(super) type RowColumns = Vec<(ColumnId, i16, Type)>;
 
@@ -34,7 +36,7 @@ impl Binder<'_> {
             let table = binder.target_table(&update.table, "update", Access::Update)?;
             let (target, old_columns, locator, scan) = binder.target_item(&table, update.alias.as_ref());
             let mut scope = Scope::inside(parent);
-            let rest = binder.from_clause(&update.from, &mut scope)?;
+            let rest = binder.bind_from(&update.from, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
             binder.check_target_name(&target, &from_entries)?;
             scope.entries.push(target);
@@ -73,7 +75,7 @@ impl Binder<'_> {
             let table = binder.target_table(&delete.table, "delete from", Access::Delete)?;
             let (target, old_columns, locator, scan) = binder.target_item(&table, delete.alias.as_ref());
             let mut scope = Scope::inside(parent);
-            let rest = binder.from_clause(&delete.using, &mut scope)?;
+            let rest = binder.bind_from(&delete.using, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
             binder.check_target_name(&target, &from_entries)?;
             scope.entries.push(target);
@@ -126,7 +128,8 @@ impl Binder<'_> {
                     Ok(table.clone())
                 }
                 CatalogEntry::View(view) => {
-                    Err(Error::unsupported(format!("{verb} of view \"{}\"", view.name)).at(position))
+                    let what = format!("{verb} view \"{}\" (an automatically updatable view)", view.name);
+                    Err(Error::unsupported(what).at(position))
                 }
                 CatalogEntry::Sequence(sequence) => {
                     Err(err!(WRONG_OBJECT_TYPE, "cannot change sequence \"{}\"", sequence.name))
@@ -339,6 +342,9 @@ impl Binder<'_> {
             .and_then(|entry| entry.item.columns.iter().find(|c| c.name == column.name).map(|c| c.expr.clone()));
         let own = own.ok_or_else(|| Error::internal("the target is the first item of its scope"))?;
         let before = out.iter().position(|(number, _)| *number == column.number);
+        if before.is_some_and(|index| !super::assign::is_part(&out[index].1)) {
+            self.check_repeated(column, target, out)?;
+        }
         let base = before.map_or(own, |index| out.remove(index).1);
         let assigned = self.assigned_part(base, target, value, column, scope)?;
         out.push((column.number, assigned));
@@ -404,7 +410,7 @@ impl Binder<'_> {
         alias: Option<&ast::Ident>,
         others: &[Entry],
         parent: &Scope<'_>,
-    ) -> Result<Option<(Vec<(ColumnId, Expr)>, Vec<OutputColumn>)>> {
+    ) -> Result<Option<BoundReturning>> {
         let Some(returning) = returning else { return Ok(None) };
         self.uses(rows.table.oid, Access::Select);
         let mut item = self.row_item(rows.table, rows.shown);
@@ -464,7 +470,7 @@ pub(super) struct Rows<'r> {
 }
 
 /// The statement as a relation of its RETURNING columns.
-pub(super) fn modified(mut modify: Modify, returning: Option<(Vec<(ColumnId, Expr)>, Vec<OutputColumn>)>) -> Bound {
+pub(super) fn modified(mut modify: Modify, returning: Option<BoundReturning>) -> Bound {
     let columns = match returning {
         Some((exprs, columns)) => {
             modify.returning = Some(exprs);

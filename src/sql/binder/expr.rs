@@ -1,6 +1,6 @@
 //! Expressions: the dispatch over the AST's forms, and those that are short.
 
-use sqlparser::ast::{self, Spanned};
+use sqlparser::ast;
 
 use crate::document::{Datum, Type};
 use crate::err;
@@ -130,7 +130,8 @@ impl Binder<'_> {
             GroupingSets(_) | Cube(_) | Rollup(_) => {
                 Err(err!(SYNTAX_ERROR, "syntax error at or near \"{expr}\"").at(self.expr_at(expr)))
             }
-            Wildcard(_) | QualifiedWildcard(..) => {
+            QualifiedWildcard(name, _) => self.whole_row_of(name, scope),
+            Wildcard(_) => {
                 Err(err!(SYNTAX_ERROR, "syntax error at or near \"*\"").at(self.expr_at(expr)))
             }
             _ => Err(Error::unsupported("this form of expression").at(self.expr_at(expr))),
@@ -336,8 +337,8 @@ impl Binder<'_> {
         for item in items {
             match item {
                 // `ROW(t.*)` is spread out.
-                ast::Expr::QualifiedWildcard(name, token) => {
-                    let expanded = self.expand_qualified(name, token.0.span, scope)?;
+                ast::Expr::QualifiedWildcard(name, _) => {
+                    let expanded = self.expand_qualified(name, scope)?;
                     fields.extend(expanded.into_iter().map(|(_, expr, _)| expr));
                 }
                 _ => fields.push(self.expr(item, scope)?),

@@ -13,7 +13,6 @@ use crate::storage::catalog::{Entry as CatalogEntry, Table, View};
 
 use super::coerce::{Context, common_type, is_composite};
 use super::operator::OperatorAt;
-use super::position::Source;
 use super::relation::{Relation, row_fields};
 use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
 use super::select::QueryOptions;
@@ -29,7 +28,7 @@ pub(super) struct FromItem {
 
 impl Binder<'_> {
     /// Binds the FROM list into `scope`; the items are joined from left to right.
-    pub(super) fn from_clause(&mut self, from: &[ast::TableWithJoins], scope: &mut Scope<'_>) -> Result<Rel> {
+    pub(super) fn bind_from(&mut self, from: &[ast::TableWithJoins], scope: &mut Scope<'_>) -> Result<Rel> {
         // Each join is one level of the plan's tree.
         if self.depth + from.len() + from.iter().map(|item| item.joins.len()).sum::<usize>() > NESTING_MAX {
             return Err(too_deep());
@@ -112,11 +111,11 @@ impl Binder<'_> {
                 self.derived(bound.rel, bound.columns, alias.as_ref(), *lateral)
             }
             ast::TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
-                let calls = self.from_calls(name, args)?;
-                self.from_functions(calls, *with_ordinality, alias.as_ref(), before, parent)
+                let calls = self.calls_of(name, args)?;
+                self.function_item(calls, *with_ordinality, alias.as_ref(), before, parent)
             }
             ast::TableFactor::TableFunction { expr, alias } => {
-                self.from_functions(vec![expr.clone()], false, alias.as_ref(), before, parent)
+                self.function_item(vec![expr.clone()], false, alias.as_ref(), before, parent)
             }
             ast::TableFactor::NestedJoin { table_with_joins, alias } => {
                 let bound = self.table_with_joins(table_with_joins, before, parent)?;
@@ -250,7 +249,7 @@ impl Binder<'_> {
             path.insert(0, crate::storage::catalog::PG_CATALOG);
         }
         let outer_path = std::mem::replace(&mut self.search_path, path);
-        let outer_source = std::mem::replace(&mut self.source, Source::default());
+        let outer_source = std::mem::take(&mut self.source);
         let outer_params = std::mem::replace(&mut self.params_allowed, false);
         self.views += 1;
         let root = Scope::root();
@@ -340,7 +339,7 @@ impl Binder<'_> {
     }
 
     /// The calls of a function item: one, those of ROWS FROM, or of `unnest` with several arrays.
-    fn from_calls(&self, name: &ast::ObjectName, args: &[ast::FunctionArg]) -> Result<Vec<ast::Expr>> {
+    fn calls_of(&self, name: &ast::ObjectName, args: &[ast::FunctionArg]) -> Result<Vec<ast::Expr>> {
         let plain = |arg: &ast::FunctionArg| match arg {
             ast::FunctionArg::Unnamed(ast::FunctionArgExpr::Expr(expr)) => Some(expr.clone()),
             _ => None,
@@ -355,7 +354,7 @@ impl Binder<'_> {
         Ok(vec![call_of(name.clone(), args.to_vec())])
     }
 
-    fn from_functions(
+    fn function_item(
         &mut self,
         calls: Vec<ast::Expr>,
         with_ordinality: bool,
@@ -385,7 +384,7 @@ impl Binder<'_> {
                     .at(self.expr_at(call)));
                 }
             };
-            let (call_expr, made, scalar) = self.call_columns(call_expr, &function_name, alias, definitions, single)?;
+            let (call_expr, made, scalar) = self.call_columns(call_expr, &function_name, alias, definitions, single, self.expr_at(call))?;
             is_scalar &= scalar;
             first_name.get_or_insert(function_name);
             let ids = made.iter().map(|c: &OutputColumn| (c.id, c.typ)).collect();
@@ -403,6 +402,7 @@ impl Binder<'_> {
     }
 
     /// The columns that a call in FROM makes, and whether it is one scalar.
+    #[allow(clippy::too_many_arguments)]
     fn call_columns(
         &mut self,
         call: Expr,
@@ -410,6 +410,7 @@ impl Binder<'_> {
         alias: Option<&ast::TableAlias>,
         definitions: Option<&ast::TableAlias>,
         single: bool,
+        position: u32,
     ) -> Result<(Expr, Vec<OutputColumn>, bool)> {
         let column = |binder: &mut Self, name: String, typ: Type| OutputColumn {
             id: binder.column(),
@@ -423,12 +424,20 @@ impl Binder<'_> {
         };
         let typ = call.typ();
         if let Some(definitions) = definitions {
-            if typ != Type::RECORD || !declared.is_empty() {
+            let list_at = definitions.columns.first().map_or(0, |column| self.at(column.name.span));
+            if declared.len() > 1 {
+                return Err(err!(
+                    SYNTAX_ERROR,
+                    "a column definition list is redundant for a function with OUT parameters"
+                )
+                .at(list_at));
+            }
+            if typ != Type::RECORD {
                 return Err(err!(
                     SYNTAX_ERROR,
                     "a column definition list is only allowed for functions returning \"record\""
                 )
-                .at(self.at(definitions.name.span)));
+                .at(list_at));
             }
             let mut made = Vec::with_capacity(definitions.columns.len());
             for given in &definitions.columns {
@@ -456,7 +465,7 @@ impl Binder<'_> {
                 let made = fields.into_iter().map(|(name, typ)| column(self, name, typ)).collect();
                 return Ok((call, made, false));
             }
-            return Err(err!(SYNTAX_ERROR, "a column definition list is required for functions returning \"record\""));
+            return Err(err!(SYNTAX_ERROR, "a column definition list is required for functions returning \"record\"").at(position));
         }
         if is_composite(typ.oid)
             && let Some(fields) = row_fields(&self.catalog, typ.oid)

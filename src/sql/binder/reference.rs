@@ -41,7 +41,7 @@ impl Binder<'_> {
         {
             return Ok(expr);
         }
-        if let FoundItem::Item(item, owner, nullable) = self.find_item(None, &column, position, scope) {
+        if let FoundItem::Item(item, owner, nullable) = self.find_item(None, &column, scope) {
             return Ok(self.whole_row(&item, nullable, position, owner));
         }
         Err(self.undefined_column(None, &column, scope).at(self.at(position)))
@@ -131,7 +131,7 @@ impl Binder<'_> {
                     .at(self.at(span)));
             }
         };
-        match self.find_item(schema, table, span, scope) {
+        match self.find_item(schema, table, scope) {
             FoundItem::Item(item, owner, _) => {
                 let mut matching = item.columns.iter().filter(|c| c.name == *column);
                 let found = matching.next();
@@ -153,7 +153,6 @@ impl Binder<'_> {
         &self,
         schema: Option<&str>,
         name: &str,
-        _span: Span,
         scope: &'s Scope<'p>,
     ) -> FoundItem<'s, 'p> {
         let schema_oid = schema.and_then(|schema| self.catalog.schema(self.eval.host.database(), schema));
@@ -204,6 +203,17 @@ impl Binder<'_> {
         }
     }
 
+    /// `t.*` where one value is wanted: the whole row.
+    pub(super) fn whole_row_of(&mut self, name: &ast::ObjectName, scope: &Scope<'_>) -> Result<Expr> {
+        let span = name.span();
+        let (schema, table) = name_parts(name).map_err(|e| e.at(self.at(span)))?;
+        match self.find_item(schema.as_deref(), &table, scope) {
+            FoundItem::Item(item, owner, nullable) => Ok(self.whole_row(&item, nullable, span, owner)),
+            FoundItem::Forbidden(error) => Err(error.at(self.at(span))),
+            FoundItem::None => Err(self.missing_item(schema.as_deref(), &table, scope).at(self.at(span))),
+        }
+    }
+
     /// `*`.
     pub(super) fn expand_all(&mut self, span: Span, scope: &Scope<'_>) -> Result<Vec<Expanded>> {
         if scope.entries.is_empty() {
@@ -217,12 +227,11 @@ impl Binder<'_> {
     pub(super) fn expand_qualified(
         &mut self,
         name: &ast::ObjectName,
-        _span: Span,
         scope: &Scope<'_>,
     ) -> Result<Vec<Expanded>> {
         let span = name.span();
         let (schema, table) = name_parts(name).map_err(|e| e.at(self.at(span)))?;
-        match self.find_item(schema.as_deref(), &table, span, scope) {
+        match self.find_item(schema.as_deref(), &table, scope) {
             FoundItem::Item(item, owner, _) => Ok(self.expand_item(&item, span, owner)),
             FoundItem::Forbidden(error) => Err(error.at(self.at(span))),
             FoundItem::None => Err(self.missing_item(schema.as_deref(), &table, scope).at(self.at(span))),

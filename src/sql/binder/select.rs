@@ -187,7 +187,7 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         refuse_extensions(select)?;
         let mut scope = Scope::inside(parent);
-        let mut rel = self.from_clause(&select.from, &mut scope)?;
+        let mut rel = self.bind_from(&select.from, &mut scope)?;
         let own: BTreeSet<ColumnId> = rel.column_ids();
         self.window_definitions(select, &scope)?;
 

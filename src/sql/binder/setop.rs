@@ -1,6 +1,6 @@
 //! UNION, INTERSECT, EXCEPT: column counts and common types, chains without recursion.
 
-use sqlparser::ast::{self, Spanned};
+use sqlparser::ast;
 
 use crate::document::{Oid, Type};
 use crate::err;
@@ -31,6 +31,7 @@ impl Binder<'_> {
             return Err(too_deep());
         }
         let mut bound = self.set_leaf(first, scope)?;
+        let mut left_at = self.target_positions(first, bound.columns.len());
         for (op, quantifier, right) in links.into_iter().rev() {
             let (kind, word) = match op {
                 ast::SetOperator::Union => (SetOpKind::Union, "UNION"),
@@ -44,7 +45,8 @@ impl Binder<'_> {
             };
             let right_bound = self.set_leaf(right, scope)?;
             let at = self.target_positions(right, bound.columns.len());
-            bound = self.combine_sets(bound, right_bound, kind, word, all, &at)?;
+            bound = self.combine_sets(bound, right_bound, kind, word, all, (&left_at, &at))?;
+            left_at.clear();
         }
         if !options.keep_unknown {
             let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
@@ -98,8 +100,9 @@ impl Binder<'_> {
         kind: SetOpKind,
         word: &str,
         all: bool,
-        at: &[u32],
+        at: (&[u32], &[u32]),
     ) -> Result<Bound> {
+        let (left_at, at) = at;
         let position = at.first().copied().unwrap_or(0);
         if left.columns.len() != right.columns.len() {
             return Err(err!(SYNTAX_ERROR, "each {word} query must have the same number of columns").at(position));
@@ -115,7 +118,7 @@ impl Binder<'_> {
             }
             types.push(typ);
         }
-        let left = self.convert_columns(left, &types, at)?;
+        let left = self.convert_columns(left, &types, if left_at.is_empty() { at } else { left_at })?;
         let right = self.convert_columns(right, &types, at)?;
         let columns: Vec<OutputColumn> = left
             .columns

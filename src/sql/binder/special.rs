@@ -242,6 +242,24 @@ impl Binder<'_> {
                 self.coerce(unknown(&text), Type::TEXT, Context::Implicit, position)
             }
             Expr::Const(Datum::Null, Type::UNKNOWN) => Ok(Expr::null(Type::TEXT)),
+            other => self.settle_record(other),
+        }
+    }
+
+    /// Unknown literals in an anonymous row become text when nothing else can be said of them any more.
+    pub(super) fn settle_record(&mut self, expr: Expr) -> Result<Expr> {
+        match expr {
+            Expr::Row { fields, names, typ: Type::RECORD }
+                if fields.iter().any(|f| f.typ() == Type::UNKNOWN || matches!(f, Expr::Row { .. })) =>
+            {
+                let mut settled = Vec::with_capacity(fields.len());
+                for field in fields {
+                    let field = self.unknown_is_text(field, 0)?;
+                    settled.push(self.settle_record(field)?);
+                }
+                let names = names.iter().zip(&settled).map(|((name, _), f)| (name.clone(), f.typ().oid)).collect();
+                Ok(Expr::Row { fields: settled, names, typ: Type::RECORD })
+            }
             other => Ok(other),
         }
     }

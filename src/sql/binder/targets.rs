@@ -44,7 +44,7 @@ impl Binder<'_> {
                     plain_wildcard(options)?;
                     match kind {
                         ast::SelectItemQualifiedWildcardKind::ObjectName(name) => {
-                            let expanded = self.expand_qualified(name, name.span(), scope)?;
+                            let expanded = self.expand_qualified(name, scope)?;
                             self.add_expanded(expanded, self.at(name.span()), &mut targets);
                         }
                         ast::SelectItemQualifiedWildcardKind::Expr(expr) => {
@@ -299,6 +299,8 @@ impl Binder<'_> {
             if target.expr.typ() == Type::UNKNOWN {
                 let position = target.position;
                 target.expr = self.unknown_is_text(target.expr.take(), position)?;
+            } else if let Expr::Row { .. } = &target.expr {
+                target.expr = self.settle_record(target.expr.take())?;
             }
         }
         Ok(())

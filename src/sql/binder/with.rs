@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use sqlparser::ast::{self, Spanned};
+use sqlparser::ast;
 
 use crate::document::Type;
 use crate::err;
@@ -140,7 +140,7 @@ impl Binder<'_> {
         let first_at = self.target_positions(left, term.columns.len());
         let position = self.at(super::position::body_start(right));
         if references == 0 {
-            let mut bound = self.combine_sets(bound, term, SetOpKind::Union, "UNION", all, &at)?;
+            let mut bound = self.combine_sets(bound, term, SetOpKind::Union, "UNION", all, (&first_at, &at))?;
             let has_tail = cte.query.order_by.is_some() || cte.query.limit_clause.is_some();
             if has_tail {
                 // Not recursive after all: bound again as the plain query that it is.

@@ -17,7 +17,7 @@ pub(super) fn merge_projections(rel: &mut Rel) {
             for (_, expr) in exprs.iter_mut() {
                 *expr = substitute(expr.take(), &map);
             }
-            *input = Box::new(below.take());
+            **input = below.take();
         }
         if is_identity(exprs, input) {
             *rel = input.take();
