@@ -131,9 +131,7 @@ impl Binder<'_> {
                 Err(err!(SYNTAX_ERROR, "syntax error at or near \"{expr}\"").at(self.expr_at(expr)))
             }
             QualifiedWildcard(name, _) => self.whole_row_of(name, scope),
-            Wildcard(_) => {
-                Err(err!(SYNTAX_ERROR, "syntax error at or near \"*\"").at(self.expr_at(expr)))
-            }
+            Wildcard(_) => Err(err!(SYNTAX_ERROR, "syntax error at or near \"*\"").at(self.expr_at(expr))),
             _ => Err(Error::unsupported("this form of expression").at(self.expr_at(expr))),
         }
     }

@@ -384,7 +384,8 @@ impl Binder<'_> {
                     .at(self.expr_at(call)));
                 }
             };
-            let (call_expr, made, scalar) = self.call_columns(call_expr, &function_name, alias, definitions, single, self.expr_at(call))?;
+            let (call_expr, made, scalar) =
+                self.call_columns(call_expr, &function_name, alias, definitions, single, self.expr_at(call))?;
             is_scalar &= scalar;
             first_name.get_or_insert(function_name);
             let ids = made.iter().map(|c: &OutputColumn| (c.id, c.typ)).collect();
@@ -465,7 +466,8 @@ impl Binder<'_> {
                 let made = fields.into_iter().map(|(name, typ)| column(self, name, typ)).collect();
                 return Ok((call, made, false));
             }
-            return Err(err!(SYNTAX_ERROR, "a column definition list is required for functions returning \"record\"").at(position));
+            return Err(err!(SYNTAX_ERROR, "a column definition list is required for functions returning \"record\"")
+                .at(position));
         }
         if is_composite(typ.oid)
             && let Some(fields) = row_fields(&self.catalog, typ.oid)

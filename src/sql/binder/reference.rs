@@ -149,12 +149,7 @@ impl Binder<'_> {
         }
     }
 
-    fn find_item<'s, 'p>(
-        &self,
-        schema: Option<&str>,
-        name: &str,
-        scope: &'s Scope<'p>,
-    ) -> FoundItem<'s, 'p> {
+    fn find_item<'s, 'p>(&self, schema: Option<&str>, name: &str, scope: &'s Scope<'p>) -> FoundItem<'s, 'p> {
         let schema_oid = schema.and_then(|schema| self.catalog.schema(self.eval.host.database(), schema));
         if schema.is_some() && schema_oid.is_none() {
             return FoundItem::None;
@@ -224,11 +219,7 @@ impl Binder<'_> {
     }
 
     /// `t.*`.
-    pub(super) fn expand_qualified(
-        &mut self,
-        name: &ast::ObjectName,
-        scope: &Scope<'_>,
-    ) -> Result<Vec<Expanded>> {
+    pub(super) fn expand_qualified(&mut self, name: &ast::ObjectName, scope: &Scope<'_>) -> Result<Vec<Expanded>> {
         let span = name.span();
         let (schema, table) = name_parts(name).map_err(|e| e.at(self.at(span)))?;
         match self.find_item(schema.as_deref(), &table, scope) {
