@@ -280,7 +280,7 @@ impl Binder<'_> {
             let inline = recursive.is_none()
                 && !modifies
                 && materialized != Some(true)
-                && (references == 1 || materialized == Some(false))
+                && (references == 1 || (materialized == Some(false) && !contains_with(&bound.rel)))
                 && !bound.rel.is_volatile();
             if inline {
                 let mut copies = Some(bound.rel);
@@ -343,6 +343,13 @@ impl Binder<'_> {
         });
         bound
     }
+}
+
+/// Whether a plan has definitions of its own, which may exist only once.
+fn contains_with(rel: &Rel) -> bool {
+    let mut found = false;
+    rel.walk(&mut |rel| found |= matches!(rel, Rel::With { .. }));
+    found
 }
 
 fn materialized(cte: &ast::Cte) -> Option<bool> {
