@@ -2,5 +2,6 @@
 
 mod cli;
 mod pg;
+mod slt;
 mod support;
 mod tidy;

@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sqllogictest::{DBOutput, DefaultColumnType, Runner, default_column_validator, default_normalizer, default_validator};
+use sqllogictest::{
+    DBOutput, DefaultColumnType, Runner, default_column_validator, default_normalizer, default_validator,
+};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 use crate::support::Node;
@@ -99,7 +101,8 @@ async fn run_file(server: &str, file: &Path, update: bool) -> Result<(), String>
     let dsn = format!("{server} dbname={name}");
     let mut runner = Runner::new(|| async { Wire::connect(&dsn).await });
     let result = if update {
-        let outcome = runner.update_test_file(file, " ", default_validator, default_normalizer, default_column_validator);
+        let outcome =
+            runner.update_test_file(file, " ", default_validator, default_normalizer, default_column_validator);
         outcome.await.map_err(|e| e.to_string())
     } else {
         runner.run_file_async(file).await.map_err(|e| e.display(false).to_string())
@@ -150,7 +153,8 @@ impl Reference {
         if let Ok(dsn) = std::env::var("AEROLITHDB_REFERENCE_DSN") {
             return Some(Self { dsn, stop: None });
         }
-        let shared = std::env::var("AEROLITHDB_SHARED").map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
+        let shared = std::env::var("AEROLITHDB_SHARED")
+            .map_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
         let tool = shared.join("tools/pg18");
         if !tool.exists() {
             return None;
