@@ -178,7 +178,10 @@ fn every_source_file_opens_with_what_it_is() {
     for (path, text) in tree() {
         assert!(text.starts_with("//!"), "src/{path} has no //! header");
         let lines = text.lines().count();
-        assert!(lines <= LINES_MAX || LONG_FILES.contains(&path.as_str()), "src/{path} has {lines} lines; which second idea moved in?");
+        assert!(
+            lines <= LINES_MAX || LONG_FILES.contains(&path.as_str()),
+            "src/{path} has {lines} lines; which second idea moved in?"
+        );
     }
 }
 
