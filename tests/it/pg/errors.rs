@@ -26,7 +26,7 @@ async fn statements_of_one_text() {
     assert_eq!(raw.kinds().await, "IZ");
     raw.send(b'Q', b"BEGIN; SELECT 1/0\0").await;
     let messages = raw.until_ready().await;
-    assert_eq!((kinds(&messages).as_str(), messages.last().unwrap().body.as_slice()), ("CE(22012)Z", &b"E"[..]));
+    assert_eq!((kinds(&messages).as_str(), messages.last().unwrap().body.as_slice()), ("CTE(22012)Z", &b"E"[..]));
     raw.send(b'Q', b"SELECT 1\0").await;
     assert_eq!(raw.kinds().await, "E(25P02)Z");
     raw.send(b'Q', b"ROLLBACK\0").await;
