@@ -304,7 +304,6 @@ fn errors_name_the_token_and_its_position() {
         ("SELECT \"\"", "42601", "zero-length delimited identifier at or near \"\"\"\"", 8),
         ("SELECT 1a", "42601", "trailing junk after numeric literal at or near \"1a\"", 8),
         ("SELECT 0x", "42601", "invalid hexadecimal integer at or near \"0x\"", 8),
-        ("SELECT 0b12", "42601", "trailing junk after numeric literal at or near \"0b12\"", 8),
         ("SELECT 1_", "42601", "trailing junk after numeric literal at or near \"1_\"", 8),
         (r"SELECT E'\u00zz'", "22025", "invalid Unicode escape", 10),
         ("SELECT DEFAULT", "42601", "DEFAULT is not allowed in this context", 8),
