@@ -608,10 +608,8 @@ impl Grammar<'_, '_> {
             }
             _ => {}
         }
-        if word(self) == "exclude" {
-            if !take_all(self, &["exclude", "no", "others"]) {
-                return unsupported(self, "EXCLUDE in a window frame");
-            }
+        if !take_all(self, &["exclude", "no", "others"]) && word(self) == "exclude" {
+            return unsupported(self, "EXCLUDE in a window frame");
         }
         Ok(WindowFrame { units, start_bound, end_bound })
     }
@@ -726,7 +724,7 @@ impl Grammar<'_, '_> {
             _ => {}
         }
         if self.at_function_factor() {
-            return self.function_factor(lateral);
+            return self.function_factor();
         }
         if lateral {
             let first = label(self)?;
@@ -765,7 +763,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn function_factor(&mut self, _lateral: bool) -> Parse<TableFactor> {
+    fn function_factor(&mut self) -> Parse<TableFactor> {
         let expr = self.prefix()?;
         if word(self) == "with" && word_at(self, 1) == "ordinality" {
             return unsupported(self, "WITH ORDINALITY of this function");

@@ -115,7 +115,7 @@ impl Grammar<'_, '_> {
         let tablespace = self.tablespace()?;
         expect(self, "as")?;
         let source =
-            if word(self) == "execute" { self.execute()? } else { self.without_modification("CREATE TABLE AS")? };
+            if word(self) == "execute" { self.execute()? } else { self.without_modification()? };
         let with_data = if take_all(self, &["with", "no", "data"]) {
             false
         } else {
@@ -139,7 +139,7 @@ impl Grammar<'_, '_> {
     }
 
     /// A query; the grammar has no data modification here.
-    pub(super) fn without_modification(&mut self, _where: &str) -> Parse<Statement> {
+    pub(super) fn without_modification(&mut self) -> Parse<Statement> {
         if self.at_modification() {
             return unexpected(self);
         }

@@ -630,7 +630,7 @@ impl Grammar<'_, '_> {
         }
         expect(self, "for")?;
         let start = self.offset();
-        let query = self.without_modification("DECLARE CURSOR")?;
+        let query = self.without_modification()?;
         let text = self.text_since(start);
         Ok(Statement::Declare(Box::new(Declare { name, binary, insensitive, scroll, hold, query, text })))
     }
@@ -740,13 +740,7 @@ impl Grammar<'_, '_> {
             format: ExplainFormat::Text,
             statement: Statement::Checkpoint,
         };
-        let options = *token(self) == Token::LParen
-            && !{
-                self.advance_token();
-                let query = self.at_query() || *token(self) == Token::LParen;
-                self.prev_token();
-                query
-            };
+        let options = *token(self) == Token::LParen && !self.parenthesised_query_ahead();
         if options {
             self.advance_token();
             loop {
@@ -773,6 +767,11 @@ impl Grammar<'_, '_> {
             return Err(syntax_at(at));
         }
         Ok(Statement::Explain(Box::new(explain)))
+    }
+
+    /// Whether the parenthesis that is next holds a query (or another parenthesis).
+    fn parenthesised_query_ahead(&self) -> bool {
+        matches!(word_at(self, 1), "select" | "with" | "values" | "table") || *token_at(self, 1) == Token::LParen
     }
 
     fn explain_option(&mut self, explain: &mut Explain) -> Parse<()> {
