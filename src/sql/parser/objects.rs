@@ -109,8 +109,8 @@ impl Grammar<'_, '_> {
             return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, span(self), message));
         };
         let text = self.text_since(start);
-        let cascaded = take_all(self, &["with", "check", "option"])
-            || take_all(self, &["with", "cascaded", "check", "option"]);
+        let cascaded =
+            take_all(self, &["with", "check", "option"]) || take_all(self, &["with", "cascaded", "check", "option"]);
         let check_option = if cascaded {
             Some(false)
         } else if take_all(self, &["with", "local", "check", "option"]) {
