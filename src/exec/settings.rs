@@ -608,7 +608,7 @@ fn units(unit: Unit) -> &'static [(&'static str, f64)] {
     }
 }
 
-fn parse_int(value: &str, unit: Unit) -> Option<i64> {
+pub(crate) fn parse_int(value: &str, unit: Unit) -> Option<i64> {
     let value = value.trim();
     let split =
         value.find(|c: char| c.is_ascii_alphabetic() && !matches!(c, 'e' | 'E' | 'x' | 'X')).unwrap_or(value.len());

@@ -493,10 +493,14 @@ impl Lexer<'_> {
         };
         if let Some((radix, name)) = radix {
             self.at += 2;
-            if !self.digits(radix) {
+            let any = self.digits(radix);
+            if self.at < self.bytes.len() && is_ident_part(self.peek(0)) {
+                self.skip_ident();
+                return Err(self.error_near("trailing junk after numeric literal", start));
+            }
+            if !any {
                 return Err(self.error_near(&format!("invalid {name} integer"), start));
             }
-            self.refuse_junk(start)?;
             let value = to_decimal(&self.text[start + 2..self.at], radix)
                 .ok_or_else(|| err!(NUMERIC_VALUE_OUT_OF_RANGE, "value overflows numeric format"))?;
             self.push(Token::Number(value, false), start);

@@ -2,21 +2,27 @@
 //!
 //! [`parse`] reads the text once into tokens (`lexer`, PostgreSQL's rules giving sqlparser's tokens) and then the
 //! statements one by one: sqlparser's `Parser` is the cursor and its AST the result for queries (`query`) and
-//! expressions (`expr`); the statements are ours (`dml`, `table`, `objects`, `roles`, `copy`, `utility`). The grammar
+//! expressions (`expr`, `infix`, `call`); the statements are ours (`dml`, `table`, `alter`, `objects`, `roles`, `copy`,
+//! `session`, `utility`). The grammar
 //! never guesses and rarely looks back, so that the token it stops at is the one PostgreSQL names in its error.
 //!
 //! Every span holds the byte offset + 1 as its line and the position in characters from 1 as its column.
 
+mod alter;
+mod call;
 mod copy;
 mod cursor;
 mod dml;
 mod expr;
+mod from;
+mod infix;
 mod json;
 mod keywords;
 mod lexer;
 mod objects;
 mod query;
 mod roles;
+mod session;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -36,7 +42,7 @@ use super::statement::{Expression, LockStrength, LockWait, RowLock, Statement};
 
 use cursor::*;
 
-pub(crate) use expr::next_precedence;
+pub(crate) use infix::next_precedence;
 pub use keywords::{KeyWord, key_words, needs_quotes};
 pub use query::ROWS_FROM;
 

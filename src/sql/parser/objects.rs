@@ -104,14 +104,14 @@ impl Grammar<'_, '_> {
             return unsupported(self, "CREATE RECURSIVE VIEW");
         }
         let start = self.offset();
-        let Statement::Query(query) = self.without_modification("CREATE VIEW")? else {
+        let Statement::Query(query) = self.without_modification()? else {
             let message = "views must not contain data-modifying statements in WITH";
             return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, span(self), message));
         };
         let text = self.text_since(start);
-        let check_option = if take_all(self, &["with", "check", "option"]) {
-            Some(false)
-        } else if take_all(self, &["with", "cascaded", "check", "option"]) {
+        let cascaded =
+            take_all(self, &["with", "check", "option"]) || take_all(self, &["with", "cascaded", "check", "option"]);
+        let check_option = if cascaded {
             Some(false)
         } else if take_all(self, &["with", "local", "check", "option"]) {
             Some(true)

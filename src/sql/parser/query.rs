@@ -9,14 +9,12 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, Cte, CteAsMaterialized, Distinct, Expr, Fetch, FunctionArg, FunctionArgExpr, FunctionArguments,
-    GroupByExpr, Ident, Join, JoinConstraint, JoinOperator, LimitClause, LockClause, LockType, NamedWindowDefinition,
-    NamedWindowExpr, NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy, OrderByExpr, OrderByKind,
-    OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
+    AccessExpr, Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, Ident, LimitClause, LockClause, LockType,
+    NamedWindowDefinition, NamedWindowExpr, NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy,
+    OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Table, TableAlias, TableAliasColumnDef,
-    TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier, TableSampleQuantity,
-    TableSampleSeed, TableSampleSeedModifier, TableWithJoins, Value, Values, WildcardAdditionalOptions, WindowFrame,
-    WindowFrameBound, WindowFrameUnits, WindowSpec, With,
+    TableWithJoins, Value, Values, WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowFrameUnits,
+    WindowSpec, With,
 };
 use sqlparser::tokenizer::Token;
 
@@ -24,6 +22,7 @@ use crate::error::SqlState;
 
 use super::Grammar;
 use super::cursor::*;
+use super::from::plain_table;
 
 /// The name of the function that ROWS FROM becomes; no user can write it.
 pub const ROWS_FROM: &str = "\u{0}rows from";
@@ -51,7 +50,7 @@ fn number_one() -> Expr {
 }
 
 impl Grammar<'_, '_> {
-    fn attached(&self) -> AttachedToken {
+    pub(super) fn attached(&self) -> AttachedToken {
         AttachedToken(self.token_at(self.index()).clone())
     }
 
@@ -76,7 +75,7 @@ impl Grammar<'_, '_> {
     }
 
     /// ORDER BY, LIMIT, OFFSET, FETCH and FOR.
-    fn query_rest(&mut self, with: Option<With>, body: SetExpr) -> Parse<Box<Query>> {
+    pub(super) fn query_rest(&mut self, with: Option<With>, body: SetExpr) -> Parse<Box<Query>> {
         // `(query)` alone is that query.
         let mut query = match body {
             SetExpr::Query(inner) if with.is_none() && !self.at_tail() => *inner,
@@ -135,12 +134,12 @@ impl Grammar<'_, '_> {
         Ok(Box::new(query))
     }
 
-    fn at_tail(&self) -> bool {
+    pub(super) fn at_tail(&self) -> bool {
         matches!(word(self), "order" | "limit" | "offset" | "fetch" | "for")
     }
 
     /// `FETCH FIRST|NEXT [n] ROW|ROWS ONLY|WITH TIES`.
-    fn fetch_first(&mut self) -> Parse<(Expr, bool)> {
+    pub(super) fn fetch_first(&mut self) -> Parse<(Expr, bool)> {
         self.advance_token();
         if !take(self, "first") {
             expect(self, "next")?;
@@ -157,7 +156,7 @@ impl Grammar<'_, '_> {
     }
 
     /// `FOR UPDATE | NO KEY UPDATE | SHARE | KEY SHARE [OF ...] [NOWAIT | SKIP LOCKED]`; FOR READ ONLY is nothing.
-    fn row_lock(&mut self) -> Parse<Option<LockClause>> {
+    pub(super) fn row_lock(&mut self) -> Parse<Option<LockClause>> {
         let at = span(self);
         self.advance_token();
         let (lock_type, weak) = if take(self, "update") {
@@ -226,7 +225,7 @@ impl Grammar<'_, '_> {
     }
 
     /// One member of WITH; `place`: where in the list, when it may modify data.
-    fn cte(&mut self, place: Option<usize>) -> Parse<Cte> {
+    pub(super) fn cte(&mut self, place: Option<usize>) -> Parse<Cte> {
         let name = column_id(self)?;
         let columns = self.optional_columns()?;
         expect(self, "as")?;
@@ -262,7 +261,7 @@ impl Grammar<'_, '_> {
     }
 
     /// Set operations that bind tighter than `precedence` (UNION and EXCEPT 1, INTERSECT 2).
-    fn set_expr(&mut self, precedence: u8) -> Parse<SetExpr> {
+    pub(super) fn set_expr(&mut self, precedence: u8) -> Parse<SetExpr> {
         let first = match word(self) {
             "select" => SetExpr::Select(Box::new(self.select()?)),
             "values" => SetExpr::Values(self.values()?),
@@ -283,7 +282,7 @@ impl Grammar<'_, '_> {
         self.set_rest(first, precedence)
     }
 
-    fn set_rest(&mut self, mut left: SetExpr, precedence: u8) -> Parse<SetExpr> {
+    pub(super) fn set_rest(&mut self, mut left: SetExpr, precedence: u8) -> Parse<SetExpr> {
         loop {
             let (op, own) = match word(self) {
                 "union" => (SetOperator::Union, 1),
@@ -312,7 +311,7 @@ impl Grammar<'_, '_> {
     }
 
     /// `VALUES (...), ...`.
-    fn values(&mut self) -> Parse<Values> {
+    pub(super) fn values(&mut self) -> Parse<Values> {
         self.advance_token();
         let rows = self.list(|g| {
             let opening_token = g.attached();
@@ -323,7 +322,7 @@ impl Grammar<'_, '_> {
     }
 
     /// `TABLE name` is `SELECT * FROM name`.
-    fn table_command(&mut self) -> Parse<Select> {
+    pub(super) fn table_command(&mut self) -> Parse<Select> {
         let star = self.attached();
         let relation = self.relation_name()?;
         let factor = plain_table(relation, None);
@@ -333,7 +332,7 @@ impl Grammar<'_, '_> {
         Ok(select)
     }
 
-    fn empty_select(&self) -> Select {
+    pub(super) fn empty_select(&self) -> Select {
         Select {
             select_token: self.attached(),
             optimizer_hints: Vec::new(),
@@ -362,7 +361,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn select(&mut self) -> Parse<Select> {
+    pub(super) fn select(&mut self) -> Parse<Select> {
         let mut select = self.empty_select();
         self.advance_token();
         let into_allowed = std::mem::take(&mut self.into_allowed);
@@ -412,7 +411,7 @@ impl Grammar<'_, '_> {
     }
 
     /// Whether the select list is empty: what comes next cannot begin an expression.
-    fn at_select_end(&self) -> bool {
+    pub(super) fn at_select_end(&self) -> bool {
         match token(self) {
             Token::EOF | Token::SemiColon | Token::RParen => true,
             Token::Word(w) if w.quote_style.is_none() => matches!(
@@ -437,7 +436,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn select_into(&mut self) -> Parse<SelectInto> {
+    pub(super) fn select_into(&mut self) -> Parse<SelectInto> {
         self.advance_token();
         if matches!(word(self), "local" | "global") && matches!(word_at(self, 1), "temp" | "temporary") {
             self.advance_token();
@@ -482,7 +481,7 @@ impl Grammar<'_, '_> {
         Ok(SelectItem::UnnamedExpr(expr))
     }
 
-    fn grouping_item(&mut self) -> Parse<Expr> {
+    pub(super) fn grouping_item(&mut self) -> Parse<Expr> {
         let paren = *token_at(self, 1) == Token::LParen;
         match word(self) {
             "rollup" if paren => {
@@ -510,7 +509,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn grouping_members(&mut self) -> Parse<Vec<Vec<Expr>>> {
+    pub(super) fn grouping_members(&mut self) -> Parse<Vec<Vec<Expr>>> {
         Ok(self.paren_list(Self::expr)?.into_iter().map(members).collect())
     }
 
@@ -521,7 +520,7 @@ impl Grammar<'_, '_> {
         self.list(Self::order_key)
     }
 
-    fn order_key(&mut self) -> Parse<OrderByExpr> {
+    pub(super) fn order_key(&mut self) -> Parse<OrderByExpr> {
         let expr = self.expr()?;
         let sort = if take(self, "asc") {
             Some(OrderBySort::Asc)
@@ -584,7 +583,7 @@ impl Grammar<'_, '_> {
         Ok(WindowSpec { window_name, partition_by, order_by, window_frame })
     }
 
-    fn window_frame(&mut self, units: WindowFrameUnits) -> Parse<WindowFrame> {
+    pub(super) fn window_frame(&mut self, units: WindowFrameUnits) -> Parse<WindowFrame> {
         use WindowFrameBound::{CurrentRow, Following, Preceding};
         let at = span(self);
         let refuse = |message: &str| Err(failure(SqlState::WINDOWING_ERROR, at, message));
@@ -608,15 +607,13 @@ impl Grammar<'_, '_> {
             }
             _ => {}
         }
-        if word(self) == "exclude" {
-            if !take_all(self, &["exclude", "no", "others"]) {
-                return unsupported(self, "EXCLUDE in a window frame");
-            }
+        if !take_all(self, &["exclude", "no", "others"]) && word(self) == "exclude" {
+            return unsupported(self, "EXCLUDE in a window frame");
         }
         Ok(WindowFrame { units, start_bound, end_bound })
     }
 
-    fn frame_bound(&mut self) -> Parse<WindowFrameBound> {
+    pub(super) fn frame_bound(&mut self) -> Parse<WindowFrameBound> {
         if take_all(self, &["current", "row"]) {
             return Ok(WindowFrameBound::CurrentRow);
         }
@@ -634,307 +631,6 @@ impl Grammar<'_, '_> {
             Ok(WindowFrameBound::Following(offset))
         }
     }
-
-    /// A table of FROM with its joins.
-    pub(super) fn table_with_joins(&mut self) -> Parse<TableWithJoins> {
-        self.deeper(|g| {
-            let relation = g.table_factor()?;
-            let mut joins = Vec::new();
-            while let Some(join) = g.join()? {
-                joins.push(join);
-            }
-            Ok(TableWithJoins { relation, joins })
-        })
-    }
-
-    fn at_join(&self) -> bool {
-        matches!(word(self), "join" | "inner" | "left" | "right" | "full" | "cross" | "natural")
-    }
-
-    /// One join, if one is next.
-    fn join(&mut self) -> Parse<Option<Join>> {
-        if !self.at_join() {
-            return Ok(None);
-        }
-        if take(self, "cross") {
-            expect(self, "join")?;
-            let relation = self.table_factor()?;
-            let join_operator = JoinOperator::CrossJoin(JoinConstraint::None);
-            return Ok(Some(Join { relation, global: false, join_operator }));
-        }
-        let natural = take(self, "natural");
-        let operator: fn(JoinConstraint) -> JoinOperator = match word(self) {
-            "left" => JoinOperator::Left,
-            "right" => JoinOperator::Right,
-            "full" => JoinOperator::FullOuter,
-            _ => JoinOperator::Inner,
-        };
-        if matches!(word(self), "left" | "right" | "full") {
-            self.advance_token();
-            take(self, "outer");
-        } else {
-            take(self, "inner");
-        }
-        expect(self, "join")?;
-        let mut relation = self.table_factor()?;
-        if natural {
-            let join_operator = operator(JoinConstraint::Natural);
-            return Ok(Some(Join { relation, global: false, join_operator }));
-        }
-        // `a JOIN b JOIN c ON .. ON ..`: the inner join is the right side of the outer one.
-        if self.at_join() {
-            let mut joins = Vec::new();
-            self.deeper(|g| {
-                while g.at_join() {
-                    joins.extend(g.join()?);
-                }
-                Ok(())
-            })?;
-            let table_with_joins = Box::new(TableWithJoins { relation, joins });
-            relation = TableFactor::NestedJoin { table_with_joins, alias: None };
-        }
-        let constraint = if take(self, "on") {
-            JoinConstraint::On(self.expr()?)
-        } else {
-            expect(self, "using")?;
-            let columns = self.paren_list(|g| column_id(g))?;
-            if word(self) == "as" {
-                return unsupported(self, "an alias of JOIN USING");
-            }
-            JoinConstraint::Using(columns.into_iter().map(|c| ObjectName::from(vec![c])).collect())
-        };
-        Ok(Some(Join { relation, global: false, join_operator: operator(constraint) }))
-    }
-
-    fn table_factor(&mut self) -> Parse<TableFactor> {
-        if *token(self) == Token::LParen {
-            return self.deeper(Self::parenthesised_factor);
-        }
-        let lateral = take(self, "lateral");
-        if lateral && *token(self) == Token::LParen {
-            let subquery = self.parenthesised_query()?;
-            let alias = self.table_alias()?;
-            return Ok(TableFactor::Derived { lateral, subquery, alias, sample: None });
-        }
-        let paren = *token_at(self, 1) == Token::LParen;
-        match word(self) {
-            "rows" if word_at(self, 1) == "from" && *token_at(self, 2) == Token::LParen => {
-                return self.rows_from(lateral);
-            }
-            "json_table" if paren => return unsupported(self, "JSON_TABLE"),
-            "xmltable" if paren => return unsupported(self, "XMLTABLE"),
-            _ => {}
-        }
-        if self.at_function_factor() {
-            return self.function_factor(lateral);
-        }
-        if lateral {
-            let first = label(self)?;
-            let name = qualified(self, first)?;
-            return self.named_function_factor(name, true);
-        }
-        if word(self) == "only" {
-            let name = self.relation_name()?;
-            let alias = self.table_alias()?;
-            return self.sampled(name, alias);
-        }
-        let first = match token(self) {
-            Token::Word(_) if paren && !is_column_id(self) => nonreserved(self)?,
-            _ => column_id(self)?,
-        };
-        let name = qualified(self, first)?;
-        if *token(self) == Token::LParen {
-            return self.named_function_factor(name, false);
-        }
-        take_token(self, &Token::Mul);
-        let alias = self.table_alias()?;
-        self.sampled(name, alias)
-    }
-
-    /// Whether a SQL function without ordinary call syntax stands in FROM.
-    fn at_function_factor(&self) -> bool {
-        let paren = *token_at(self, 1) == Token::LParen;
-        match word(self) {
-            "current_date" | "current_time" | "current_timestamp" | "localtime" | "localtimestamp" | "current_role"
-            | "current_user" | "session_user" | "system_user" | "user" | "current_catalog" => true,
-            "current_schema" => !paren,
-            "cast" | "extract" | "overlay" | "position" | "substring" | "trim" | "normalize" | "coalesce"
-            | "greatest" | "least" | "nullif" | "treat" | "json_object" | "json_array" | "json_value"
-            | "json_query" | "json_exists" | "json_scalar" | "json_serialize" | "json" => paren,
-            _ => false,
-        }
-    }
-
-    fn function_factor(&mut self, _lateral: bool) -> Parse<TableFactor> {
-        let expr = self.prefix()?;
-        if word(self) == "with" && word_at(self, 1) == "ordinality" {
-            return unsupported(self, "WITH ORDINALITY of this function");
-        }
-        let alias = self.table_alias()?;
-        Ok(TableFactor::TableFunction { expr, alias })
-    }
-
-    fn named_function_factor(&mut self, name: ObjectName, lateral: bool) -> Parse<TableFactor> {
-        let place = span(self);
-        let Expr::Function(function) = self.function(name)? else { return Err(syntax_at(place)) };
-        let FunctionArguments::List(list) = function.args else { return Err(syntax_at(place)) };
-        let plain = list.clauses.is_empty() && list.duplicate_treatment.is_none() && function.filter.is_none();
-        if !plain || function.over.is_some() || !function.within_group.is_empty() {
-            return unsupported(self, "aggregate syntax in FROM");
-        }
-        let with_ordinality = take_all(self, &["with", "ordinality"]);
-        let alias = self.function_alias(&function.name)?;
-        Ok(TableFactor::Function { lateral, name: function.name, args: list.args, with_ordinality, alias })
-    }
-
-    /// `ROWS FROM (f(...), ...)`.
-    fn rows_from(&mut self, lateral: bool) -> Parse<TableFactor> {
-        let at = span(self);
-        self.advance_token();
-        self.advance_token();
-        let args = self.paren_list(|g| {
-            let expr = g.prefix()?;
-            if word(g) == "as" {
-                return unsupported(g, "a column definition list in ROWS FROM");
-            }
-            Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
-        })?;
-        let name = ObjectName::from(vec![Ident { value: ROWS_FROM.into(), quote_style: Some('"'), span: at }]);
-        let with_ordinality = take_all(self, &["with", "ordinality"]);
-        let alias = self.table_alias()?;
-        Ok(TableFactor::Function { lateral, name, args, with_ordinality, alias })
-    }
-
-    /// `( query )`, `( joined table )`, any of them in more parentheses.
-    fn parenthesised_factor(&mut self) -> Parse<TableFactor> {
-        self.advance_token();
-        if self.at_query() {
-            let subquery = self.query()?;
-            expect_token(self, &Token::RParen)?;
-            let alias = self.table_alias()?;
-            return Ok(TableFactor::Derived { lateral: false, subquery, alias, sample: None });
-        }
-        let nested = *token(self) == Token::LParen;
-        let inner = self.table_with_joins()?;
-        let closed = *token(self) == Token::RParen;
-        match inner {
-            // `((query) UNION ...)` and `((query))`.
-            TableWithJoins { relation: TableFactor::Derived { subquery, alias: None, lateral: false, .. }, joins }
-                if nested && joins.is_empty() =>
-            {
-                let subquery = if closed { subquery } else { self.query_after(subquery)? };
-                expect_token(self, &Token::RParen)?;
-                let alias = self.table_alias()?;
-                Ok(TableFactor::Derived { lateral: false, subquery, alias, sample: None })
-            }
-            inner => {
-                let joined = !inner.joins.is_empty()
-                    || (nested && matches!(inner.relation, TableFactor::NestedJoin { alias: None, .. }));
-                if !joined {
-                    return unexpected(self);
-                }
-                expect_token(self, &Token::RParen)?;
-                let alias = self.table_alias()?;
-                Ok(TableFactor::NestedJoin { table_with_joins: Box::new(inner), alias })
-            }
-        }
-    }
-
-    /// A table's name with ONLY or `*`.
-    pub(super) fn relation_name(&mut self) -> Parse<ObjectName> {
-        if take(self, "only") {
-            if take_token(self, &Token::LParen) {
-                let name = object_name(self)?;
-                expect_token(self, &Token::RParen)?;
-                return Ok(name);
-            }
-            return object_name(self);
-        }
-        let name = object_name(self)?;
-        take_token(self, &Token::Mul);
-        Ok(name)
-    }
-
-    /// `[AS] alias [(columns)]`, if it is next.
-    pub(super) fn table_alias(&mut self) -> Parse<Option<TableAlias>> {
-        let explicit = take(self, "as");
-        if !explicit && !is_column_id(self) {
-            return Ok(None);
-        }
-        let name = column_id(self)?;
-        let columns = self.optional_columns()?;
-        let columns = columns.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
-        Ok(Some(TableAlias { explicit, name, columns, at: None }))
-    }
-
-    /// The alias of a function: its columns may have types.
-    fn function_alias(&mut self, function: &ObjectName) -> Parse<Option<TableAlias>> {
-        let explicit = take(self, "as");
-        let name = if explicit && *token(self) == Token::LParen {
-            match function.0.last().and_then(|part| part.as_ident()) {
-                Some(name) => name.clone(),
-                None => return unexpected(self),
-            }
-        } else if explicit || is_column_id(self) {
-            column_id(self)?
-        } else {
-            return Ok(None);
-        };
-        let mut columns = Vec::new();
-        if *token(self) == Token::LParen {
-            columns = self.paren_list(|g| {
-                let name = column_id(g)?;
-                let data_type =
-                    if matches!(token(g), Token::Comma | Token::RParen) { None } else { Some(g.data_type()?) };
-                Ok(TableAliasColumnDef { name, data_type })
-            })?;
-        }
-        Ok(Some(TableAlias { explicit, name, columns, at: None }))
-    }
-
-    /// TABLESAMPLE, if it is next.
-    fn sampled(&mut self, name: ObjectName, alias: Option<TableAlias>) -> Parse<TableFactor> {
-        let mut factor = plain_table(name, alias);
-        if !take(self, "tablesample") {
-            return Ok(factor);
-        }
-        let at = span(self);
-        let method = match word(self) {
-            "bernoulli" => TableSampleMethod::Bernoulli,
-            "system" => TableSampleMethod::System,
-            other => {
-                let message = format!("tablesample method {other} does not exist");
-                return Err(failure(SqlState::UNDEFINED_OBJECT, at, &message));
-            }
-        };
-        self.advance_token();
-        expect_token(self, &Token::LParen)?;
-        let value = self.expr()?;
-        expect_token(self, &Token::RParen)?;
-        let seed = if take(self, "repeatable") {
-            expect_token(self, &Token::LParen)?;
-            let place = span(self);
-            let Expr::Value(value) = self.expr()? else {
-                let message = "an expression as the seed of TABLESAMPLE is not supported yet";
-                return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, place, message));
-            };
-            expect_token(self, &Token::RParen)?;
-            Some(TableSampleSeed { modifier: TableSampleSeedModifier::Repeatable, value: value })
-        } else {
-            None
-        };
-        if let TableFactor::Table { sample, .. } = &mut factor {
-            *sample = Some(TableSampleKind::AfterTableAlias(Box::new(TableSample {
-                modifier: TableSampleModifier::TableSample,
-                name: Some(method),
-                quantity: Some(TableSampleQuantity { parenthesized: true, value, unit: None }),
-                seed,
-                bucket: None,
-                offset: None,
-            })));
-        }
-        Ok(factor)
-    }
 }
 
 fn members(item: Expr) -> Vec<Expr> {
@@ -947,20 +643,4 @@ fn members(item: Expr) -> Vec<Expr> {
 
 fn wildcard_options(wildcard_token: AttachedToken) -> WildcardAdditionalOptions {
     WildcardAdditionalOptions { wildcard_token, ..WildcardAdditionalOptions::default() }
-}
-
-/// A table of FROM.
-pub(super) fn plain_table(name: ObjectName, alias: Option<TableAlias>) -> TableFactor {
-    TableFactor::Table {
-        name,
-        alias,
-        args: None,
-        with_hints: Vec::new(),
-        version: None,
-        with_ordinality: false,
-        partitions: Vec::new(),
-        json_path: None,
-        sample: None,
-        index_hints: Vec::new(),
-    }
 }

@@ -1,13 +1,13 @@
-//! CREATE TABLE, CREATE TABLE AS and ALTER TABLE.
+//! CREATE TABLE and CREATE TABLE AS: columns, constraints, options.
 
 use sqlparser::ast::{Ident, ObjectName};
 use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
 use crate::sql::statement::{
-    Alter, AlterAction, ColumnConstraint, ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable,
-    CreateTableAs, Expression, ForeignKeyReference, LikeClause, ObjectKind, OnCommit, Persistence, ReferentialAction,
-    SequenceOptions, Statement, StorageOption, TableConstraint, TableConstraintKind,
+    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable, CreateTableAs,
+    Expression, ForeignKeyReference, LikeClause, OnCommit, Persistence, ReferentialAction, SequenceOptions, Statement,
+    StorageOption, TableConstraint, TableConstraintKind,
 };
 
 use super::Grammar;
@@ -85,7 +85,7 @@ impl Grammar<'_, '_> {
     }
 
     /// Whether the rest is that of CREATE TABLE AS: no parenthesis, or one with plain names only.
-    fn at_table_as(&self) -> Parse<bool> {
+    pub(super) fn at_table_as(&self) -> Parse<bool> {
         if *token(self) != Token::LParen {
             return Ok(true);
         }
@@ -114,8 +114,7 @@ impl Grammar<'_, '_> {
         let on_commit = self.on_commit()?;
         let tablespace = self.tablespace()?;
         expect(self, "as")?;
-        let source =
-            if word(self) == "execute" { self.execute()? } else { self.without_modification("CREATE TABLE AS")? };
+        let source = if word(self) == "execute" { self.execute()? } else { self.without_modification()? };
         let with_data = if take_all(self, &["with", "no", "data"]) {
             false
         } else {
@@ -139,7 +138,7 @@ impl Grammar<'_, '_> {
     }
 
     /// A query; the grammar has no data modification here.
-    pub(super) fn without_modification(&mut self, _where: &str) -> Parse<Statement> {
+    pub(super) fn without_modification(&mut self) -> Parse<Statement> {
         if self.at_modification() {
             return unexpected(self);
         }
@@ -186,7 +185,7 @@ impl Grammar<'_, '_> {
         Ok(())
     }
 
-    fn at_table_constraint(&self) -> bool {
+    pub(super) fn at_table_constraint(&self) -> bool {
         match word(self) {
             "constraint" | "check" | "unique" | "primary" | "foreign" => true,
             "exclude" => word_at(self, 1) == "using" || *token_at(self, 1) == Token::LParen,
@@ -195,7 +194,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn column_definition(&mut self) -> Parse<ColumnDefinition> {
+    pub(super) fn column_definition(&mut self) -> Parse<ColumnDefinition> {
         let name = column_id(self)?;
         let data_type = self.data_type()?;
         let mut column = ColumnDefinition {
@@ -228,7 +227,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn column_constraint(&mut self) -> Parse<Option<ColumnConstraint>> {
+    pub(super) fn column_constraint(&mut self) -> Parse<Option<ColumnConstraint>> {
         let name = if take(self, "constraint") { Some(column_id(self)?) } else { None };
         let kind = match word(self) {
             "not" if word_at(self, 1) == "null" => {
@@ -277,13 +276,13 @@ impl Grammar<'_, '_> {
     }
 
     /// The expression of DEFAULT, which ends before NOT NULL, COLLATE and the like.
-    fn default_expression(&mut self) -> Parse<Expression> {
+    pub(super) fn default_expression(&mut self) -> Parse<Expression> {
         let start = self.offset();
         let expr = self.b_expr()?;
         Ok(Expression { expr, text: self.text_since(start) })
     }
 
-    fn generated(&mut self) -> Parse<ColumnConstraintKind> {
+    pub(super) fn generated(&mut self) -> Parse<ColumnConstraintKind> {
         let always = if take(self, "always") {
             true
         } else {
@@ -324,13 +323,13 @@ impl Grammar<'_, '_> {
     }
 
     /// `WITH (...)` and USING INDEX TABLESPACE of a key constraint.
-    fn index_parameters(&mut self) -> Parse<(Vec<StorageOption>, Option<Ident>)> {
+    pub(super) fn index_parameters(&mut self) -> Parse<(Vec<StorageOption>, Option<Ident>)> {
         let options = self.with_options()?;
         let tablespace = if take_all(self, &["using", "index", "tablespace"]) { Some(column_id(self)?) } else { None };
         Ok((options, tablespace))
     }
 
-    fn constraint_attributes(&mut self) -> Parse<ConstraintAttributes> {
+    pub(super) fn constraint_attributes(&mut self) -> Parse<ConstraintAttributes> {
         let mut attributes = ConstraintAttributes::default();
         loop {
             let at = span(self);
@@ -358,7 +357,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn reference(&mut self) -> Parse<ForeignKeyReference> {
+    pub(super) fn reference(&mut self) -> Parse<ForeignKeyReference> {
         let table = object_name(self)?;
         let columns = self.optional_columns()?;
         let mut reference = ForeignKeyReference {
@@ -389,7 +388,7 @@ impl Grammar<'_, '_> {
         Ok(reference)
     }
 
-    fn referential_action(&mut self) -> Parse<ReferentialAction> {
+    pub(super) fn referential_action(&mut self) -> Parse<ReferentialAction> {
         if take_all(self, &["no", "action"]) {
             Ok(ReferentialAction::NoAction)
         } else if take(self, "restrict") {
@@ -404,7 +403,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn table_constraint(&mut self) -> Parse<TableConstraint> {
+    pub(super) fn table_constraint(&mut self) -> Parse<TableConstraint> {
         let name = if take(self, "constraint") { Some(column_id(self)?) } else { None };
         let kind = match word(self) {
             "check" => {
@@ -455,7 +454,7 @@ impl Grammar<'_, '_> {
         Ok(TableConstraint { name, kind, attributes })
     }
 
-    fn key_constraint(&mut self, primary: bool) -> Parse<TableConstraintKind> {
+    pub(super) fn key_constraint(&mut self, primary: bool) -> Parse<TableConstraintKind> {
         if take_all(self, &["using", "index"]) {
             return Ok(TableConstraintKind::UsingIndex { primary, index: column_id(self)? });
         }
@@ -477,7 +476,7 @@ impl Grammar<'_, '_> {
         })
     }
 
-    fn on_commit(&mut self) -> Parse<Option<OnCommit>> {
+    pub(super) fn on_commit(&mut self) -> Parse<Option<OnCommit>> {
         if !take_all(self, &["on", "commit"]) {
             return Ok(None);
         }
@@ -537,279 +536,5 @@ impl Grammar<'_, '_> {
         };
         self.advance_token();
         Ok(text)
-    }
-
-    /// ALTER TABLE (or VIEW, INDEX, SEQUENCE: the same words) behind the kind.
-    pub(super) fn alter_relation(&mut self, kind: ObjectKind) -> Parse<Statement> {
-        if word(self) == "all" && word_at(self, 1) == "in" {
-            return unsupported(self, "ALTER ... ALL IN TABLESPACE");
-        }
-        let if_exists = self.if_exists();
-        let only = word(self) == "only";
-        let name = self.relation_name()?;
-        let actions = match word(self) {
-            "rename" => vec![self.rename()?],
-            "set" if word_at(self, 1) == "schema" => {
-                self.advance_token();
-                self.advance_token();
-                vec![AlterAction::SetSchema(column_id(self)?)]
-            }
-            "attach" | "detach" => {
-                let what = word(self).to_uppercase();
-                self.skip_statement();
-                vec![AlterAction::Other(format!("{what} PARTITION"))]
-            }
-            _ => self.list(Self::alter_action)?,
-        };
-        Ok(Statement::Alter(Box::new(Alter { kind, if_exists, only, name, actions })))
-    }
-
-    /// RENAME TO, RENAME COLUMN, RENAME CONSTRAINT.
-    fn rename(&mut self) -> Parse<AlterAction> {
-        self.advance_token();
-        if take(self, "to") {
-            return Ok(AlterAction::Rename(column_id(self)?));
-        }
-        if take(self, "constraint") {
-            let from = column_id(self)?;
-            expect(self, "to")?;
-            return Ok(AlterAction::RenameConstraint(from, column_id(self)?));
-        }
-        take(self, "column");
-        let from = column_id(self)?;
-        expect(self, "to")?;
-        Ok(AlterAction::RenameColumn(from, column_id(self)?))
-    }
-
-    fn alter_action(&mut self) -> Parse<AlterAction> {
-        match word(self) {
-            "add" => {
-                self.advance_token();
-                if self.at_table_constraint() {
-                    return Ok(AlterAction::AddConstraint(self.table_constraint()?));
-                }
-                take(self, "column");
-                let if_not_exists = self.if_not_exists();
-                Ok(AlterAction::AddColumn { if_not_exists, column: self.column_definition()? })
-            }
-            "drop" => {
-                self.advance_token();
-                if take(self, "constraint") {
-                    let if_exists = self.if_exists();
-                    let name = column_id(self)?;
-                    return Ok(AlterAction::DropConstraint { if_exists, name, cascade: self.cascade() });
-                }
-                take(self, "column");
-                let if_exists = self.if_exists();
-                let column = column_id(self)?;
-                Ok(AlterAction::DropColumn { if_exists, column, cascade: self.cascade() })
-            }
-            "alter" => {
-                self.advance_token();
-                if take(self, "constraint") {
-                    return self.alter_constraint();
-                }
-                take(self, "column");
-                self.alter_column()
-            }
-            "validate" => {
-                self.advance_token();
-                expect(self, "constraint")?;
-                Ok(AlterAction::ValidateConstraint(column_id(self)?))
-            }
-            "owner" => {
-                self.advance_token();
-                expect(self, "to")?;
-                Ok(AlterAction::OwnerTo(self.role_name()?))
-            }
-            "set" | "reset" if *token_at(self, 1) == Token::LParen => {
-                let reset = word(self) == "reset";
-                self.advance_token();
-                Ok(AlterAction::Options { options: self.option_list()?, reset })
-            }
-            _ => self.other_action(),
-        }
-    }
-
-    /// Actions that exist in PostgreSQL and are carried by their words.
-    fn other_action(&mut self) -> Parse<AlterAction> {
-        const KNOWN: &[&[&str]] = &[
-            &["enable", "trigger"],
-            &["disable", "trigger"],
-            &["enable", "always", "trigger"],
-            &["enable", "replica", "trigger"],
-            &["enable", "rule"],
-            &["disable", "rule"],
-            &["enable", "always", "rule"],
-            &["enable", "replica", "rule"],
-            &["enable", "row", "level", "security"],
-            &["disable", "row", "level", "security"],
-            &["force", "row", "level", "security"],
-            &["no", "force", "row", "level", "security"],
-            &["cluster", "on"],
-            &["set", "without", "cluster"],
-            &["set", "without", "oids"],
-            &["set", "logged"],
-            &["set", "unlogged"],
-            &["set", "tablespace"],
-            &["set", "access", "method"],
-            &["inherit"],
-            &["no", "inherit"],
-            &["of"],
-            &["not", "of"],
-            &["replica", "identity"],
-            &["depends", "on", "extension"],
-            &["no", "depends", "on", "extension"],
-        ];
-        let Some(words) = KNOWN.iter().find(|words| words.iter().enumerate().all(|(n, w)| word_at(self, n) == *w))
-        else {
-            return unexpected(self);
-        };
-        for _ in *words {
-            self.advance_token();
-        }
-        // The object that the action names.
-        while !matches!(token(self), Token::Comma | Token::SemiColon | Token::EOF) {
-            self.advance_token();
-        }
-        Ok(AlterAction::Other(words.join(" ").to_uppercase()))
-    }
-
-    fn alter_constraint(&mut self) -> Parse<AlterAction> {
-        let name = column_id(self)?;
-        let inherit = if take_all(self, &["no", "inherit"]) {
-            Some(false)
-        } else if take(self, "inherit") {
-            Some(true)
-        } else {
-            None
-        };
-        let attributes = self.constraint_attributes()?;
-        Ok(AlterAction::AlterConstraint { name, attributes, inherit })
-    }
-
-    fn alter_column(&mut self) -> Parse<AlterAction> {
-        if let Token::Number(number, _) = token(self) {
-            let column = number.clone();
-            self.advance_token();
-            expect_all(self, &["set", "statistics"])?;
-            return Ok(AlterAction::SetStatistics { column, target: self.statistics_target()? });
-        }
-        let column = column_id(self)?;
-        match word(self) {
-            "type" => {
-                self.advance_token();
-                self.set_type(column)
-            }
-            "set" => {
-                self.advance_token();
-                self.alter_column_set(column)
-            }
-            "drop" => {
-                self.advance_token();
-                if take(self, "default") {
-                    Ok(AlterAction::SetDefault { column, default: None })
-                } else if take_all(self, &["not", "null"]) {
-                    Ok(AlterAction::SetNotNull { column, not_null: false })
-                } else if take(self, "expression") {
-                    Ok(AlterAction::DropExpression { column, if_exists: self.if_exists() })
-                } else {
-                    expect(self, "identity")?;
-                    Ok(AlterAction::DropIdentity { column, if_exists: self.if_exists() })
-                }
-            }
-            "add" => {
-                self.advance_token();
-                expect(self, "generated")?;
-                match self.generated()? {
-                    ColumnConstraintKind::Identity { always, options } => {
-                        Ok(AlterAction::AddIdentity { column, always, options })
-                    }
-                    _ => unexpected(self),
-                }
-            }
-            "reset" => {
-                self.advance_token();
-                Ok(AlterAction::ColumnOptions { column, options: self.option_list()?, reset: true })
-            }
-            "restart" => self.set_identity(column),
-            _ => unexpected(self),
-        }
-    }
-
-    fn set_type(&mut self, column: Ident) -> Parse<AlterAction> {
-        let data_type = self.data_type()?;
-        let collation = if take(self, "collate") { Some(object_name(self)?) } else { None };
-        let using = if take(self, "using") { Some(self.expression()?) } else { None };
-        Ok(AlterAction::SetType { column, data_type, collation, using })
-    }
-
-    fn statistics_target(&mut self) -> Parse<Option<i64>> {
-        if take(self, "default") { Ok(None) } else { Ok(Some(integer(self)?)) }
-    }
-
-    /// ALTER COLUMN SET ..., SET read.
-    fn alter_column_set(&mut self, column: Ident) -> Parse<AlterAction> {
-        match word(self) {
-            "data" => {
-                self.advance_token();
-                expect(self, "type")?;
-                self.set_type(column)
-            }
-            "default" => {
-                self.advance_token();
-                Ok(AlterAction::SetDefault { column, default: Some(self.expression()?) })
-            }
-            "not" => {
-                self.advance_token();
-                expect(self, "null")?;
-                Ok(AlterAction::SetNotNull { column, not_null: true })
-            }
-            "expression" => {
-                self.advance_token();
-                expect(self, "as")?;
-                Ok(AlterAction::SetExpression { column, expression: self.parenthesised_expression()? })
-            }
-            "statistics" => {
-                self.advance_token();
-                Ok(AlterAction::SetStatistics { column: column.value, target: self.statistics_target()? })
-            }
-            "storage" => {
-                self.advance_token();
-                Ok(AlterAction::SetStorage { column, storage: label(self)?.value })
-            }
-            "compression" => {
-                self.advance_token();
-                Ok(AlterAction::SetCompression { column, compression: label(self)?.value })
-            }
-            _ if *token(self) == Token::LParen => {
-                Ok(AlterAction::ColumnOptions { column, options: self.option_list()?, reset: false })
-            }
-            _ => {
-                self.prev_token();
-                self.set_identity(column)
-            }
-        }
-    }
-
-    /// `SET GENERATED ... | SET sequence option | RESTART` in any number.
-    fn set_identity(&mut self, column: Ident) -> Parse<AlterAction> {
-        let (mut always, mut options) = (None, SequenceOptions::default());
-        loop {
-            if word(self) == "restart" {
-                self.sequence_option(&mut options)?;
-            } else if take(self, "set") {
-                if take(self, "generated") {
-                    always = Some(take(self, "always"));
-                    if always == Some(false) {
-                        expect_all(self, &["by", "default"])?;
-                    }
-                } else if !self.sequence_option(&mut options)? {
-                    return unexpected(self);
-                }
-            } else {
-                return Ok(AlterAction::SetIdentity { column, always, options });
-            }
-        }
     }
 }

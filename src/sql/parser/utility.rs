@@ -1,13 +1,13 @@
-//! The statement at hand, and the statements that are neither queries nor definitions: transactions, settings,
-//! cursors, prepared statements, notifications, EXPLAIN, maintenance.
+//! The statement at hand, and statements that are neither queries nor definitions: cursors, prepared statements,
+//! notifications, EXPLAIN, maintenance.
 
 use sqlparser::ast::{Expr, Ident, ObjectName};
 use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
 use crate::sql::statement::{
-    Declare, Discard, Execute, Explain, ExplainFormat, Fetch, FetchDirection, Isolation, Lock, ObjectKind, Persistence,
-    Prepare, Reindex, Set, SetValue, Statement, StorageOption, TransactionModes, Truncate, Vacuum,
+    Declare, Discard, Execute, Explain, ExplainFormat, Fetch, FetchDirection, Lock, ObjectKind, Persistence, Prepare,
+    Reindex, Statement, StorageOption, Truncate, Vacuum,
 };
 
 use super::Grammar;
@@ -19,7 +19,7 @@ impl Grammar<'_, '_> {
         self.deeper(Self::statement_here)
     }
 
-    fn statement_here(&mut self) -> Parse<Statement> {
+    pub(super) fn statement_here(&mut self) -> Parse<Statement> {
         if self.at_query_statement() {
             return self.query_statement(true);
         }
@@ -134,7 +134,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn create(&mut self) -> Parse<Statement> {
+    pub(super) fn create(&mut self) -> Parse<Statement> {
         self.advance_token();
         let or_replace = take_all(self, &["or", "replace"]);
         let persistence = self.persistence();
@@ -196,7 +196,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn unsupported_create(&mut self, what: &str) -> Parse<Statement> {
+    pub(super) fn unsupported_create(&mut self, what: &str) -> Parse<Statement> {
         if matches!(token_at(self, 1), Token::EOF | Token::SemiColon) {
             self.advance_token();
             return unexpected(self);
@@ -204,7 +204,7 @@ impl Grammar<'_, '_> {
         self.unsupported_rest(what)
     }
 
-    fn alter(&mut self) -> Parse<Statement> {
+    pub(super) fn alter(&mut self) -> Parse<Statement> {
         self.advance_token();
         match word(self) {
             "table" => {
@@ -250,7 +250,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn alter_database(&mut self) -> Parse<Statement> {
+    pub(super) fn alter_database(&mut self) -> Parse<Statement> {
         self.advance_token();
         let shared = matches!(word_at(self, 1), "rename" | "owner");
         if shared && (word_at(self, 1) != "owner" || word_at(self, 2) == "to") {
@@ -272,298 +272,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn transaction(&mut self) -> Parse<Statement> {
-        let verb = word(self).to_string();
-        self.advance_token();
-        match verb.as_str() {
-            "begin" => {
-                self.work_or_transaction();
-                Ok(Statement::Begin { start: false, modes: self.transaction_modes()? })
-            }
-            "start" => {
-                expect(self, "transaction")?;
-                Ok(Statement::Begin { start: true, modes: self.transaction_modes()? })
-            }
-            "savepoint" => Ok(Statement::Savepoint(column_id(self)?)),
-            "release" => {
-                take(self, "savepoint");
-                Ok(Statement::Release(column_id(self)?))
-            }
-            "commit" | "rollback" if take(self, "prepared") => {
-                string(self)?;
-                Ok(Statement::Unsupported { what: format!("{} PREPARED", verb.to_uppercase()) })
-            }
-            "rollback" => {
-                self.work_or_transaction();
-                if take(self, "to") {
-                    take(self, "savepoint");
-                    return Ok(Statement::RollbackTo(column_id(self)?));
-                }
-                Ok(Statement::Rollback { chain: self.and_chain()? })
-            }
-            "abort" => {
-                self.work_or_transaction();
-                Ok(Statement::Rollback { chain: self.and_chain()? })
-            }
-            _ => {
-                self.work_or_transaction();
-                Ok(Statement::Commit { chain: self.and_chain()? })
-            }
-        }
-    }
-
-    fn work_or_transaction(&mut self) {
-        if !take(self, "work") {
-            take(self, "transaction");
-        }
-    }
-
-    fn and_chain(&mut self) -> Parse<bool> {
-        if !take(self, "and") {
-            return Ok(false);
-        }
-        let chain = !take(self, "no");
-        expect(self, "chain")?;
-        Ok(chain)
-    }
-
-    fn transaction_modes(&mut self) -> Parse<TransactionModes> {
-        let mut modes = TransactionModes::default();
-        let mut comma = false;
-        loop {
-            match word(self) {
-                "isolation" => {
-                    self.advance_token();
-                    expect(self, "level")?;
-                    modes.isolation = Some(self.isolation()?);
-                }
-                "read" => {
-                    self.advance_token();
-                    let read_only = take(self, "only");
-                    if !read_only {
-                        expect(self, "write")?;
-                    }
-                    modes.read_only = Some(read_only);
-                }
-                "deferrable" => {
-                    self.advance_token();
-                    modes.deferrable = Some(true);
-                }
-                "not" => {
-                    self.advance_token();
-                    expect(self, "deferrable")?;
-                    modes.deferrable = Some(false);
-                }
-                _ if comma => return unexpected(self),
-                _ => return Ok(modes),
-            }
-            comma = take_token(self, &Token::Comma);
-        }
-    }
-
-    fn isolation(&mut self) -> Parse<Isolation> {
-        if take(self, "serializable") {
-            Ok(Isolation::Serializable)
-        } else if take(self, "repeatable") {
-            expect(self, "read")?;
-            Ok(Isolation::RepeatableRead)
-        } else {
-            expect(self, "read")?;
-            if take(self, "committed") {
-                return Ok(Isolation::ReadCommitted);
-            }
-            expect(self, "uncommitted")?;
-            Ok(Isolation::ReadUncommitted)
-        }
-    }
-
-    fn set(&mut self) -> Parse<Statement> {
-        self.advance_token();
-        if take(self, "constraints") {
-            let names = if take(self, "all") { Vec::new() } else { self.list(|g| object_name(g))? };
-            let deferred = take(self, "deferred");
-            if !deferred {
-                expect(self, "immediate")?;
-            }
-            return Ok(Statement::SetConstraints { names, deferred });
-        }
-        let qualified_setting = matches!(token_at(self, 1), Token::Period | Token::Eq) || word_at(self, 1) == "to";
-        let mut local = false;
-        if !qualified_setting && word(self) == "session" && word_at(self, 1) == "characteristics" {
-            for expected in ["session", "characteristics", "as", "transaction"] {
-                expect(self, expected)?;
-            }
-            return Ok(Statement::SetTransaction { session: true, modes: self.required_modes()? });
-        }
-        if !qualified_setting && word(self) == "local" {
-            self.advance_token();
-            local = true;
-        } else if !qualified_setting && word(self) == "session" && word_at(self, 1) != "authorization" {
-            self.advance_token();
-        }
-        if word(self) == "transaction" && !matches!(token_at(self, 1), Token::Eq) && word_at(self, 1) != "to" {
-            self.advance_token();
-            if take(self, "snapshot") {
-                let snapshot = Some(string(self)?);
-                let modes = TransactionModes { snapshot, ..TransactionModes::default() };
-                return Ok(Statement::SetTransaction { session: false, modes });
-            }
-            return Ok(Statement::SetTransaction { session: false, modes: self.required_modes()? });
-        }
-        if word(self) == "xml" && word_at(self, 1) == "option" {
-            return self.unsupported_rest("SET XML OPTION");
-        }
-        let (name, value) = self.setting_and_value()?;
-        Ok(Statement::Set(Set { local, name, value }))
-    }
-
-    fn required_modes(&mut self) -> Parse<TransactionModes> {
-        let at = span(self);
-        let modes = self.transaction_modes()?;
-        if modes == TransactionModes::default() { Err(syntax_at(at)) } else { Ok(modes) }
-    }
-
-    /// A setting's name, lower case, with its prefix.
-    fn setting_name(&mut self) -> Parse<String> {
-        let mut name = column_id(self)?.value;
-        while take_token(self, &Token::Period) {
-            name = format!("{name}.{}", column_id(self)?.value);
-        }
-        Ok(name)
-    }
-
-    /// A setting's name in SHOW and RESET; `None` is ALL.
-    pub(super) fn setting_name_or_all(&mut self) -> Parse<Option<String>> {
-        if take(self, "all") {
-            return Ok(None);
-        }
-        if take_all(self, &["time", "zone"]) {
-            return Ok(Some("timezone".into()));
-        }
-        if take_all(self, &["transaction", "isolation", "level"]) {
-            return Ok(Some("transaction_isolation".into()));
-        }
-        if take_all(self, &["session", "authorization"]) {
-            return Ok(Some("session_authorization".into()));
-        }
-        Ok(Some(self.setting_name()?))
-    }
-
-    /// `name TO|= value, ...` and the forms that SQL has for some settings.
-    pub(super) fn setting_and_value(&mut self) -> Parse<(String, SetValue)> {
-        let assigned = matches!(token_at(self, 1), Token::Eq) || word_at(self, 1) == "to";
-        match word(self) {
-            "time" if word_at(self, 1) == "zone" => {
-                self.advance_token();
-                self.advance_token();
-                return Ok(("timezone".into(), self.zone_value()?));
-            }
-            "names" if !assigned => {
-                self.advance_token();
-                let value = match token(self) {
-                    Token::SingleQuotedString(text) => SetValue::Values(vec![text.clone()]),
-                    Token::EOF | Token::SemiColon => return Ok(("client_encoding".into(), SetValue::Default)),
-                    _ if word(self) == "default" => SetValue::Default,
-                    _ => return unexpected(self),
-                };
-                self.advance_token();
-                return Ok(("client_encoding".into(), value));
-            }
-            "role" if !assigned => {
-                self.advance_token();
-                let value = if take(self, "none") {
-                    SetValue::Values(vec!["none".into()])
-                } else {
-                    SetValue::Values(vec![self.name_or_string()?])
-                };
-                return Ok(("role".into(), value));
-            }
-            "session" if word_at(self, 1) == "authorization" => {
-                self.advance_token();
-                self.advance_token();
-                let value = if take(self, "default") {
-                    SetValue::Default
-                } else {
-                    SetValue::Values(vec![self.name_or_string()?])
-                };
-                return Ok(("session_authorization".into(), value));
-            }
-            "schema" if !assigned => {
-                self.advance_token();
-                return Ok(("search_path".into(), SetValue::Values(vec![string(self)?])));
-            }
-            "catalog" if !assigned => return unsupported(self, "SET CATALOG"),
-            _ => {}
-        }
-        let name = self.setting_name()?;
-        if take_all(self, &["from", "current"]) {
-            return Ok((name, SetValue::FromCurrent));
-        }
-        if !take_token(self, &Token::Eq) {
-            expect(self, "to")?;
-        }
-        if take(self, "default") {
-            return Ok((name, SetValue::Default));
-        }
-        let values = self.list(|g| {
-            let reserved = !matches!(word(g), "" | "true" | "false" | "on" | "off");
-            if reserved { Ok(nonreserved(g)?.value) } else { g.option_value() }
-        })?;
-        Ok((name, SetValue::Values(values)))
-    }
-
-    fn name_or_string(&mut self) -> Parse<String> {
-        match token(self) {
-            Token::SingleQuotedString(_) => string(self),
-            _ => Ok(nonreserved(self)?.value),
-        }
-    }
-
-    fn zone_value(&mut self) -> Parse<SetValue> {
-        if take(self, "default") || take(self, "local") {
-            return Ok(SetValue::Default);
-        }
-        if word(self) == "interval" {
-            self.advance_token();
-            let precision = if *token(self) == Token::LParen {
-                self.advance_token();
-                let precision = integer(self)?;
-                expect_token(self, &Token::RParen)?;
-                format!("({precision})")
-            } else {
-                String::new()
-            };
-            let text = string(self)?;
-            let at = span(self);
-            let (fields, _) = self.interval_fields(None)?;
-            let fields = match fields {
-                None => String::new(),
-                Some(
-                    fields @ (sqlparser::ast::IntervalFields::Hour | sqlparser::ast::IntervalFields::HourToMinute),
-                ) => {
-                    format!(" {fields}")
-                }
-                Some(_) => {
-                    let message = "time zone interval must be HOUR or HOUR TO MINUTE";
-                    return Err(failure(SqlState::SYNTAX_ERROR, at, message));
-                }
-            };
-            let text = text.replace('\'', "''");
-            return Ok(SetValue::Values(vec![format!("INTERVAL{precision} '{text}'{fields}")]));
-        }
-        Ok(SetValue::Values(vec![self.option_value()?]))
-    }
-
-    fn show(&mut self) -> Parse<Statement> {
-        self.advance_token();
-        Ok(Statement::Show(self.setting_name_or_all()?))
-    }
-
-    fn name_or_all(&mut self) -> Parse<Option<Ident>> {
-        if take(self, "all") { Ok(None) } else { Ok(Some(column_id(self)?)) }
-    }
-
-    fn truncate(&mut self) -> Parse<Statement> {
+    pub(super) fn truncate(&mut self) -> Parse<Statement> {
         self.advance_token();
         take(self, "table");
         let tables = self.relation_list()?;
@@ -575,14 +284,14 @@ impl Grammar<'_, '_> {
         Ok(Statement::Truncate(Truncate { tables, restart_identity, cascade }))
     }
 
-    fn relation_list(&mut self) -> Parse<Vec<(ObjectName, bool)>> {
+    pub(super) fn relation_list(&mut self) -> Parse<Vec<(ObjectName, bool)>> {
         self.list(|g| {
             let only = word(g) == "only";
             Ok((g.relation_name()?, only))
         })
     }
 
-    fn prepare(&mut self) -> Parse<Statement> {
+    pub(super) fn prepare(&mut self) -> Parse<Statement> {
         self.advance_token();
         if word(self) == "transaction" && matches!(token_at(self, 1), Token::SingleQuotedString(_)) {
             return self.unsupported_rest("PREPARE TRANSACTION");
@@ -604,7 +313,7 @@ impl Grammar<'_, '_> {
         Ok(Statement::Execute(Execute { name, args }))
     }
 
-    fn declare(&mut self) -> Parse<Statement> {
+    pub(super) fn declare(&mut self) -> Parse<Statement> {
         self.advance_token();
         let name = column_id(self)?;
         let (mut binary, mut insensitive, mut scroll) = (false, None, None);
@@ -630,12 +339,12 @@ impl Grammar<'_, '_> {
         }
         expect(self, "for")?;
         let start = self.offset();
-        let query = self.without_modification("DECLARE CURSOR")?;
+        let query = self.without_modification()?;
         let text = self.text_since(start);
         Ok(Statement::Declare(Box::new(Declare { name, binary, insensitive, scroll, hold, query, text })))
     }
 
-    fn fetch(&mut self) -> Parse<Statement> {
+    pub(super) fn fetch(&mut self) -> Parse<Statement> {
         let is_move = word(self) == "move";
         self.advance_token();
         let direction = self.fetch_direction()?;
@@ -645,7 +354,7 @@ impl Grammar<'_, '_> {
         Ok(Statement::Fetch(Fetch { is_move, direction, cursor: column_id(self)? }))
     }
 
-    fn fetch_direction(&mut self) -> Parse<FetchDirection> {
+    pub(super) fn fetch_direction(&mut self) -> Parse<FetchDirection> {
         // A cursor may be called like a direction: `FETCH next` is of the cursor "next".
         let alone = matches!(token_at(self, 1), Token::EOF | Token::SemiColon);
         if alone {
@@ -699,7 +408,7 @@ impl Grammar<'_, '_> {
         Ok(FetchDirection::Forward(1))
     }
 
-    fn lock(&mut self) -> Parse<Statement> {
+    pub(super) fn lock(&mut self) -> Parse<Statement> {
         self.advance_token();
         take(self, "table");
         let tables = self.relation_list()?;
@@ -723,7 +432,7 @@ impl Grammar<'_, '_> {
         Ok(Statement::Lock(Lock { tables, mode, nowait }))
     }
 
-    fn explain(&mut self) -> Parse<Statement> {
+    pub(super) fn explain(&mut self) -> Parse<Statement> {
         self.advance_token();
         let mut explain = Explain {
             analyze: false,
@@ -740,13 +449,7 @@ impl Grammar<'_, '_> {
             format: ExplainFormat::Text,
             statement: Statement::Checkpoint,
         };
-        let options = *token(self) == Token::LParen
-            && !{
-                self.advance_token();
-                let query = self.at_query() || *token(self) == Token::LParen;
-                self.prev_token();
-                query
-            };
+        let options = *token(self) == Token::LParen && !self.parenthesised_query_ahead();
         if options {
             self.advance_token();
             loop {
@@ -775,7 +478,12 @@ impl Grammar<'_, '_> {
         Ok(Statement::Explain(Box::new(explain)))
     }
 
-    fn explain_option(&mut self, explain: &mut Explain) -> Parse<()> {
+    /// Whether the parenthesis that is next holds a query (or another parenthesis).
+    pub(super) fn parenthesised_query_ahead(&self) -> bool {
+        matches!(word_at(self, 1), "select" | "with" | "values" | "table") || *token_at(self, 1) == Token::LParen
+    }
+
+    pub(super) fn explain_option(&mut self, explain: &mut Explain) -> Parse<()> {
         let at = span(self);
         let name = label(self)?.value;
         match name.as_str() {
@@ -821,7 +529,7 @@ impl Grammar<'_, '_> {
         Ok(())
     }
 
-    fn vacuum(&mut self) -> Parse<Statement> {
+    pub(super) fn vacuum(&mut self) -> Parse<Statement> {
         let vacuum = word(self) == "vacuum";
         self.advance_token();
         let mut statement =
@@ -861,7 +569,7 @@ impl Grammar<'_, '_> {
         Ok(Statement::Vacuum(statement))
     }
 
-    fn vacuum_option(&mut self, statement: &mut Vacuum) -> Parse<()> {
+    pub(super) fn vacuum_option(&mut self, statement: &mut Vacuum) -> Parse<()> {
         let at = span(self);
         let name = label(self)?.value;
         match name.as_str() {
@@ -891,13 +599,13 @@ impl Grammar<'_, '_> {
         Ok(())
     }
 
-    fn plain_option(&mut self, name: String) -> Parse<StorageOption> {
+    pub(super) fn plain_option(&mut self, name: String) -> Parse<StorageOption> {
         let none = matches!(token(self), Token::Comma | Token::RParen);
         let value = if none { None } else { Some(self.option_value()?) };
         Ok(StorageOption { name, value })
     }
 
-    fn reindex(&mut self) -> Parse<Statement> {
+    pub(super) fn reindex(&mut self) -> Parse<Statement> {
         self.advance_token();
         let mut options = Vec::new();
         if *token(self) == Token::LParen {
@@ -922,7 +630,7 @@ impl Grammar<'_, '_> {
         Ok(Statement::Reindex(Reindex { kind, concurrently, options, name }))
     }
 
-    fn cluster(&mut self) -> Parse<Statement> {
+    pub(super) fn cluster(&mut self) -> Parse<Statement> {
         self.advance_token();
         let mut verbose = false;
         if *token(self) == Token::LParen {
@@ -947,7 +655,7 @@ impl Grammar<'_, '_> {
         Ok(Statement::Cluster { table: Some(first), index, verbose })
     }
 
-    fn discard(&mut self) -> Parse<Statement> {
+    pub(super) fn discard(&mut self) -> Parse<Statement> {
         self.advance_token();
         let what = match word(self) {
             "all" => Discard::All,
@@ -960,7 +668,7 @@ impl Grammar<'_, '_> {
         Ok(Statement::Discard(what))
     }
 
-    fn do_block(&mut self) -> Parse<Statement> {
+    pub(super) fn do_block(&mut self) -> Parse<Statement> {
         self.advance_token();
         let (mut language, mut body) = (None, None);
         loop {

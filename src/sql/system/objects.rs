@@ -50,14 +50,15 @@ pub(super) fn rewrites(context: &Context<'_>, rows: &mut Rows) {
     }
 }
 
-fn depend(rows: &mut Rows, class: Oid, object: Oid, part: i32, on_class: Oid, on: Oid, on_part: i32, kind: char) {
+/// `from` and `to`: catalog, object, part.
+fn depend(rows: &mut Rows, from: (Oid, Oid, i32), to: (Oid, Oid, i32), kind: char) {
     rows.push([
-        ("classid", Datum::Oid(class)),
-        ("objid", Datum::Oid(object)),
-        ("objsubid", Datum::Int4(part)),
-        ("refclassid", Datum::Oid(on_class)),
-        ("refobjid", Datum::Oid(on)),
-        ("refobjsubid", Datum::Int4(on_part)),
+        ("classid", Datum::Oid(from.0)),
+        ("objid", Datum::Oid(from.1)),
+        ("objsubid", Datum::Int4(from.2)),
+        ("refclassid", Datum::Oid(to.0)),
+        ("refobjid", Datum::Oid(to.1)),
+        ("refobjsubid", Datum::Int4(to.2)),
         ("deptype", letter(kind)),
     ]);
 }
@@ -67,11 +68,11 @@ fn depend(rows: &mut Rows, class: Oid, object: Oid, part: i32, on_class: Oid, on
 pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
         if let Some(schema) = entry.schema().filter(|_| !matches!(entry, Entry::Index(_))) {
-            depend(rows, PG_CLASS, entry.oid(), 0, PG_NAMESPACE, schema, 0, 'n');
+            depend(rows, (PG_CLASS, entry.oid(), 0), (PG_NAMESPACE, schema, 0), 'n');
         }
         match entry {
             Entry::Table(table) => {
-                depend(rows, PG_TYPE, table.row_type, 0, PG_CLASS, table.oid, 0, 'i');
+                depend(rows, (PG_TYPE, table.row_type, 0), (PG_CLASS, table.oid, 0), 'i');
                 for constraint in &table.constraints {
                     let columns = match &constraint.kind {
                         ConstraintKind::Check { expr } => super::relations::check_columns(table, expr),
@@ -81,7 +82,7 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                     };
                     for column in columns {
                         let part = i32::from(column);
-                        depend(rows, PG_CONSTRAINT, constraint.oid, 0, PG_CLASS, table.oid, part, 'a');
+                        depend(rows, (PG_CONSTRAINT, constraint.oid, 0), (PG_CLASS, table.oid, part), 'a');
                     }
                 }
             }
@@ -95,13 +96,13 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                     })
                 });
                 match constraint {
-                    Some(c) => depend(rows, PG_CLASS, index.oid, 0, PG_CONSTRAINT, c.oid, 0, 'i'),
-                    None => depend(rows, PG_CLASS, index.oid, 0, PG_CLASS, index.table, 0, 'a'),
+                    Some(c) => depend(rows, (PG_CLASS, index.oid, 0), (PG_CONSTRAINT, c.oid, 0), 'i'),
+                    None => depend(rows, (PG_CLASS, index.oid, 0), (PG_CLASS, index.table, 0), 'a'),
                 }
             }
             Entry::View(view) => {
-                depend(rows, PG_TYPE, view.row_type, 0, PG_CLASS, view.oid, 0, 'i');
-                depend(rows, PG_REWRITE, rule_oid(view.oid), 0, PG_CLASS, view.oid, 0, 'i');
+                depend(rows, (PG_TYPE, view.row_type, 0), (PG_CLASS, view.oid, 0), 'i');
+                depend(rows, (PG_REWRITE, rule_oid(view.oid), 0), (PG_CLASS, view.oid, 0), 'i');
             }
             Entry::Sequence(sequence) => {
                 let Some((table, column)) = sequence.owned_by else { continue };
@@ -111,7 +112,7 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                     .and_then(|t| t.column_by_number(column))
                     .is_some_and(|c| c.identity.as_ref().is_some_and(|i| i.sequence == sequence.oid));
                 let kind = if identity { 'i' } else { 'a' };
-                depend(rows, PG_CLASS, sequence.oid, 0, PG_CLASS, table, i32::from(column), kind);
+                depend(rows, (PG_CLASS, sequence.oid, 0), (PG_CLASS, table, i32::from(column)), kind);
             }
             Entry::Database(_) | Entry::Schema(_) | Entry::Role(_) => {}
         }
