@@ -188,7 +188,9 @@ fn shape<'a>(mut rel: &'a Rel, output: Vec<Expr>) -> Option<Shape<'a>> {
     let mut has_limit = false;
     loop {
         match rel {
-            Rel::Limit { input, limit, offset, ties: None } if !has_limit && shape.sort.is_empty() => {
+            Rel::Limit { input, limit, offset, ties: None }
+                if !has_limit && shape.sort.is_empty() && shape.conditions.is_empty() =>
+            {
                 (shape.limit, shape.offset, has_limit) = (limit.clone(), offset.clone(), true);
                 rel = input;
             }
@@ -213,11 +215,6 @@ fn shape<'a>(mut rel: &'a Rel, output: Vec<Expr>) -> Option<Shape<'a>> {
                 rel = input;
             }
             Rel::Filter { input, predicate } => {
-                // A filter above a LIMIT works on what the limit left.
-                if has_limit && shape.conditions.is_empty() && !matches!(**input, Rel::Scan { .. } | Rel::Filter { .. })
-                {
-                    return None;
-                }
                 shape.conditions.extend(predicate.clone().into_conjuncts());
                 rel = input;
             }
@@ -281,8 +278,14 @@ fn read_plan(rel: &Rel, output: Vec<Expr>, catalog: &Arc<Catalog>, eval: &EvalCo
                 })
                 .collect::<Option<_>>()?,
         },
-        limit: shape.limit.as_ref().map(|e| compile(e, &[]).ok()).unwrap_or(None),
-        offset: shape.offset.as_ref().map(|e| compile(e, &[]).ok()).unwrap_or(None),
+        limit: match &shape.limit {
+            Some(e) => Some(compile(e, &[]).ok()?),
+            None => None,
+        },
+        offset: match &shape.offset {
+            Some(e) => Some(compile(e, &[]).ok()?),
+            None => None,
+        },
         path,
     })
 }
