@@ -81,12 +81,12 @@ impl CopyIn {
     /// Takes some rows. An error ends the COPY (drop the sink, tell [`Session::fail`]).
     pub async fn push(&mut self, rows: Vec<Vec<Datum>>) -> Result<()> {
         let mut writer = Writer::new(&self.context, &self.plan, false)?;
-        for (i, row) in rows.iter().enumerate() {
+        for (i, row) in rows.into_iter().enumerate() {
             if i % 256 == 0 {
                 self.context.check()?;
             }
             if let Some(predicate) = &self.predicate
-                && !predicate.is_true(row, &[], &self.context.eval)?
+                && !predicate.is_true(&row, &[], &self.context.eval)?
             {
                 continue;
             }

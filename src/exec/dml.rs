@@ -38,7 +38,8 @@ pub(crate) struct CompiledModify {
 
 #[derive(Debug)]
 enum Action {
-    Insert { values: Vec<(i16, Compiled)>, conflict: Option<Conflict> },
+    /// `takes`: values that are just a slot which nothing else looks at are taken out of it.
+    Insert { values: Vec<(i16, Compiled)>, takes: Vec<Option<usize>>, conflict: Option<Conflict> },
     Update { locator: usize, assignments: Vec<(i16, Compiled)> },
     Delete { locator: usize },
 }
@@ -65,6 +66,7 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
     };
     let action = match &modify.kind {
         ModifyKind::Insert { values, on_conflict, .. } => Action::Insert {
+            takes: takes(modify, values, source),
             values: list(values)?,
             conflict: match on_conflict {
                 None => None,
@@ -98,7 +100,33 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
     })
 }
 
+/// For each value of an INSERT the slot of the source that it may be taken out of.
+fn takes(modify: &Modify, values: &[(i16, Expr)], source: &[ColumnId]) -> Vec<Option<usize>> {
+    let is_plain = modify.returning.is_none() && matches!(&modify.kind, ModifyKind::Insert { on_conflict: None, .. });
+    let mut used: Vec<ColumnId> = Vec::new();
+    values.iter().for_each(|(_, e)| {
+        e.walk(&mut |e| {
+            if let Expr::Column(id, _) = e {
+                used.push(*id);
+            }
+            true
+        });
+    });
+    let slot = |expr: &Expr| match expr {
+        Expr::Column(id, _) if is_plain && used.iter().filter(|u| *u == id).count() == 1 => {
+            source.iter().position(|s| s == id)
+        }
+        _ => None,
+    };
+    values.iter().map(|(_, e)| slot(e)).collect()
+}
+
 impl CompiledModify {
+    /// Whether anything looks at the new row besides its being written.
+    fn shows_new(&self) -> bool {
+        !self.checks.is_empty() || self.returning.is_some() || self.has_conflict_clause()
+    }
+
     /// Whether it has ON CONFLICT: then a duplicate key that only the commit finds is a lost conflict.
     pub(crate) fn has_conflict_clause(&self) -> bool {
         matches!(self.action, Action::Insert { conflict: Some(_), .. })
@@ -215,13 +243,12 @@ impl<'a> Writer<'a> {
     }
 
     /// Takes one row of the source.
-    pub(crate) fn row(&mut self, source: &[Datum]) -> Result<()> {
-        let mut slots = Vec::with_capacity(self.plan.source_width + self.plan.new.len() + self.plan.old.len());
-        slots.extend_from_slice(source);
+    pub(crate) fn row(&mut self, source: Vec<Datum>) -> Result<()> {
+        let mut slots = source;
         slots.resize(self.plan.source_width + self.plan.new.len() + self.plan.old.len(), Datum::Null);
         let plan = self.plan;
         match &plan.action {
-            Action::Insert { values, conflict } => self.insert(slots, values, conflict.as_ref()),
+            Action::Insert { values, takes, conflict } => self.insert(slots, values, takes, conflict.as_ref()),
             Action::Update { locator, assignments } => self.update(slots, *locator, assignments),
             Action::Delete { locator } => self.delete(slots, *locator),
         }

@@ -1,5 +1,7 @@
 //! Functions that are answered by the session (`Body::Host`): notifications, signals to other backends, sizes.
 
+use std::time::{Duration, Instant};
+
 use crate::document::{Array, Datum, Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
@@ -24,7 +26,29 @@ pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Result<Datum
         Some(Datum::Int4(pid)) => Ok(*pid),
         _ => Err(Error::internal(format!("{name}() was called with other arguments"))),
     };
+    if let Some(result) = super::advisory::call(session, name, args) {
+        return result;
+    }
     match name {
+        "pg_sleep" => match args.first() {
+            Some(Datum::Float8(seconds)) => sleep(session, *seconds),
+            _ => Err(Error::internal("pg_sleep() was called with other arguments")),
+        },
+        "pg_sleep_for" => match args.first() {
+            Some(Datum::Interval(interval)) => {
+                let days = f64::from(interval.months) * 30.0 + f64::from(interval.days);
+                sleep(session, days * 86_400.0 + interval.micros as f64 / 1e6)
+            }
+            _ => Err(Error::internal("pg_sleep_for() was called with other arguments")),
+        },
+        "pg_sleep_until" => match args.first() {
+            Some(Datum::TimestampTz(until)) => sleep(session, until.saturating_sub(session.clock()) as f64 / 1e6),
+            _ => Err(Error::internal("pg_sleep_until() was called with other arguments")),
+        },
+        "txid_current" => Ok(Datum::Int8(session.server.engine.snapshot().position().0 as i64 + 1)),
+        "current_query" => Ok(Datum::text(&*session.lock().activity)),
+        "pg_blocking_pids" => Ok(Datum::Array(Box::new(Array::new(Type::INT4.oid, Vec::new())))),
+        "pg_notification_queue_usage" => Ok(Datum::Float8(0.0)),
         "pg_notify" => {
             let text = |i: usize| match args.get(i) {
                 Some(Datum::Text(text)) => text.to_string(),
@@ -50,6 +74,32 @@ pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Result<Datum
         }
         "pg_database_size" => database_size(session, &args[0]),
         _ => Err(Error::unsupported(format!("function {name}()"))),
+    }
+}
+
+/// Sleeps, in steps, so that a cancelled statement ends.
+fn sleep(session: &Shared, seconds: f64) -> Result<Datum> {
+    const STEP: Duration = Duration::from_millis(10);
+    let seconds = if seconds.is_finite() { seconds.clamp(0.0, 1e9) } else { 1e9 };
+    let until = Instant::now() + Duration::from_secs_f64(seconds);
+    blocking(|| {
+        loop {
+            session.cancel.check()?;
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Datum::text(""));
+            }
+            std::thread::sleep(left.min(STEP));
+        }
+    })
+}
+
+/// Runs something that waits, without keeping a worker of the runtime from its other tasks.
+pub(crate) fn blocking<T>(work: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current() {
+        Ok(handle) if handle.runtime_flavor() == RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
     }
 }
 

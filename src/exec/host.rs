@@ -65,6 +65,8 @@ pub(crate) struct State {
     /// Notifications received and not yet taken.
     pub inbox: VecDeque<Notification>,
     pub listening: Vec<String>,
+    /// Advisory locks held: key, shared, until the transaction's end.
+    pub advisory: Vec<(super::advisory::Key, bool, bool)>,
     /// The running transaction refuses writes.
     pub read_only: bool,
     /// Text of the running or last statement and whether it runs, for pg_stat_activity.
@@ -110,6 +112,7 @@ impl Shared {
                 notify: Vec::new(),
                 inbox: VecDeque::new(),
                 listening: Vec::new(),
+                advisory: Vec::new(),
                 read_only: false,
                 activity: "".into(),
                 activity_since: time,

@@ -2,15 +2,17 @@
 //! number are the slots they run on.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::binder::table::{TableExpr, bind_table_text};
-use crate::sql::binder::{BindContext, bind_query};
-use crate::sql::context::EvalContext;
+use crate::sql::binder::{BindContext, bind_query, bind_query_raw};
+use crate::sql::context::{EvalContext, Host};
 use crate::sql::parser;
-use crate::sql::plan::{ColumnId, Expr, Query};
-use crate::storage::catalog::{Column, Entry, Table, View};
+use crate::sql::plan::{ColumnId, Expr, Query, Rel};
+use crate::storage::catalog::{Catalog, Column, PG_CATALOG, Table, View};
 
 /// A bound expression and the numbers of the columns that it names.
 pub(crate) struct Kept {
@@ -20,11 +22,15 @@ pub(crate) struct Kept {
 
 fn bind(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> Result<Kept> {
     let bound = bind_table_text(text, kind, table, eval)?;
-    let mut expr = bound.expr;
+    Ok(numbered(bound.expr, &bound.columns, eval))
+}
+
+/// An expression with column numbers in place of ids.
+fn numbered(mut expr: Expr, columns: &[(ColumnId, i16, Type)], eval: &EvalContext) -> Kept {
     let mut used = BTreeSet::new();
     expr.replace(&mut |e| match e {
         Expr::Column(id, _) => {
-            if let Some((_, number, _)) = bound.columns.iter().find(|(c, _, _)| c == id) {
+            if let Some((_, number, _)) = columns.iter().find(|(c, _, _)| c == id) {
                 *id = *number as ColumnId;
                 used.insert(*number);
             }
@@ -32,7 +38,7 @@ fn bind(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> Resul
         }
         _ => false,
     });
-    Ok(Kept { expr: crate::sql::eval::fold(expr, eval), columns: used.into_iter().collect() })
+    Kept { expr: crate::sql::eval::fold(expr, eval), columns: used.into_iter().collect() }
 }
 
 /// A CHECK.
@@ -50,28 +56,111 @@ pub(crate) fn bind_predicate(text: &str, table: &Table, eval: &EvalContext) -> R
     bind(text, TableExpr::IndexPredicate, table, eval)
 }
 
-/// Any expression over a table's columns (USING of ALTER COLUMN TYPE, WHERE of COPY).
-pub(crate) fn bind_over_row(text: &str, table: &Table, eval: &EvalContext) -> Result<Kept> {
-    bind(text, TableExpr::IndexKey, table, eval)
-}
-
 /// A column's DEFAULT, of the column's type.
 pub(crate) fn bind_default(text: &str, table: &Table, column: &Column, eval: &EvalContext) -> Result<Expr> {
     Ok(bind(text, TableExpr::Default(column.typ), table, eval)?.expr)
 }
 
-/// What a view selects.
+/// What a view selects, its names resolved by the search path it was made with.
 pub(crate) fn bind_view(view: &View, eval: &EvalContext) -> Result<Query> {
-    let catalog = eval.host.catalog();
-    let schema = match catalog.get(view.schema).map(|e| &**e) {
-        Some(Entry::Schema(schema)) => schema.name.clone(),
-        _ => return Err(err!(INVALID_SCHEMA_NAME, "the schema of view \"{}\" does not exist", view.name)),
-    };
+    let (catalog, database) = (eval.host.catalog(), eval.host.database());
+    let mut path: Vec<Oid> = view.search_path.iter().filter_map(|name| catalog.schema(database, name)).collect();
+    if !path.contains(&PG_CATALOG) {
+        path.insert(0, PG_CATALOG);
+    }
+    let eval = EvalContext { host: Arc::new(WithPath { inner: eval.host.clone(), path }), ..eval.clone() };
+    let parsed = parser::parse(&view.query)?;
+    let statement = parsed.first().ok_or_else(|| Error::internal("a query was expected"))?;
+    bind_query(&statement.statement, &BindContext { eval: &eval, param_types: &[], text: "" })
+}
+
+/// A session with another search path.
+struct WithPath {
+    inner: Arc<dyn Host>,
+    path: Vec<Oid>,
+}
+
+impl Host for WithPath {
+    fn catalog(&self) -> Arc<Catalog> {
+        self.inner.catalog()
+    }
+    fn database(&self) -> Oid {
+        self.inner.database()
+    }
+    fn users(&self) -> (String, String) {
+        self.inner.users()
+    }
+    fn search_path(&self) -> Vec<Oid> {
+        self.path.clone()
+    }
+    fn setting(&self, name: &str) -> Option<String> {
+        self.inner.setting(name)
+    }
+    fn set_setting(&self, name: &str, value: &str, local: bool) -> Result<()> {
+        self.inner.set_setting(name, value, local)
+    }
+    fn nextval(&self, sequence: Oid) -> Result<i64> {
+        self.inner.nextval(sequence)
+    }
+    fn currval(&self, sequence: Oid) -> Result<i64> {
+        self.inner.currval(sequence)
+    }
+    fn setval(&self, sequence: Oid, value: i64, is_called: bool) -> Result<i64> {
+        self.inner.setval(sequence, value, is_called)
+    }
+    fn lastval(&self) -> Result<i64> {
+        self.inner.lastval()
+    }
+    fn backend_pid(&self) -> i32 {
+        self.inner.backend_pid()
+    }
+    fn random(&self) -> u64 {
+        self.inner.random()
+    }
+    fn set_seed(&self, seed: f64) {
+        self.inner.set_seed(seed);
+    }
+    fn clock(&self) -> i64 {
+        self.inner.clock()
+    }
+}
+
+/// USING of ALTER COLUMN TYPE: an expression over a row, converted to a type. Only its own columns may be named.
+pub(crate) fn bind_conversion(text: &str, typ: Type, table: &Table, eval: &EvalContext) -> Result<Kept> {
     let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let text = format!("SELECT * FROM {}.{}", quoted(&schema), quoted(&view.name));
+    let catalog = eval.host.catalog();
+    let schema = catalog.get(table.schema).map(|s| s.name().to_string()).unwrap_or_default();
+    let text = format!(
+        "SELECT ({text})::{} FROM {}.{}",
+        crate::sql::types::format_type(typ),
+        quoted(&schema),
+        quoted(&table.name)
+    );
     let parsed = parser::parse(&text)?;
     let statement = parsed.first().ok_or_else(|| Error::internal("a query was expected"))?;
-    bind_query(&statement.statement, &BindContext { eval, param_types: &[], text: "" })
+    let context = BindContext { eval, param_types: &[], text: "" };
+    let query = bind_query_raw(&statement.statement, &context)?;
+    let mut found = None;
+    let mut columns = Vec::new();
+    let mut rel = &query.plan;
+    loop {
+        match rel {
+            Rel::Project { input, exprs } if found.is_none() => {
+                found = exprs.first().map(|(_, e)| e.clone());
+                rel = input;
+            }
+            Rel::Scan { columns: scanned, .. } => {
+                columns.extend(scanned.iter().copied());
+                break;
+            }
+            _ => return Err(err!(FEATURE_NOT_SUPPORTED, "cannot use subquery in transform expression")),
+        }
+    }
+    let expr = found.ok_or_else(|| Error::internal("a query gives a column"))?;
+    if expr.contains_subquery() {
+        return Err(err!(FEATURE_NOT_SUPPORTED, "cannot use subquery in transform expression"));
+    }
+    Ok(numbered(expr, &columns, eval))
 }
 
 /// The text with a column's new name: words and quoted names that mean the old one, which are no types, functions or

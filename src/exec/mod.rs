@@ -17,6 +17,7 @@
 //! - `system`: `pg_catalog` and `information_schema`.
 
 mod access_path;
+mod advisory;
 mod buffer;
 mod context;
 pub mod copy;

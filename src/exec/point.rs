@@ -188,7 +188,9 @@ fn shape<'a>(mut rel: &'a Rel, output: Vec<Expr>) -> Option<Shape<'a>> {
     let mut has_limit = false;
     loop {
         match rel {
-            Rel::Limit { input, limit, offset, ties: None } if !has_limit && shape.sort.is_empty() => {
+            Rel::Limit { input, limit, offset, ties: None }
+                if !has_limit && shape.sort.is_empty() && shape.conditions.is_empty() =>
+            {
                 (shape.limit, shape.offset, has_limit) = (limit.clone(), offset.clone(), true);
                 rel = input;
             }
@@ -213,11 +215,6 @@ fn shape<'a>(mut rel: &'a Rel, output: Vec<Expr>) -> Option<Shape<'a>> {
                 rel = input;
             }
             Rel::Filter { input, predicate } => {
-                // A filter above a LIMIT works on what the limit left.
-                if has_limit && shape.conditions.is_empty() && !matches!(**input, Rel::Scan { .. } | Rel::Filter { .. })
-                {
-                    return None;
-                }
                 shape.conditions.extend(predicate.clone().into_conjuncts());
                 rel = input;
             }
@@ -281,8 +278,14 @@ fn read_plan(rel: &Rel, output: Vec<Expr>, catalog: &Arc<Catalog>, eval: &EvalCo
                 })
                 .collect::<Option<_>>()?,
         },
-        limit: shape.limit.as_ref().map(|e| compile(e, &[]).ok()).unwrap_or(None),
-        offset: shape.offset.as_ref().map(|e| compile(e, &[]).ok()).unwrap_or(None),
+        limit: match &shape.limit {
+            Some(e) => Some(compile(e, &[]).ok()?),
+            None => None,
+        },
+        offset: match &shape.offset {
+            Some(e) => Some(compile(e, &[]).ok()?),
+            None => None,
+        },
         path,
     })
 }
@@ -352,11 +355,12 @@ impl PointRead {
         let straight =
             self.sort.is_empty() && (is_small || limit.is_some_and(|n| n.saturating_add(offset) <= ROWS_MAX));
         if straight {
-            let mut seen = 0usize;
+            let (mut seen, mut out) = (0usize, Vec::with_capacity(self.output.len()));
             self.each(context, &mut |row| {
                 seen += 1;
                 if seen > offset {
-                    let mut out = self.project(context, row)?;
+                    out.clear();
+                    self.project_into(context, row, &mut out)?;
                     sink(&mut out)?;
                 }
                 Ok(limit.is_none_or(|n| seen < n.saturating_add(offset)))
@@ -371,7 +375,9 @@ impl PointRead {
                 let value = expr.eval(row, &context.params, &context.eval)?;
                 encode_column(&key_value(&value, *typ), *order, &mut key);
             }
-            rows.push((key, self.project(context, row)?));
+            let mut out = Vec::with_capacity(self.output.len());
+            self.project_into(context, row, &mut out)?;
+            rows.push((key, out));
             too_many = rows.len() > ROWS_MAX;
             Ok(!too_many)
         })?;
@@ -387,11 +393,15 @@ impl PointRead {
         Ok(true)
     }
 
-    fn project(&self, context: &Context, row: &mut [Datum]) -> Result<Vec<Datum>> {
+    fn project_into(&self, context: &Context, row: &mut [Datum], out: &mut Vec<Datum>) -> Result<()> {
         if let Some(slots) = &self.moves {
-            return Ok(slots.iter().map(|slot| std::mem::take(&mut row[*slot])).collect());
+            out.extend(slots.iter().map(|slot| std::mem::take(&mut row[*slot])));
+            return Ok(());
         }
-        self.output.iter().map(|e| e.eval(row, &context.params, &context.eval)).collect()
+        for expr in &self.output {
+            out.push(expr.eval(row, &context.params, &context.eval)?);
+        }
+        Ok(())
     }
 
     /// Calls a function with every row that satisfies the conditions until it says false.
@@ -510,13 +520,9 @@ impl PointPlan {
             }
             Self::Insert { rows, modify } => {
                 let mut writer = Writer::new(context, modify, rows.len() == 1)?;
-                let mut source = Vec::new();
                 for row in rows {
-                    source.clear();
-                    for expr in row {
-                        source.push(expr.eval(&[], &context.params, &context.eval)?);
-                    }
-                    writer.row(&source)?;
+                    let source = row.iter().map(|e| e.eval(&[], &context.params, &context.eval));
+                    writer.row(source.collect::<Result<_>>()?)?;
                 }
                 finish(writer, sink)
             }
@@ -530,7 +536,7 @@ impl PointPlan {
                     return Ok(None);
                 }
                 let mut writer = Writer::new(context, modify, found.len() <= 1)?;
-                for row in &found {
+                for row in found {
                     writer.row(row)?;
                 }
                 finish(writer, sink)

@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::storage::Engine;
 
 use super::Proposer;
+use super::advisory::Locks;
 use super::buffer::Buffer;
 use super::context::KeyCache;
 use super::host::Shared;
@@ -54,6 +55,7 @@ pub struct Server {
     backends: Mutex<HashMap<i32, Backend>>,
     next_pid: AtomicI32,
     pub(crate) index_keys: KeyCache,
+    pub(crate) advisory: Locks,
     no_writes: SharedBuffer,
     runtime: Arc<RuntimeEnv>,
     /// When the server began, microseconds since 2000-01-01 UTC.
@@ -78,6 +80,7 @@ impl Server {
             backends: Mutex::default(),
             next_pid: AtomicI32::new(1),
             index_keys: KeyCache::default(),
+            advisory: Locks::default(),
             no_writes: Arc::new(Mutex::new(Buffer::new(0))),
             runtime,
             started: super::host::now(),

@@ -163,16 +163,22 @@ impl Session {
             return Err(failed_transaction());
         }
         let key: PlanKey = (part.text.clone(), part.parsed.start, param_types.to_vec());
-        if let Some(prepared) = self.plans.get(&key) {
+        let (_, catalog) = self.peek();
+        let path = {
+            let mut state = self.shared.lock();
+            if !Arc::ptr_eq(&state.catalog, &catalog) {
+                state.catalog = catalog.clone();
+            }
+            state.search_path(self.shared.database)
+        };
+        // A plan that is out of date is made anew: what it gives may have changed.
+        if let Some(prepared) = self.plans.get(&key).filter(|p| p.current(&catalog, &path).is_some()) {
             return Ok(prepared.clone());
         }
-        let (_, catalog) = self.peek();
-        self.shared.lock().catalog = catalog;
         let eval = self.statement_eval();
         let given: Vec<Option<Type>> = param_types.iter().map(|t| t.filter(|o| *o != 0).map(Type::new)).collect();
         let statement = part.statement();
         let prepared = if is_query(statement) {
-            let path = self.shared.lock().search_path(self.shared.database);
             let bound = bind(statement, &part.text, &given, &eval, path)?;
             let (params, columns) = (bound.query.params.clone(), bound.columns.clone());
             Prepared::new(part.clone(), given, params, columns, Some(bound))
@@ -705,6 +711,7 @@ impl Session {
         state.read_only = state.defaults().read_only;
         state.transaction_since = None;
         drop(state);
+        super::advisory::give_transaction_locks(&self.shared);
         self.refresh_roles(committed);
         if !committed {
             self.cursors.rollback();
@@ -765,6 +772,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.rollback();
+        self.shared.server.advisory.give_all(self.shared.pid);
         self.shared.server.unregister(self.shared.pid);
     }
 }

@@ -249,6 +249,10 @@ impl Settings {
             if let Some(v) = value.local.as_ref().or(value.session.as_ref()) {
                 return Some(v.clone());
             }
+            // A custom setting that was set once is known, and empty after a reset.
+            if lower.contains('.') {
+                return Some(String::new());
+            }
         }
         if let Some(value) = self.defaults.get(&lower) {
             return Some(value.clone());
@@ -345,7 +349,7 @@ impl Settings {
             if let Some(value) = self.values.get_mut(&name)
                 && value.local.take().is_some()
             {
-                if value.session.is_none() {
+                if value.session.is_none() && !name.contains('.') {
                     self.values.remove(&name);
                 }
                 self.touch(&name);

@@ -349,7 +349,7 @@ async fn run_modify(
         let mut rows = Vec::with_capacity(batch.num_rows());
         lower::physical::append_rows(&batch, &types, &mut rows)?;
         let mut writer = Writer::resume(context, &plan, state.take())?;
-        for row in &rows {
+        for row in rows {
             writer.row(row)?;
         }
         context.check()?;

@@ -596,6 +596,8 @@ impl Session {
                 self.set_role(None)?;
                 self.shared.lock().settings.reset_all()?;
                 self.forget_plans();
+                self.shared.server.advisory.give_all(self.shared.pid);
+                self.shared.lock().advisory.clear();
                 self.shared.lock().forget_sequences();
                 done("DISCARD ALL")
             }

@@ -136,6 +136,7 @@ impl Ddl<'_> {
                 constraint.name,
                 table.name
             )
+            .table(self.schema_name(table.schema), table.name.clone())
             .constraint(constraint.name.clone())),
             _ => Ok(()),
         })?;

@@ -3,7 +3,7 @@
 use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result, SqlState};
-use crate::exec::kept::{bind_default, bind_index_key, bind_over_row, bind_predicate};
+use crate::exec::kept::{bind_conversion, bind_default, bind_index_key, bind_predicate};
 use crate::sql::casts::{self, Context as CastContext};
 use crate::sql::eval::compile;
 use crate::sql::parser::ident;
@@ -13,7 +13,7 @@ use crate::storage::catalog::{ConstraintKind, Entry, Identity, IndexSource, Tabl
 
 use super::create::{Parts, check_collation, is_pseudo};
 use super::depend::owned_sequences;
-use super::rewrite::{NewValue, contains_null};
+use super::rewrite::NewValue;
 use super::{Ddl, quote_ident};
 use crate::exec::rows::{row_columns, text_of};
 
@@ -82,7 +82,7 @@ impl Ddl<'_> {
                 None => Datum::Null,
             };
             if value.is_null() && column.not_null && !uniques.iter().any(|u| u.primary) {
-                return Err(contains_null(&table, &column));
+                return Err(self.contains_null(&table, &column));
             }
             table.columns[at].missing = text_of(&value, column.typ);
             self.put(Entry::Table(table.clone()));
@@ -242,7 +242,7 @@ impl Ddl<'_> {
         column.typ = typ;
         column.missing = None;
         let text = using.map_or_else(|| quote_ident(&column_name), |u| u.text.clone());
-        let bound = bind_over_row(&format!("({text})::{}", types::format_type(typ)), &old, &self.eval)?;
+        let bound = bind_conversion(&text, typ, &old, &self.eval)?;
         // The default must fit the new type as well.
         if let Some(default) = column.default.clone()
             && !default.starts_with("nextval('")
@@ -321,7 +321,7 @@ impl Ddl<'_> {
     pub(super) fn refuse_nulls(&self, table: &Table, numbers: &[i16]) -> Result<()> {
         self.each_row(table, |row| {
             match numbers.iter().find(|n| row[**n as usize - 1].is_null()).and_then(|n| table.column_by_number(*n)) {
-                Some(column) => Err(contains_null(table, column)),
+                Some(column) => Err(self.contains_null(table, column)),
                 None => Ok(()),
             }
         })

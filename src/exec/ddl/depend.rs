@@ -12,9 +12,9 @@ use crate::storage::catalog::{Catalog, Entry, Table, View};
 
 use super::Ddl;
 
-/// An object as messages describe it: `table t`, `view v`.
-pub(super) fn describe(entry: &Entry) -> String {
-    let kind = match entry {
+/// What kind of object an entry is, in words.
+fn kind(entry: &Entry) -> &'static str {
+    match entry {
         Entry::Database(_) => "database",
         Entry::Schema(_) => "schema",
         Entry::Table(_) => "table",
@@ -22,8 +22,7 @@ pub(super) fn describe(entry: &Entry) -> String {
         Entry::View(_) => "view",
         Entry::Sequence(_) => "sequence",
         Entry::Role(_) => "role",
-    };
-    format!("{kind} {}", super::quote_ident(entry.name()))
+    }
 }
 
 /// An expression kept as text, for people: sequences that defaults name by OID are shown by name.
@@ -62,6 +61,11 @@ pub(super) struct Removal {
 }
 
 impl Ddl<'_> {
+    /// An object as messages describe it: `table t`, `view s.v`.
+    pub(super) fn describe(&self, entry: &Entry) -> String {
+        format!("{} {}", kind(entry), self.shown(entry))
+    }
+
     /// The views of this database that use one of these relations directly.
     pub(super) fn views_using(&self, relations: &BTreeSet<Oid>) -> Vec<Arc<Entry>> {
         let catalog = self.catalog();
@@ -96,10 +100,10 @@ impl Ddl<'_> {
         }
         let catalog = self.catalog();
         let Some(entry) = catalog.get(oid).cloned() else { return };
-        let owner = describe(&entry);
+        let owner = self.describe(&entry);
         let depend = |dependent: &Arc<Entry>, removal: &mut Removal| {
             if !named.contains(&dependent.oid()) && !removal.objects.contains(&dependent.oid()) {
-                removal.dependents.push((describe(dependent), owner.clone()));
+                removal.dependents.push((self.describe(dependent), owner.clone()));
             }
             self.gather(dependent.oid(), named, removal);
         };

@@ -213,7 +213,7 @@ fn undefined_column(name: &str) -> Error {
 
 fn refuse_mutable(expr: &Expr, message: &str) -> Result<()> {
     use crate::sql::function::Volatility;
-    match expr.least_volatility() {
+    match expr.least_volatility_of_functions() {
         Volatility::Immutable => Ok(()),
         _ => Err(err!(INVALID_OBJECT_DEFINITION, "{message}")),
     }

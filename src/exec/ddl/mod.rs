@@ -223,6 +223,22 @@ impl<'a> Ddl<'a> {
         }
     }
 
+    /// A schema's name.
+    fn schema_name(&self, schema: Oid) -> String {
+        self.catalog().get(schema).map(|s| s.name().to_string()).unwrap_or_default()
+    }
+
+    /// An object as messages name it: with its schema where the search path does not lead to it.
+    fn shown(&self, entry: &Entry) -> String {
+        let name = quote_ident(entry.name());
+        match entry.schema() {
+            Some(schema) if !self.shared.lock().search_path(self.shared.database).contains(&schema) => {
+                format!("{}.{name}", quote_ident(&self.schema_name(schema)))
+            }
+            _ => name,
+        }
+    }
+
     /// Refuses a name that another relation of the schema has.
     fn refuse_duplicate(&self, schema: Oid, name: &str) -> Result<()> {
         match self.catalog().relation(schema, name) {

@@ -10,7 +10,7 @@ use crate::sql::statement::{Drop, ObjectKind, Truncate};
 use crate::storage::catalog::{Entry, INFORMATION_SCHEMA, PG_CATALOG};
 
 use super::Ddl;
-use super::depend::{Removal, describe, owned_sequences};
+use super::depend::{Removal, owned_sequences};
 
 impl Ddl<'_> {
     pub(super) fn drop(&mut self, drop: &Drop) -> Result<&'static str> {
@@ -58,7 +58,7 @@ impl Ddl<'_> {
         for oid in &oids {
             self.gather(*oid, &oids, &mut removal);
         }
-        let names: Vec<String> = named.iter().map(|e| describe(e)).collect();
+        let names: Vec<String> = named.iter().map(|e| self.describe(e)).collect();
         self.check_dependents(&removal, &names, drop.cascade)?;
         self.remove_all(&removal);
         Ok(())
@@ -238,7 +238,7 @@ impl Ddl<'_> {
                 ));
             }
             let owned: Vec<String> =
-                catalog.entries.values().filter(|e| owner_of(e) == Some(role.oid)).map(|e| describe(e)).collect();
+                catalog.entries.values().filter(|e| owner_of(e) == Some(role.oid)).map(|e| self.describe(e)).collect();
             if !owned.is_empty() {
                 let detail: Vec<String> = owned.iter().map(|o| format!("owner of {o}")).collect();
                 return Err(err!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::document::Datum;
 use crate::err;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::eval::Compiled;
 use crate::storage::catalog::{Column, Entry, Table};
 use crate::storage::command::Expect;
@@ -35,6 +35,13 @@ impl Ddl<'_> {
         self.view.scan(table, &(Bound::Unbounded, Bound::Unbounded), Default::default()).advance()
     }
 
+    /// 23502 for rows that are there already.
+    pub(super) fn contains_null(&self, table: &Table, column: &Column) -> Error {
+        err!(NOT_NULL_VIOLATION, "column \"{}\" of relation \"{}\" contains null values", column.name, table.name)
+            .column(column.name.clone())
+            .table(self.schema_name(table.schema), table.name.clone())
+    }
+
     /// Writes the table anew: `old` is how its rows are, `new` (with its new columns and key) how they become.
     pub(super) fn rewrite(&mut self, old: &Table, mut new: Table, values: &[NewValue]) -> Result<()> {
         let mut rows: Vec<Vec<Datum>> = Vec::new();
@@ -49,7 +56,9 @@ impl Ddl<'_> {
             Ok(())
         })?;
         for row in &rows {
-            check_not_null(&new, row)?;
+            if let Some(column) = new.live_columns().find(|c| c.not_null && row[c.number as usize - 1].is_null()) {
+                return Err(self.contains_null(&new, column));
+            }
         }
         new.storage = self.allocate();
         let base = self.transaction.base_storage(self.view.snapshot.catalog(), old.oid);
@@ -74,16 +83,4 @@ impl Ddl<'_> {
         self.view.buffer = Some(self.transaction.buffer().share());
         Ok(())
     }
-}
-
-fn check_not_null(table: &Table, row: &[Datum]) -> Result<()> {
-    match table.live_columns().find(|c| c.not_null && row[c.number as usize - 1].is_null()) {
-        Some(column) => Err(contains_null(table, column)),
-        None => Ok(()),
-    }
-}
-
-pub(super) fn contains_null(table: &Table, column: &Column) -> crate::error::Error {
-    err!(NOT_NULL_VIOLATION, "column \"{}\" of relation \"{}\" contains null values", column.name, table.name)
-        .column(column.name.clone())
 }

@@ -35,7 +35,7 @@ enum Source {
     /// A column by position, and what rows have that were written before it was added.
     Value(usize, Datum),
     /// The paths of a jsonb column by position: as many columns.
-    Paths(usize, Vec<Extracted>),
+    Paths(usize, Vec<Extracted>, Datum),
 }
 
 /// A table scan's columns and how they are made.
@@ -57,7 +57,11 @@ impl ScanPlan {
             let whole = match pushed.of(*id) {
                 Some(paths) if !paths.paths.is_empty() => {
                     plan.columns.extend(paths.paths.iter().map(|p| (p.id, p.typ())));
-                    plan.sources.push(Source::Paths(*number as usize - 1, paths.paths.clone()));
+                    let missing = match Self::source(table, *number, context)? {
+                        Source::Value(_, missing) => missing,
+                        _ => Datum::Null,
+                    };
+                    plan.sources.push(Source::Paths(*number as usize - 1, paths.paths.clone(), missing));
                     paths.whole
                 }
                 _ => true,
@@ -123,8 +127,12 @@ impl Batcher {
                     Some(value) => push_ref(&mut self.builders[at], value)?,
                     None => self.builders[at].push_null(),
                 },
-                Source::Paths(index, paths) => {
-                    let document = if *index < row.len() { row.jsonb(*index) } else { None };
+                Source::Paths(index, paths, missing) => {
+                    let document = match missing {
+                        _ if *index < row.len() => row.jsonb(*index),
+                        Datum::Jsonb(missing) => Some(missing.as_ref()),
+                        _ => None,
+                    };
                     for (path, builder) in paths.iter().zip(&mut self.builders[at..]) {
                         json_path::append(document, &path.path, builder, &mut self.scratch);
                     }
