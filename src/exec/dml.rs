@@ -258,12 +258,23 @@ impl<'a> Writer<'a> {
         expr.eval(slots, &self.context.params, &self.context.eval)
     }
 
-    fn insert(&mut self, mut slots: Vec<Datum>, values: &[(i16, Compiled)], conflict: Option<&Conflict>) -> Result<()> {
+    fn insert(
+        &mut self,
+        mut slots: Vec<Datum>,
+        values: &[(i16, Compiled)],
+        takes: &[Option<usize>],
+        conflict: Option<&Conflict>,
+    ) -> Result<()> {
         let mut row = vec![Datum::Null; self.table.columns.len()];
-        for (number, expr) in values {
-            row[*number as usize - 1] = self.eval(expr, &slots)?;
+        for ((number, expr), take) in values.iter().zip(takes) {
+            row[*number as usize - 1] = match take {
+                Some(slot) => std::mem::take(&mut slots[*slot]),
+                None => self.eval(expr, &slots)?,
+            };
         }
-        self.set_new(&mut slots, &row);
+        if self.plan.shows_new() {
+            self.set_new(&mut slots, &row);
+        }
         if let Some(conflict) = conflict {
             self.check_row(&slots, &row)?;
             if let Some(key) = self.conflicting(&row, &conflict.arbiters)? {
