@@ -198,8 +198,11 @@ fn ddl_is_transactional_and_named_as_postgresql_names() {
             "ERROR 23514: check constraint \"big\" of relation \"t\" is violated by some row",
         ),
         ("create view v as select id from t", "CREATE VIEW"),
-        // Pinned, and wrong: PostgreSQL refuses (2BP01), because the view depends on the table.
-        ("drop table t", "DROP TABLE"),
+        (
+            "drop table t",
+            "ERROR 2BP01: cannot drop table t because other objects depend on it (view v depends on table t)",
+        ),
+        ("drop table t cascade", "DROP TABLE\nNOTICE: drop cascades to view v"),
         ("drop table if exists t", "DROP TABLE\nNOTICE: table \"t\" does not exist, skipping"),
     ]);
 }
