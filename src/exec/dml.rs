@@ -39,9 +39,18 @@ pub(crate) struct CompiledModify {
 #[derive(Debug)]
 enum Action {
     /// `takes`: values that are just a slot which nothing else looks at are taken out of it.
-    Insert { values: Vec<(i16, Compiled)>, takes: Vec<Option<usize>>, conflict: Option<Conflict> },
-    Update { locator: usize, assignments: Vec<(i16, Compiled)> },
-    Delete { locator: usize },
+    Insert {
+        values: Vec<(i16, Compiled)>,
+        takes: Vec<Option<usize>>,
+        conflict: Option<Conflict>,
+    },
+    Update {
+        locator: usize,
+        assignments: Vec<(i16, Compiled)>,
+    },
+    Delete {
+        locator: usize,
+    },
 }
 
 #[derive(Debug)]
