@@ -44,7 +44,8 @@ doc: rocksdb
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
 
 bench: rocksdb
-	CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo bench --locked --profile dev
+	CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false \
+	  cargo bench --locked --profile dev $(BENCH)
 
 crash: build
 	@tests/crash/run.sh $(BIN) 50

@@ -1,11 +1,14 @@
 //! [`Buffer`]: what a transaction has written and not yet committed, by table and row key.
 //!
 //! Readers hold cheap clones of a table's part ([`TableBuffer`]): a statement that began earlier does not see what a
-//! later one writes. Savepoints undo by a log, so that a mark costs nothing.
+//! later one writes. The maps are persistent, so that a clone is a pointer and a write copies one path, whatever the
+//! transaction has written before. Savepoints undo by a log, so that a mark costs nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
+
+use imbl::{OrdMap, OrdSet};
 
 use crate::document::Oid;
 use crate::err;
@@ -23,7 +26,10 @@ pub(crate) struct Pending {
 }
 
 /// Rows by key.
-pub(crate) type Rows = BTreeMap<Box<[u8]>, Pending>;
+pub(crate) type Rows = OrdMap<Arc<[u8]>, Pending>;
+
+/// An index entry: encoded keys and row key.
+type Entry = (Arc<[u8]>, Arc<[u8]>);
 
 /// The encoded keys of a row; `None`: not in the index.
 fn encoded(function: &dyn IndexFunction, row: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -38,7 +44,7 @@ fn encoded(function: &dyn IndexFunction, row: &[u8]) -> Result<Option<Vec<u8>>> 
 #[derive(Clone)]
 struct IndexBuffer {
     keys: Arc<dyn IndexFunction>,
-    entries: BTreeMap<(Box<[u8]>, Box<[u8]>), ()>,
+    entries: OrdSet<Entry>,
 }
 
 /// The buffered part of one table.
@@ -48,8 +54,8 @@ pub(crate) struct TableBuffer {
     storage: Oid,
     /// The rows below are gone (TRUNCATE, DROP, rewrite).
     cleared: bool,
-    rows: Arc<Rows>,
-    indexes: HashMap<Oid, Arc<IndexBuffer>>,
+    rows: Rows,
+    indexes: HashMap<Oid, IndexBuffer>,
 }
 
 impl TableBuffer {
@@ -59,7 +65,7 @@ impl TableBuffer {
     }
 
     /// The buffered rows.
-    pub(crate) fn rows(&self) -> &Arc<Rows> {
+    pub(crate) fn rows(&self) -> &Rows {
         &self.rows
     }
 
@@ -70,15 +76,15 @@ impl TableBuffer {
 
     /// Makes the entries of an index for the rows there are.
     pub(crate) fn build_index(&mut self, index: Oid, keys: Arc<dyn IndexFunction>) -> Result<()> {
-        let mut entries = BTreeMap::new();
+        let mut entries = OrdSet::new();
         for (key, pending) in self.rows.iter() {
             if let Some(row) = &pending.row
                 && let Some(entry) = encoded(&*keys, row)?
             {
-                entries.insert((entry.into(), key.clone()), ());
+                entries.insert((entry.into(), key.clone()));
             }
         }
-        self.indexes.insert(index, Arc::new(IndexBuffer { keys, entries }));
+        self.indexes.insert(index, IndexBuffer { keys, entries });
         Ok(())
     }
 
@@ -89,16 +95,15 @@ impl TableBuffer {
         index: Oid,
         lower: &Bound<Vec<u8>>,
         upper: &Bound<Vec<u8>>,
-    ) -> Option<Vec<(Box<[u8]>, Box<[u8]>)>> {
+    ) -> Option<Vec<Entry>> {
         let index = self.indexes.get(&index)?;
         let start = match lower {
-            Bound::Included(l) | Bound::Excluded(l) => Bound::Included((l.clone().into_boxed_slice(), Box::from([]))),
+            Bound::Included(l) | Bound::Excluded(l) => Bound::Included((Arc::from(&l[..]), Arc::from([]))),
             Bound::Unbounded => Bound::Unbounded,
         };
         let found = index
             .entries
-            .range((start, Bound::Unbounded))
-            .map(|(entry, ())| entry)
+            .range::<_, Entry>((start, Bound::Unbounded))
             .skip_while(|(key, _)| matches!(lower, Bound::Excluded(l) if **key == **l))
             .take_while(|(key, _)| match upper {
                 Bound::Included(u) => **key <= **u,
@@ -113,7 +118,7 @@ impl TableBuffer {
 
 /// One step to undo.
 enum Undo {
-    Row(Oid, Box<[u8]>, Option<Pending>),
+    Row(Oid, Arc<[u8]>, Option<Pending>),
     Table(Oid, Option<TableBuffer>),
 }
 
@@ -170,29 +175,28 @@ impl Buffer {
         }
         let part = self.tables.entry(table).or_insert_with(|| TableBuffer { storage, ..TableBuffer::default() });
         let old = part.rows.get(key).cloned();
+        let key: Arc<[u8]> = key.into();
         for index in part.indexes.values_mut() {
-            let index = Arc::make_mut(index);
             if let Some(Pending { row: Some(row), .. }) = &old
                 && let Some(entry) = encoded(&*index.keys, row)?
             {
-                index.entries.remove(&(entry.into(), key.into()));
+                index.entries.remove(&(entry.into(), key.clone()));
             }
             if let Some(row) = &row
                 && let Some(entry) = encoded(&*index.keys, row)?
             {
-                index.entries.insert((entry.into(), key.into()), ());
+                index.entries.insert((entry.into(), key.clone()));
             }
         }
-        let rows = Arc::make_mut(&mut part.rows);
         let expect = old.as_ref().map_or(expect, |o| o.expect);
         if row.is_none() && expect == Expect::Absent {
             // Made and deleted in this transaction: there is nothing to say.
-            rows.remove(key);
+            part.rows.remove(&key);
         } else {
-            rows.insert(key.into(), Pending { row, expect });
+            part.rows.insert(key.clone(), Pending { row, expect });
         }
         if self.savepoints > 0 {
-            self.undo.push(Undo::Row(table, key.into(), old));
+            self.undo.push(Undo::Row(table, key, old));
         }
         Ok(())
     }
@@ -261,10 +265,9 @@ impl Buffer {
                 Undo::Row(table, key, old) => {
                     let Some(part) = self.tables.get_mut(&table) else { continue };
                     part.indexes.clear();
-                    let rows = Arc::make_mut(&mut part.rows);
                     match old {
-                        Some(pending) => rows.insert(key, pending),
-                        None => rows.remove(&key),
+                        Some(pending) => part.rows.insert(key, pending),
+                        None => part.rows.remove(&key),
                     };
                 }
                 Undo::Table(table, Some(old)) => {
@@ -288,10 +291,12 @@ impl Buffer {
             .collect();
         let mut mutations = Vec::with_capacity(parts.iter().map(|(_, p)| p.rows.len()).sum());
         for (table, part) in parts {
-            let rows = Arc::try_unwrap(part.rows).unwrap_or_else(|shared| (*shared).clone());
-            mutations.extend(rows.into_iter().map(|(key, pending)| match pending.row {
-                Some(row) => Mutation::Put { table, key, row: row.as_ref().into(), expect: pending.expect },
-                None => Mutation::Delete { table, key, expect: pending.expect },
+            mutations.extend(part.rows.iter().map(|(key, pending)| {
+                let (key, expect) = (key.as_ref().into(), pending.expect);
+                match &pending.row {
+                    Some(row) => Mutation::Put { table, key, row: row.as_ref().into(), expect },
+                    None => Mutation::Delete { table, key, expect },
+                }
             }));
         }
         (tables, mutations)

@@ -422,7 +422,7 @@ impl<'a> Writer<'a> {
             && let Some(entries) = part.index_range(index, &lower, &upper)
             && let Some((_, row)) = entries.into_iter().find(|(k, _)| **k == *encoded)
         {
-            return Ok(Some(row.into_vec()));
+            return Ok(Some(row.to_vec()));
         }
         let is_hidden = |row: &[u8]| buffer.table(self.table.oid).is_some_and(|t| t.get(row).is_some());
         let mut found = self.view.snapshot.index_scan(

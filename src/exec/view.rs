@@ -127,13 +127,13 @@ enum Inner {
 enum Current {
     None,
     Inner,
-    Own(Box<[u8]>, Arc<[u8]>, Expect),
+    Own(Arc<[u8]>, Arc<[u8]>),
 }
 
 /// Walks the buffered rows of a range by key: the map is shared, so the place is kept as a key, not as an iterator.
 struct Overlay {
     part: TableBuffer,
-    next: Option<Box<[u8]>>,
+    next: Option<Arc<[u8]>>,
     range: KeyRange,
     reverse: bool,
     started: bool,
@@ -153,7 +153,7 @@ impl Overlay {
         self.next = after.and_then(|key| self.find(Some(key)));
     }
 
-    fn find(&self, after: Option<Box<[u8]>>) -> Option<Box<[u8]>> {
+    fn find(&self, after: Option<Arc<[u8]>>) -> Option<Arc<[u8]>> {
         let (mut lower, mut upper) = (as_slice(&self.range.0), as_slice(&self.range.1));
         if let Some(key) = &after {
             if self.reverse {
@@ -165,7 +165,7 @@ impl Overlay {
         if is_empty(&lower, &upper) {
             return None;
         }
-        let mut rows = self.part.rows().range::<[u8], _>((lower, upper));
+        let mut rows = self.part.rows().range::<_, [u8]>((lower, upper));
         let found = if self.reverse { rows.next_back() } else { rows.next() };
         found.map(|(key, _)| key.clone())
     }
@@ -228,13 +228,11 @@ impl ViewScan {
                 self.inner_state = Inner::Unread;
                 return Ok(true);
             }
-            let key: Box<[u8]> = overlay.peek().expect("it was there above").into();
-            let pending = overlay.part.get(&key).cloned();
+            let key = overlay.next.clone().expect("it was there above");
+            let row = overlay.part.get(&key).and_then(|pending| pending.row.clone());
             overlay.step();
-            if let Some(pending) = pending
-                && let Some(row) = pending.row
-            {
-                self.current = Current::Own(key, row, pending.expect);
+            if let Some(row) = row {
+                self.current = Current::Own(key, row);
                 return Ok(true);
             }
         }
@@ -251,16 +249,8 @@ impl ViewScan {
     /// The current row's bytes.
     pub(crate) fn row(&self) -> &[u8] {
         match &self.current {
-            Current::Own(_, row, _) => row,
+            Current::Own(_, row) => row,
             _ => self.inner.row(),
-        }
-    }
-
-    /// What a commit that changes the row has to expect.
-    pub(crate) fn expect(&self) -> Expect {
-        match &self.current {
-            Current::Own(_, _, expect) => *expect,
-            _ => Expect::Version(self.inner.position()),
         }
     }
 }
@@ -270,7 +260,7 @@ pub(crate) struct IndexKeysIter {
     inner: IndexIter,
     /// The next stored entry: encoded keys, row key.
     peeked: Option<Option<(Vec<u8>, Vec<u8>)>>,
-    own: std::iter::Peekable<std::vec::IntoIter<(Box<[u8]>, Box<[u8]>)>>,
+    own: std::iter::Peekable<std::vec::IntoIter<(Arc<[u8]>, Arc<[u8]>)>>,
     part: Option<TableBuffer>,
     reverse: bool,
 }
@@ -306,7 +296,7 @@ impl IndexKeysIter {
         };
         if take_own {
             self.peeked = Some(stored);
-            return Ok(self.own.next().map(|(_, row)| row.into_vec()));
+            return Ok(self.own.next().map(|(_, row)| row.to_vec()));
         }
         if stored.is_none() {
             self.peeked = Some(None);

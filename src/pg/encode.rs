@@ -17,7 +17,7 @@ use crate::exec::{Batch, OutputColumn, RowSink};
 use super::backend::{self, format_of};
 
 /// Writes the rows of one result.
-pub(super) struct RowEncoder {
+pub struct RowEncoder {
     columns: Vec<Column>,
     /// What the text of dates, floats and names depends on; made when the first such column is there.
     context: Option<EvalContext>,
@@ -49,7 +49,7 @@ pub(super) enum Cell<'a> {
 
 impl RowEncoder {
     /// For these columns in these formats. `context` is asked for only when some column's text depends on it.
-    pub(super) fn new(columns: &[OutputColumn], formats: &[i16], context: impl FnOnce() -> EvalContext) -> Self {
+    pub fn new(columns: &[OutputColumn], formats: &[i16], context: impl FnOnce() -> EvalContext) -> Self {
         let columns: Vec<Column> = columns
             .iter()
             .enumerate()
@@ -60,7 +60,7 @@ impl RowEncoder {
     }
 
     /// Writes a row of values as a DataRow.
-    pub(super) fn row(&mut self, values: &[Datum], out: &mut Vec<u8>) -> Result<()> {
+    pub fn row(&mut self, values: &[Datum], out: &mut Vec<u8>) -> Result<()> {
         let start = out.len();
         let written = self.row_fields(values.len(), out, |index| Ok(Cell::from(&values[index])));
         // An error leaves no half of a message behind.

@@ -26,4 +26,5 @@ mod startup;
 mod transfer;
 mod wire;
 
+pub use encode::RowEncoder;
 pub use listener::Listener;
