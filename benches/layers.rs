@@ -16,7 +16,7 @@ use aerolithdb::pg::RowEncoder;
 use aerolithdb::storage::catalog::Entry;
 use aerolithdb::storage::command::{Command, CommandId, Expect, Mutation, Outcome, Position};
 use aerolithdb::storage::log::Log;
-use aerolithdb::storage::log::disk::{Folder, ForgetfulDisk};
+use aerolithdb::storage::log::disk::{Disk, Folder, ForgetfulDisk};
 use aerolithdb::storage::{Engine, StorageConfig};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use futures::future::BoxFuture;
@@ -98,13 +98,11 @@ fn command(table: u32, storage: u32, id: i64) -> Command {
 fn log(c: &mut Criterion) {
     let mut group = c.benchmark_group("log");
     let one = command(1, 1, 1);
-    let nothing = &mut |_: Position, _: Command| Ok(());
-    let open = |disk| Log::open(disk, 64 << 20, Position(0), nothing).unwrap().0;
+    let open = |disk: Box<dyn Disk>| Log::open(disk, 64 << 20, Position(0), &mut |_, _| Ok(())).unwrap().0;
     let mut memory = open(Box::new(ForgetfulDisk::new()));
     group.bench_function("append", |b| b.iter(|| memory.append(black_box(&one)).unwrap()));
     let folder = tempfile::tempdir().unwrap();
-    let disk = Folder::open(folder.path()).unwrap();
-    let mut disk = Log::open(Box::new(disk), 64 << 20, Position(0), &mut |_, _| Ok(())).unwrap().0;
+    let mut disk = open(Box::new(Folder::open(folder.path()).unwrap()));
     for size in [1u64, 32] {
         group.throughput(Throughput::Elements(size));
         group.bench_function(format!("append_and_fdatasync/{size}"), |b| {

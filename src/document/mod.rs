@@ -10,6 +10,7 @@
 
 pub mod bytes;
 pub mod datum;
+pub mod inverted;
 pub mod json;
 pub mod jsonb;
 pub mod key;

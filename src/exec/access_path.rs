@@ -299,7 +299,7 @@ fn comparison<'a>(
 }
 
 /// Whether an expression is the same for all rows of one execution.
-fn is_fixed(expr: &Expr) -> bool {
+pub(crate) fn is_fixed(expr: &Expr) -> bool {
     let mut fixed = true;
     expr.walk(&mut |e| {
         match e {

@@ -90,12 +90,7 @@ impl TableBuffer {
 
     /// Row keys of the buffered rows whose entries in an index are in a range of encoded keys. `None`: the index has
     /// not been built for this buffer (see [`Buffer::build_index`]).
-    pub(crate) fn index_range(
-        &self,
-        index: Oid,
-        lower: &Bound<Vec<u8>>,
-        upper: &Bound<Vec<u8>>,
-    ) -> Option<Vec<Entry>> {
+    pub(crate) fn index_range(&self, index: Oid, lower: &Bound<Vec<u8>>, upper: &Bound<Vec<u8>>) -> Option<Vec<Entry>> {
         let index = self.indexes.get(&index)?;
         let start = match lower {
             Bound::Included(l) | Bound::Excluded(l) => Bound::Included((Arc::from(&l[..]), Arc::from([]))),

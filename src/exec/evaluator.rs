@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::document::Datum;
+use crate::document::inverted::ItemClass;
+use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::exec::kept::{bind_check, bind_index_key, bind_predicate};
@@ -10,9 +11,10 @@ use crate::sql::context::{EvalContext, FormatSettings};
 use crate::sql::eval::{Compiled, compile};
 use crate::sql::io;
 use crate::sql::plan::{ColumnId, Expr};
-use crate::storage::catalog::{Catalog, ConstraintKind, Index, IndexSource, Table};
+use crate::storage::catalog::{Catalog, ConstraintKind, Index, IndexKey, IndexSource, Table};
 use crate::storage::{Evaluator, IndexFunction, IndexKeys, RowCheck};
 
+use super::inverted_path;
 use super::rows::{encode_index_keys, read_row, row_columns};
 
 /// Compiles what tables and indexes need inside `apply`.
@@ -98,6 +100,8 @@ pub(crate) struct Keys {
     bound: (Vec<Expr>, Option<Expr>),
     eval: EvalContext,
     names: String,
+    /// What the keys of an inverted index are made of; empty for other indexes.
+    classes: Vec<ItemClass>,
     /// Needs all columns as values.
     has_exprs: bool,
     missing: Vec<Datum>,
@@ -135,7 +139,12 @@ pub(crate) fn index_function(catalog: &Catalog, table: &Table, index: &Index) ->
     let predicate = bound_predicate.as_ref().map(|e| compile(e, &columns)).transpose()?;
     let has_exprs = predicate.is_some() || exprs.iter().any(|e| matches!(e, Source::Expr(_)));
     let missing = table.columns.iter().map(|c| super::rows::missing_value(c, &eval)).collect::<Result<Vec<_>>>()?;
+    let classes = match index.method.as_str() {
+        "gin" => index.keys.iter().map(item_class).collect(),
+        _ => Vec::new(),
+    };
     Ok(Arc::new(Keys {
+        classes,
         table: table.clone(),
         index: index.clone(),
         exprs,
@@ -148,7 +157,21 @@ pub(crate) fn index_function(catalog: &Catalog, table: &Table, index: &Index) ->
     }))
 }
 
+/// The operator class of a key of an inverted index.
+fn item_class(key: &IndexKey) -> ItemClass {
+    let default = if key.typ.oid == Type::JSONB.oid { ItemClass::Jsonb } else { ItemClass::Array };
+    key.opclass.as_deref().and_then(ItemClass::named).unwrap_or(default)
+}
+
 impl Keys {
+    /// The index as a candidate for a path, if it is an inverted one.
+    pub(crate) fn inverted(&self) -> Option<inverted_path::Candidate> {
+        let keys = self.bound.0.iter().cloned().zip(self.classes.iter().copied()).collect();
+        let (index, name) = (self.index.oid, self.index.name.clone());
+        let candidate = inverted_path::Candidate { index, name, keys, predicate: self.bound.1.clone() };
+        (!self.classes.is_empty()).then_some(candidate)
+    }
+
     /// The bound keys and predicate, over column numbers.
     pub(crate) fn bound(&self) -> (&[Expr], Option<&Expr>) {
         (&self.bound.0, self.bound.1.as_ref())
@@ -224,6 +247,21 @@ impl IndexFunction for Keys {
                 Ok(IndexKeys::Encoded { has_null: keys.iter().any(Datum::is_null) })
             }
         }
+    }
+
+    fn encode_items(&self, row: &[u8], entry: &mut dyn FnMut(&[u8])) -> Result<Option<()>> {
+        if self.classes.is_empty() {
+            return Ok(None);
+        }
+        let Some(values) = self.values(row)? else { return Ok(Some(())) };
+        let mut key = Vec::with_capacity(16);
+        for (number, (value, class)) in values.iter().zip(&self.classes).enumerate() {
+            for item in class.items(value) {
+                inverted_path::item_key(number, self.classes.len(), &item, &mut key);
+                entry(&key);
+            }
+        }
+        Ok(Some(()))
     }
 
     fn describe_keys(&self, row: &[u8]) -> Result<String> {

@@ -12,9 +12,8 @@ use crate::sql::plan::{ColumnId, Expr, JoinKind, Modify, ModifyKind, Query, Rel,
 use crate::sql::statement::{Explain, ExplainFormat};
 use crate::sql::{io, operators, types};
 
-use super::access_path::Path;
 use super::context::Context;
-use super::source::chosen_path;
+use super::source::{Chosen, chosen_path};
 
 /// Refuses what EXPLAIN cannot say yet.
 pub(super) fn check_options(explain: &Explain) -> Result<()> {
@@ -270,18 +269,35 @@ impl Printer<'_> {
         let path = chosen_path(self.context, found, columns, conditions);
         let name = super::ddl::quote_ident(&found.name);
         let on = if *alias == found.name { name } else { format!("{name} {}", super::ddl::quote_ident(alias)) };
-        match &path {
-            None => self.node(depth, &format!("Seq Scan on {on}"), whole),
-            Some(path) => self.node(depth, &format!("Index Scan using {} on {on}", path.name), whole),
-        }
-        let is_used = |i: &usize| path.as_ref().is_some_and(|p: &Path| p.used.contains(i));
-        let (used, rest): (Vec<usize>, Vec<usize>) = (0..conditions.len()).partition(is_used);
-        for (label, positions) in [("Index Cond", used), ("Filter", rest)] {
-            if !positions.is_empty() {
-                let chosen: Vec<Expr> = positions.iter().map(|i| conditions[*i].clone()).collect();
-                let text = self.conjunction(&chosen);
-                self.detail(depth, format!("{label}: {text}"));
+        let used = path.as_ref().map_or(&[][..], Chosen::used);
+        let (used, rest): (Vec<usize>, Vec<usize>) = (0..conditions.len()).partition(|i| used.contains(i));
+        let label = match &path {
+            None => {
+                self.node(depth, &format!("Seq Scan on {on}"), whole);
+                "Index Cond"
             }
+            Some(Chosen::Ordered(path)) => {
+                self.node(depth, &format!("Index Scan using {} on {on}", path.name), whole);
+                "Index Cond"
+            }
+            Some(Chosen::Inverted(_)) => {
+                self.node(depth, &format!("Bitmap Heap Scan on {on}"), whole);
+                "Recheck Cond"
+            }
+        };
+        self.conditions(label, conditions, &used, depth);
+        self.conditions("Filter", conditions, &rest, depth);
+        if let Some(Chosen::Inverted(path)) = &path {
+            self.node(depth + 1, &format!("Bitmap Index Scan on {}", path.name), whole);
+            self.conditions("Index Cond", conditions, &used, depth + 1);
+        }
+    }
+
+    fn conditions(&mut self, label: &str, conditions: &[Expr], positions: &[usize], depth: usize) {
+        if !positions.is_empty() {
+            let chosen: Vec<Expr> = positions.iter().map(|i| conditions[*i].clone()).collect();
+            let text = self.conjunction(&chosen);
+            self.detail(depth, format!("{label}: {text}"));
         }
     }
 

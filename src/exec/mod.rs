@@ -28,6 +28,7 @@ pub mod evaluator;
 mod explain;
 mod functions;
 mod host;
+mod inverted_path;
 mod kept;
 pub(crate) mod lower;
 mod point;

@@ -310,7 +310,7 @@ pub(crate) fn numbered(expr: &Expr, by_number: &HashMap<ColumnId, (i16, Type)>) 
 pub(crate) fn candidates(table: &Table, catalog: &Arc<Catalog>, eval: &EvalContext) -> Vec<Candidate> {
     let row_key_name = catalog.indexes_of(table.oid).find(|i| i.is_row_key).map_or("", |i| i.name.as_str());
     let mut all: Vec<Candidate> = access_path::row_key_candidate(table, row_key_name).into_iter().collect();
-    for index in catalog.indexes_of(table.oid).filter(|i| !i.is_row_key) {
+    for index in catalog.indexes_of(table.oid).filter(|i| !i.is_row_key && i.method == "btree") {
         let keys = index.keys.iter().map(|key| match &key.source {
             crate::storage::catalog::IndexSource::Column(number) => {
                 Some(Expr::Column(*number as ColumnId, table.column_by_number(*number)?.typ))
@@ -336,8 +336,13 @@ pub(crate) fn candidates(table: &Table, catalog: &Arc<Catalog>, eval: &EvalConte
 type Sink<'s> = &'s mut dyn FnMut(&mut Vec<Datum>) -> Result<()>;
 
 impl PointRead {
-    /// Gives the rows, in order. `false`: there are too many, nothing was given.
+    /// Gives the rows, in order. `false`: there are too many, or the index is not filled yet; nothing was given.
     pub(crate) fn run(&self, context: &Context, sink: Sink<'_>) -> Result<bool> {
+        if let Some(index) = self.path.index
+            && !context.view.has_entries(context.table(self.table)?, index)
+        {
+            return Ok(false);
+        }
         let count = |expr: &Option<Compiled>, what: &str| -> Result<Option<u64>> {
             let Some(expr) = expr else { return Ok(None) };
             match expr.eval(&[], &context.params, &context.eval)? {

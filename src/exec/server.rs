@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
 
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
@@ -209,6 +210,15 @@ pub enum CancelReason {
 pub struct Cancel {
     reason: AtomicU8,
     notify: Notify,
+    /// When the statement's time is up, milliseconds of `since_start`; 0: never. Kernels that keep their thread see it
+    /// by themselves, even when no timer can run.
+    deadline: AtomicU64,
+}
+
+/// Milliseconds since the first call, and at least 1.
+fn since_start() -> u64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_millis() as u64 + 1
 }
 
 impl Cancel {
@@ -218,8 +228,15 @@ impl Cancel {
         self.notify.notify_waiters();
     }
 
+    /// Sets when the running statement must be done.
+    pub(crate) fn set_deadline(&self, after: Option<Duration>) {
+        let at = after.map_or(0, |after| since_start().saturating_add(after.as_millis() as u64));
+        self.deadline.store(at, Ordering::Relaxed);
+    }
+
     /// Forgets a request that came for an earlier statement (a shutdown is never forgotten).
     pub fn clear(&self) {
+        self.set_deadline(None);
         for reason in [CancelReason::User, CancelReason::Timeout] {
             let _ = self.reason.compare_exchange(reason as u8, 0, Ordering::SeqCst, Ordering::SeqCst);
         }
@@ -227,7 +244,11 @@ impl Cancel {
 
     /// The error to stop with, if it was asked for.
     pub fn check(&self) -> Result<()> {
-        match self.reason.load(Ordering::Relaxed) {
+        let reason = match (self.reason.load(Ordering::Relaxed), self.deadline.load(Ordering::Relaxed)) {
+            (0, deadline) if deadline != 0 && since_start() > deadline => CancelReason::Timeout as u8,
+            (reason, _) => reason,
+        };
+        match reason {
             0 => Ok(()),
             2 => Err(crate::err!(QUERY_CANCELED, "canceling statement due to statement timeout")),
             3 => Err(crate::err!(ADMIN_SHUTDOWN, "terminating connection due to administrator command")),

@@ -874,24 +874,27 @@ fn guarded(rows: RowStream, shared: Arc<Shared>, deadline: Deadline) -> RowStrea
 /// The end of a statement's time. While it is held, a timer is running that cancels the statement.
 #[derive(Clone, Default)]
 pub(super) struct Deadline {
-    timer: Option<Arc<Timer>>,
+    _timer: Option<Arc<Timer>>,
 }
 
-struct Timer(tokio::task::JoinHandle<()>);
+struct Timer(tokio::task::JoinHandle<()>, Arc<Cancel>);
 
 impl Drop for Timer {
     fn drop(&mut self) {
         self.0.abort();
+        self.1.set_deadline(None);
     }
 }
 
 impl Deadline {
     fn after(time: Duration, cancel: Arc<Cancel>) -> Self {
+        cancel.set_deadline(Some(time));
+        let flag = cancel.clone();
         let timer = tokio::spawn(async move {
             tokio::time::sleep(time).await;
-            cancel.cancel(CancelReason::Timeout);
+            flag.cancel(CancelReason::Timeout);
         });
-        Self { timer: Some(Arc::new(Timer(timer))) }
+        Self { _timer: Some(Arc::new(Timer(timer, cancel))) }
     }
 
     /// Fails when the statement is to stop.

@@ -14,12 +14,13 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Query, Rel};
 use crate::storage::ScanOptions;
-use crate::storage::catalog::{Entry, Table};
+use crate::storage::catalog::{Entry, Index, Table};
 
 use super::access_path::{self, Candidate, Path};
 use super::context::Context;
 use super::dml::{Writer, compile_modify};
 use super::host::Shared;
+use super::inverted_path::{self, InvertedPath};
 use super::lower::{self, QueryContext, ScanPartition, ScanRequest, TableSource};
 use super::point;
 use super::view::{KeyRange, ReadView};
@@ -43,10 +44,12 @@ impl TableSource for StatementSource {
     fn scan(&self, request: &ScanRequest) -> Result<Vec<ScanPartition>> {
         let context = &self.context;
         let table = Arc::new(context.table(request.table)?.clone());
-        let path = chosen_path(context, &table, &request.columns, &request.filters);
-        if let Some(path) = &path
-            && let Some(partitions) = path_partitions(context, &table, path, request.partitions)?
-        {
+        let partitions = match chosen_path(context, &table, &request.columns, &request.filters) {
+            Some(Chosen::Ordered(path)) => path_partitions(context, &table, &path, request.partitions)?,
+            Some(Chosen::Inverted(path)) => inverted_partitions(context, &table, &path, request.partitions)?,
+            None => None,
+        };
+        if let Some(partitions) = partitions {
             return Ok(partitions);
         }
         full_partitions(context, &table, request.partitions)
@@ -73,20 +76,69 @@ impl TableSource for StatementSource {
     }
 }
 
+/// How the rows that pass some filters are found.
+pub(crate) enum Chosen {
+    /// By ranges of the row key or of an ordered index.
+    Ordered(Path),
+    /// By an inverted index.
+    Inverted(InvertedPath),
+}
+
+impl Chosen {
+    /// Positions of the conditions that the path uses.
+    pub(crate) fn used(&self) -> &[usize] {
+        match self {
+            Self::Ordered(path) => &path.used,
+            Self::Inverted(path) => &path.used,
+        }
+    }
+}
+
 /// How the rows that pass some filters would be found; `None`: by reading all.
 pub(crate) fn chosen_path(
     context: &Context,
     table: &Table,
     columns: &[(ColumnId, i16, Type)],
     filters: &[Expr],
-) -> Option<Path> {
+) -> Option<Chosen> {
     if filters.is_empty() {
         return None;
     }
     let by_number: HashMap<ColumnId, (i16, Type)> =
         columns.iter().map(|(id, number, typ)| (*id, (*number, *typ))).collect();
     let conditions: Vec<Expr> = filters.iter().map(|e| point::numbered(e, &by_number)).collect();
-    access_path::choose(&candidates(context, table), &conditions, &[])
+    let ordered = access_path::choose(&candidates(context, table), &conditions, &[]);
+    // A value that a key must have narrows down more than a range.
+    if let Some(path) = ordered.as_ref().filter(|path| !path.equal.is_empty() || path.any.is_some()) {
+        return Some(Chosen::Ordered(path.clone()));
+    }
+    match inverted_path::choose(&inverted_candidates(context, table), &conditions) {
+        Some(path) => Some(Chosen::Inverted(path)),
+        None => ordered.map(Chosen::Ordered),
+    }
+}
+
+fn inverted_candidates(context: &Context, table: &Table) -> Vec<inverted_path::Candidate> {
+    let indexes = context.view.catalog.indexes_of(table.oid);
+    let usable = indexes.filter(|i| i.method == "gin" && context.view.has_entries(table, i.oid));
+    usable.filter_map(|index| context.index_keys(table, index.oid).ok()?.inverted()).collect()
+}
+
+/// Reads the rows that an inverted index finds; `None`: it finds so many that reading all is better.
+fn inverted_partitions(
+    context: &Arc<Context>,
+    table: &Arc<Table>,
+    path: &InvertedPath,
+    partitions: usize,
+) -> Result<Option<Vec<ScanPartition>>> {
+    let eval = |e: &Expr| crate::sql::eval::constant(e, &context.params, &context.eval);
+    let keys = path.row_keys(context, table.oid, rows_worth_an_index(context, table), eval)?;
+    Ok(keys.map(|keys| key_partitions(context, context.view.clone(), table, keys, partitions)))
+}
+
+/// More rows than this are read faster by reading all.
+fn rows_worth_an_index(context: &Context, table: &Table) -> usize {
+    INDEX_ROWS_MIN.max((context.view.snapshot.approximate_rows(table.storage) / INDEX_PART) as usize)
 }
 
 /// As [`point::candidates`], with the bound keys that are kept for `apply`.
@@ -98,7 +150,8 @@ fn candidates(context: &Context, table: &Table) -> Vec<Candidate> {
     )
     .into_iter()
     .collect();
-    for index in catalog.indexes_of(table.oid).filter(|i| !i.is_row_key) {
+    let usable = |i: &&Index| !i.is_row_key && i.method == "btree" && context.view.has_entries(table, i.oid);
+    for index in catalog.indexes_of(table.oid).filter(usable) {
         if let Ok(keys) = context.index_keys(table, index.oid) {
             let (exprs, predicate) = keys.bound();
             all.push(access_path::index_candidate(index, exprs.to_vec(), predicate.cloned()));
@@ -119,8 +172,7 @@ fn path_partitions(
         return Ok(Some(range_partitions(context, table, ranges)));
     };
     let view = context.with_index(table, index)?;
-    let rows = view.snapshot.approximate_rows(table.storage);
-    let enough = INDEX_ROWS_MIN.max((rows / INDEX_PART) as usize);
+    let enough = rows_worth_an_index(context, table);
     let mut keys: Vec<Vec<u8>> = Vec::new();
     for range in &ranges {
         let mut found = view.index_keys(table, index, range, ScanOptions::default())?;
@@ -134,11 +186,21 @@ fn path_partitions(
     }
     // In the order of the rows: neighbours are read together.
     keys.sort_unstable();
+    Ok(Some(key_partitions(context, view, table, keys, partitions)))
+}
+
+/// Reads the rows of some keys, in parts if they are many.
+fn key_partitions(
+    context: &Arc<Context>,
+    view: ReadView,
+    table: &Arc<Table>,
+    keys: Vec<Vec<u8>>,
+    partitions: usize,
+) -> Vec<ScanPartition> {
     let parts = if keys.len() > INDEX_ROWS_MIN { partitions.max(1) } else { 1 };
     let size = keys.len().div_ceil(parts).max(1);
     let chunks: Vec<Vec<Vec<u8>>> = keys.chunks(size).map(<[_]>::to_vec).collect();
-    let parts = chunks.into_iter().map(|keys| key_partition(context, view.clone(), table, keys)).collect();
-    Ok(Some(parts))
+    chunks.into_iter().map(|keys| key_partition(context, view.clone(), table, keys)).collect()
 }
 
 fn key_partition(context: &Arc<Context>, view: ReadView, table: &Arc<Table>, keys: Vec<Vec<u8>>) -> ScanPartition {

@@ -2,6 +2,7 @@
 //! LISTEN and NOTIFY, EXPLAIN, maintenance.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 
@@ -11,11 +12,12 @@ use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::table::{bind_constant, bind_type};
 use crate::sql::context::EvalContext;
 use crate::sql::parser::{Parsed, ident};
-use crate::sql::statement::{Discard, Isolation, Set, SetValue, Statement, TransactionModes, Vacuum};
+use crate::sql::statement::{Discard, Drop, Isolation, ObjectKind, Set, SetValue, Statement, TransactionModes, Vacuum};
 use crate::storage::catalog::Entry;
 
 use super::ddl::{self, Ddl};
 use super::explain;
+use super::host::Shared;
 use super::prepared::{Bound, bind, is_query, text_column};
 use super::session::{Deadline, isolation_named, read_only, rows_response};
 use super::transaction::{Block, Listen};
@@ -23,6 +25,9 @@ use super::{OutputColumn, Prepared, Response, RowsTag, Session, SqlPart, setting
 
 /// Memory for the statements of PREPARE.
 const PREPARED_BYTES_MAX: usize = 64 << 20;
+/// How often, and how many times, DROP DATABASE looks whether the other sessions are gone: 5 seconds, as PostgreSQL.
+const SESSION_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+const SESSION_CHECKS: u32 = 50;
 
 /// Parameters and result columns of a utility statement.
 type Description = (Vec<Type>, Option<Arc<[OutputColumn]>>);
@@ -196,6 +201,10 @@ impl Session {
             Statement::Do { .. } => Err(Error::unsupported("DO")),
             Statement::Call(_) => Err(Error::unsupported("CALL")),
             Statement::Unsupported { what } => Err(Error::unsupported(what)),
+            Statement::Drop(drop) if drop.kind == ObjectKind::Database && !drop.force => {
+                wait_for_sessions(self.shared.clone(), drop).await?;
+                self.ddl(statement, &prepared.part)
+            }
             statement => self.ddl(statement, &prepared.part),
         }
     }
@@ -830,4 +839,21 @@ fn isolation_name(isolation: Isolation) -> &'static str {
         Isolation::ReadCommitted => "read committed",
         Isolation::ReadUncommitted => "read uncommitted",
     }
+}
+
+/// Gives sessions of a database that is to be dropped some seconds to end, as PostgreSQL does: a client that has
+/// just disconnected is not gone at once.
+async fn wait_for_sessions(shared: Arc<Shared>, drop: &Drop) -> Result<()> {
+    let name = drop.names.first().and_then(|n| n.0.last()).and_then(|part| part.as_ident()).map(ident);
+    let server = &shared.server;
+    let catalog = server.engine.catalog();
+    let Some(database) = name.and_then(|name| catalog.database(&name)) else { return Ok(()) };
+    for _ in 0..SESSION_CHECKS {
+        if database.oid == shared.database || server.sessions_in(database.oid) == 0 {
+            break;
+        }
+        shared.cancel.check()?;
+        tokio::time::sleep(SESSION_CHECK_INTERVAL).await;
+    }
+    Ok(())
 }

@@ -56,6 +56,16 @@ impl ReadView {
         self.buffer.as_ref()?.get(&table)
     }
 
+    /// Whether an index has entries for the rows below the buffer: one made in this transaction has them only after the
+    /// commit. Where the table's storage is new, there are no rows below.
+    pub(crate) fn has_entries(&self, table: &Table, index: Oid) -> bool {
+        let below = self.snapshot.catalog();
+        match below.table(table.oid) {
+            Some(known) if known.storage == table.storage => below.index(index).is_some(),
+            _ => true,
+        }
+    }
+
     /// The row of a key.
     pub(crate) fn get(&self, table: &Table, key: &[u8]) -> Result<Option<Found>> {
         if let Some(pending) = self.buffered(table.oid).and_then(|part| part.get(key)) {

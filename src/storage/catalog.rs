@@ -176,7 +176,7 @@ pub struct Index {
     pub schema: Oid,
     /// The name.
     pub name: String,
-    /// Access method: `btree` (others are refused so far).
+    /// Access method: `btree` or `gin`.
     pub method: String,
     /// UNIQUE.
     pub unique: bool,
@@ -205,6 +205,9 @@ pub struct IndexKey {
     pub descending: bool,
     /// NULLS FIRST.
     pub nulls_first: bool,
+    /// The operator class, where it is not the type's default one for the access method.
+    #[serde(default)]
+    pub opclass: Option<String>,
 }
 
 /// What an index key is computed from.

@@ -25,6 +25,12 @@ pub trait IndexFunction: Send + Sync {
     /// Appends the encoded keys of a row (`document::key`, in the index's order) to `out`.
     fn encode_keys(&self, row: &[u8], out: &mut Vec<u8>) -> Result<IndexKeys>;
 
+    /// For an inverted index: calls `entry` with the encoded key of each entry of a row, ascending, each once. `None`: the
+    /// index is none, and a row has the one entry of [`encode_keys`](Self::encode_keys).
+    fn encode_items(&self, _row: &[u8], _entry: &mut dyn FnMut(&[u8])) -> Result<Option<()>> {
+        Ok(None)
+    }
+
     /// The keys of a row as the DETAIL of an error shows them: `(id)=(1)`, `(lower(name), n)=(a, 2)`.
     fn describe_keys(&self, row: &[u8]) -> Result<String>;
 }

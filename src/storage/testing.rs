@@ -126,6 +126,7 @@ pub(crate) fn index(oid: Oid, name: &str, table: Oid, columns: &[i16], unique: b
         typ: Type::TEXT,
         descending: false,
         nulls_first: false,
+        opclass: None,
     };
     Index {
         oid,

@@ -560,12 +560,19 @@ impl Ddl<'_> {
             .iter()
             .map(|number| {
                 let typ = table.column_by_number(*number).expect("it was found by name above").typ;
-                KeySpec { source: IndexSource::Column(*number), typ, descending: false, nulls_first: false }
+                KeySpec {
+                    source: IndexSource::Column(*number),
+                    typ,
+                    descending: false,
+                    nulls_first: false,
+                    opclass: None,
+                }
             })
             .collect();
         let index = self.make_index(
             table,
             NewIndex {
+                method: "btree".to_string(),
                 name: name.clone(),
                 unique: true,
                 primary: unique.primary,

@@ -1,5 +1,6 @@
 //! CREATE INDEX, and the indexes behind UNIQUE and PRIMARY KEY. The entries are built when the command is applied.
 
+use crate::document::inverted::ItemClass;
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result, SqlState};
@@ -22,11 +23,13 @@ pub(super) struct KeySpec {
     pub typ: Type,
     pub descending: bool,
     pub nulls_first: bool,
+    pub opclass: Option<String>,
 }
 
 /// An index to be made; names are checked.
 pub(super) struct NewIndex {
     pub name: String,
+    pub method: String,
     pub unique: bool,
     pub primary: bool,
     pub is_row_key: bool,
@@ -48,12 +51,17 @@ impl Ddl<'_> {
         let method = create.method.as_ref().map_or_else(|| "btree".to_string(), ident);
         match method.as_str() {
             "btree" => {}
-            "gin" | "gist" | "hash" | "brin" | "spgist" => {
+            "gin" => refuse_for_inverted(create)?,
+            "gist" | "hash" | "brin" | "spgist" => {
                 return Err(Error::unsupported(format!("access method \"{method}\"")));
             }
             _ => return Err(err!(UNDEFINED_OBJECT, "access method \"{method}\" does not exist")),
         }
-        check_options(&create.options)?;
+        if method == "btree" {
+            check_options(&create.options)?;
+        } else if let Some(option) = create.options.first() {
+            return Err(Error::unsupported(format!("index parameter \"{}\"", option.name)));
+        }
         self.check_tablespace(create.tablespace.as_ref())?;
         if create.keys.len() + create.include.len() > KEYS_MAX {
             return Err(err!(TOO_MANY_COLUMNS, "cannot use more than {KEYS_MAX} columns in an index"));
@@ -79,13 +87,20 @@ impl Ddl<'_> {
                 IndexKeySource::Column(name) => self.column_key(&table, name)?,
                 IndexKeySource::Expression(expression) => self.expression_key(&table, &expression.text)?,
             };
-            check_operator_class(key.opclass.as_ref(), typ)?;
+            let opclass = match method.as_str() {
+                "gin" => inverted_class(key.opclass.as_ref(), typ)?,
+                _ => {
+                    check_operator_class(key.opclass.as_ref(), typ)?;
+                    None
+                }
+            };
             labels.push(label);
             keys.push(KeySpec {
                 source,
                 typ,
                 descending: key.descending,
                 nulls_first: key.nulls_first.unwrap_or(key.descending),
+                opclass,
             });
         }
         let mut include = Vec::new();
@@ -103,8 +118,17 @@ impl Ddl<'_> {
             None => self.free_name(table.schema, &table.name, &unique_labels(&labels), "idx", &[]),
         };
         let (unique, nulls_not_distinct) = (create.unique, create.nulls_not_distinct);
-        let new =
-            NewIndex { name, unique, primary: false, is_row_key: false, nulls_not_distinct, keys, include, predicate };
+        let new = NewIndex {
+            name,
+            method,
+            unique,
+            primary: false,
+            is_row_key: false,
+            nulls_not_distinct,
+            keys,
+            include,
+            predicate,
+        };
         self.make_index(&table, new).map(|_| ())
     }
 
@@ -132,7 +156,7 @@ impl Ddl<'_> {
 
     /// Makes an index; its entries are built by `apply` from the rows there are.
     pub(super) fn make_index(&mut self, table: &Table, new: NewIndex) -> Result<Oid> {
-        for key in &new.keys {
+        for key in new.keys.iter().filter(|_| new.method == "btree") {
             check_key_type(key.typ)?;
         }
         let oid = self.allocate();
@@ -141,7 +165,7 @@ impl Ddl<'_> {
             table: table.oid,
             schema: table.schema,
             name: new.name,
-            method: "btree".to_string(),
+            method: new.method,
             unique: new.unique,
             primary: new.primary,
             is_row_key: new.is_row_key,
@@ -154,6 +178,7 @@ impl Ddl<'_> {
                     typ: k.typ,
                     descending: k.descending,
                     nulls_first: k.nulls_first,
+                    opclass: k.opclass,
                 })
                 .collect(),
             include: new.include,
@@ -227,6 +252,49 @@ pub(super) fn check_key_type(typ: Type) -> Result<()> {
     let name = types::format_type(typ);
     Err(err!(UNDEFINED_OBJECT, "data type {name} has no default operator class for access method \"btree\"")
         .hint("You must specify an operator class for the index or define a default operator class for the data type."))
+}
+
+/// What an inverted index cannot have.
+fn refuse_for_inverted(create: &CreateIndex) -> Result<()> {
+    let sorted = create.keys.iter().find(|key| key.descending || key.nulls_first.is_some());
+    let what = match sorted {
+        _ if create.unique => "unique indexes",
+        _ if !create.include.is_empty() => "included columns",
+        Some(key) if key.descending => "ASC/DESC options",
+        Some(_) => "NULLS FIRST/LAST options",
+        None => return Ok(()),
+    };
+    Err(err!(FEATURE_NOT_SUPPORTED, "access method \"gin\" does not support {what}"))
+}
+
+/// The operator class of a key of an inverted index; `None`: the type's default one.
+fn inverted_class(name: Option<&ast::ObjectName>, typ: Type) -> Result<Option<String>> {
+    let is_array = types::by_oid(typ.oid).is_some_and(|info| info.is_array());
+    let is_jsonb = typ.oid == Type::JSONB.oid;
+    let shown = types::format_type(typ);
+    let Some(name) = name else {
+        return match is_array || is_jsonb {
+            true => Ok(None),
+            false => Err(err!(
+                UNDEFINED_OBJECT,
+                "data type {shown} has no default operator class for access method \"gin\""
+            )
+            .hint("You must specify an operator class for the index or define a default operator class for the data type.")),
+        };
+    };
+    let last = name.0.last().and_then(|p| p.as_ident()).map(ident).unwrap_or_default();
+    let fits = match ItemClass::named(&last) {
+        None => {
+            return Err(err!(UNDEFINED_OBJECT, "operator class \"{last}\" does not exist for access method \"gin\""));
+        }
+        Some(ItemClass::Array) => is_array,
+        Some(ItemClass::Jsonb | ItemClass::JsonbPath) => is_jsonb,
+    };
+    match fits {
+        true if last == "jsonb_path_ops" => Ok(Some(last)),
+        true => Ok(None),
+        false => Err(err!(DATATYPE_MISMATCH, "operator class \"{last}\" does not accept data type {shown}")),
+    }
 }
 
 /// The default operator classes, and those that mean the same under the C collation.

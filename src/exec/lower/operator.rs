@@ -9,6 +9,7 @@ use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result as DfResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
+use datafusion::physical_plan::coop::make_cooperative;
 use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
@@ -108,7 +109,8 @@ impl ExecutionPlan for Operator {
             inputs.push(child.execute(if count == 1 { 0 } else { partition }, context.clone())?);
         }
         let stream = (self.run)(partition, inputs, context).map_err(to_datafusion)?;
+        // A source that is always ready would keep its thread for itself: cancelling and timers would wait for its end.
         let stream = stream.map(|batch| batch.map_err(to_datafusion));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream)))
+        Ok(make_cooperative(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream))))
     }
 }

@@ -102,7 +102,7 @@ fn index(oid: Oid, of: Oid, name: &str, source: IndexSource, typ: Type) -> Index
         primary: false,
         is_row_key: false,
         nulls_not_distinct: false,
-        keys: vec![IndexKey { source, typ, descending: false, nulls_first: false }],
+        keys: vec![IndexKey { source, typ, descending: false, nulls_first: false, opclass: None }],
         include: Vec::new(),
         predicate: None,
     }

@@ -6,8 +6,8 @@ use sqlparser::ast::Expr;
 use crate::document::{Oid, Type};
 use crate::sql::parser;
 use crate::storage::catalog::{
-    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, INFORMATION_SCHEMA, Index, IndexSource, PG_CATALOG,
-    Table, View,
+    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, INFORMATION_SCHEMA, Index, IndexKey, IndexSource,
+    PG_CATALOG, Table, View,
 };
 
 /// A name as SQL must write it: quoted unless it is plain.
@@ -73,6 +73,14 @@ pub fn default_opclass(method: &str, typ: Oid) -> Option<(Oid, &'static str)> {
     super::opfamily::default_class(access_method(method), typ)
 }
 
+/// The OID of a key's operator class; 0: it has none that is known.
+pub fn opclass(method: &str, key: &IndexKey) -> Oid {
+    match &key.opclass {
+        Some(name) => super::opfamily::named_class(access_method(method), name).unwrap_or(0),
+        None => default_opclass(method, key.typ.oid).map_or(0, |(oid, _)| oid),
+    }
+}
+
 /// The OID of an access method.
 pub fn access_method(name: &str) -> Oid {
     match name {
@@ -111,7 +119,8 @@ pub fn index(catalog: &Catalog, index: &Index) -> String {
             (true, true) => " DESC",
             (true, false) => " DESC NULLS LAST",
         };
-        format!("{}{direction}", index_key(table, index, position))
+        let class = key.opclass.as_ref().map(|class| format!(" {class}")).unwrap_or_default();
+        format!("{}{class}{direction}", index_key(table, index, position))
     };
     let keys: Vec<String> = (0..index.keys.len()).map(key).collect();
     let mut text = format!(

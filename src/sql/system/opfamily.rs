@@ -77,6 +77,12 @@ pub(super) fn default_class(method: Oid, typ: Oid) -> Option<(Oid, &'static str)
     classes.find(|c| c.is_default && c.typ == typ).map(|c| (c.oid, c.name))
 }
 
+/// The operator class of an access method by its name.
+pub(super) fn named_class(method: Oid, name: &str) -> Option<Oid> {
+    let mut classes = FAMILIES.iter().filter(|f| f.method == method).flat_map(|f| &f.classes);
+    classes.find(|c| c.name == name).map(|c| c.oid)
+}
+
 pub(super) fn families(rows: &mut Rows) {
     for family in FAMILIES.iter().filter(|f| !f.classes.is_empty()) {
         rows.push([

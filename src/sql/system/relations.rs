@@ -288,7 +288,6 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
                 IndexSource::Column(_) => None,
             })
             .collect();
-        let class = |typ: Type| definition::default_opclass(&index.method, typ.oid).map_or(0, |(oid, _)| oid);
         let option =
             |key: &crate::storage::catalog::IndexKey| i16::from(key.descending) | i16::from(key.nulls_first) << 1;
         rows.push([
@@ -305,7 +304,7 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
             ("indislive", Datum::Bool(true)),
             ("indkey", int2vector(all)),
             ("indcollation", oidvector(index.keys.iter().map(|k| definition::collation_of(k.typ.oid)))),
-            ("indclass", oidvector(index.keys.iter().map(|k| class(k.typ)))),
+            ("indclass", oidvector(index.keys.iter().map(|k| definition::opclass(&index.method, k)))),
             ("indoption", int2vector(index.keys.iter().map(option))),
             ("indexprs", if expressions.is_empty() { Datum::Null } else { text(expressions.join(", ")) }),
             ("indpred", optional(index.predicate.clone())),

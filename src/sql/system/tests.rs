@@ -61,7 +61,7 @@ fn catalog() -> Arc<Catalog> {
         ],
         options: vec![("fillfactor".into(), "70".into())],
     }));
-    let key = |source, typ, descending| IndexKey { source, typ, descending, nulls_first: descending };
+    let key = |source, typ, descending| IndexKey { source, typ, descending, nulls_first: descending, opclass: None };
     let index = |oid, name: &str, primary, keys| {
         Entry::Index(Index {
             oid,

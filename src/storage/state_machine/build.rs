@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalog_change::CatalogChange;
-use super::plan::{IndexPlan, TablePlan};
+use super::plan::{EntryForm, IndexPlan, TablePlan};
 use super::rows::RowChanges;
 use super::{BATCH_BYTES, Checked, Failure, StateMachine, fatal, reject, remove_prefix};
 use crate::document::Oid;
@@ -48,19 +48,22 @@ impl StateMachine {
         let range = Range { space: Space::Rows, lower, upper, reverse: false, bulk: true };
         let mut cursor = self.backend.snapshot().cursor(range);
         let mut chunk = Chunk::default();
+        let mut keys = Vec::new();
         while fatal(cursor.advance())? {
             let row_key = &cursor.key()[4..];
             if rows.changes_row(plan.table.oid, row_key) {
                 continue;
             }
             let (_, start) = fatal(key::split_row(cursor.value()))?;
-            let mut key = Vec::new();
-            let Some(form) = reject(index.entry(row_key, &cursor.value()[start..], &mut key))? else { continue };
-            let value = match form.is_unique {
-                true => key::entry_unique(row_key),
-                false => key::entry_with_suffix(form.keys_len),
+            keys.clear();
+            let push = &mut |keys: &mut Vec<u8>, key: std::ops::Range<usize>, form: EntryForm| {
+                let value = match form.is_unique {
+                    true => key::entry_unique(row_key),
+                    false => key::entry_with_suffix(form.keys_len),
+                };
+                chunk.push(Entry { key: keys[key].to_vec(), value, is_unique: form.is_unique });
             };
-            chunk.push(Entry { key, value, is_unique: form.is_unique });
+            reject(index.entries(row_key, &cursor.value()[start..], &mut keys, push))?;
             if chunk.bytes >= CHUNK_BYTES {
                 self.write_chunk(plan, index, &mut chunk, redo)?;
             }

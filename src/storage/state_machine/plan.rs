@@ -1,6 +1,7 @@
 //! [`TablePlan`]: what has to be done for each row of a table that a command writes.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::catalog_change::CatalogChange;
@@ -75,21 +76,40 @@ impl TablePlan {
 }
 
 impl IndexPlan {
-    /// Appends the key of the entry for a row (index OID, encoded keys, row key unless the keys must be unique) and
-    /// says how long the part before the row key is and whether the entry is unique. `None`: the row is not indexed.
-    pub(crate) fn entry(&self, row_key: &[u8], row: &[u8], out: &mut Vec<u8>) -> Result<Option<EntryForm>> {
+    /// Appends the keys of a row's entries to `out` (index OID, encoded keys, row key unless the keys must be unique) and
+    /// calls `entry` after each with its place and form; it may take what was appended away again. Entries of an
+    /// inverted index come in ascending order. No call: the row is not indexed.
+    pub(crate) fn entries(
+        &self,
+        row_key: &[u8],
+        row: &[u8],
+        out: &mut Vec<u8>,
+        entry: &mut dyn FnMut(&mut Vec<u8>, Range<usize>, EntryForm),
+    ) -> Result<()> {
+        let oid = self.index.oid.to_be_bytes();
+        let inverted = self.function.encode_items(row, &mut |item| {
+            let start = out.len();
+            [&oid, item, row_key].into_iter().for_each(|part: &[u8]| out.extend_from_slice(part));
+            let end = out.len();
+            entry(out, start..end, EntryForm { keys_len: item.len(), is_unique: false });
+        })?;
+        if inverted.is_some() {
+            return Ok(());
+        }
         let start = out.len();
-        out.extend_from_slice(&self.index.oid.to_be_bytes());
+        out.extend_from_slice(&oid);
         let IndexKeys::Encoded { has_null } = self.function.encode_keys(row, out)? else {
             out.truncate(start);
-            return Ok(None);
+            return Ok(());
         };
         let keys_len = out.len() - start - 4;
         let is_unique = self.index.unique && (!has_null || self.index.nulls_not_distinct);
         if !is_unique {
             out.extend_from_slice(row_key);
         }
-        Ok(Some(EntryForm { keys_len, is_unique }))
+        let end = out.len();
+        entry(out, start..end, EntryForm { keys_len, is_unique });
+        Ok(())
     }
 
     /// The error of a key that is there twice.

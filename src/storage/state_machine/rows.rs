@@ -183,12 +183,12 @@ impl<'c> RowChanges<'c> {
     }
 
     fn note_old_entries(&mut self, plan: &TablePlan, row_key: &[u8], row: &[u8]) -> Checked<()> {
+        let Self { removals, bytes, .. } = self;
         for index in plan.indexes.iter().filter(|index| index.has_old) {
-            let start = self.bytes.len();
-            if let Some(form) = reject(index.entry(row_key, row, &mut self.bytes))? {
-                let key = start..self.bytes.len();
-                self.removals.push(Removal { key, is_unique: form.is_unique, kept: false });
-            }
+            let note = &mut |_: &mut Vec<u8>, key, form: EntryForm| {
+                removals.push(Removal { key, is_unique: form.is_unique, kept: false });
+            };
+            reject(index.entries(row_key, row, bytes, note))?;
         }
         Ok(())
     }
@@ -212,34 +212,23 @@ impl<'c> RowChanges<'c> {
             if let (Some(check), false) = (&plan.check, redo) {
                 reject(check.check(row))?;
             }
+            let Self { nets, removals, entries, bytes, .. } = self;
+            let old = &mut removals[nets[place].removals.clone()];
             for (index, index_plan) in plan.indexes.iter().enumerate() {
-                let start = self.bytes.len();
-                let Some(form) = reject(index_plan.entry(mutation.key, row, &mut self.bytes))? else { continue };
-                let entry = NewEntry { net: place, index, key: start..self.bytes.len(), form };
-                // When some rows are rewritten already, what looks like an old entry may be gone before this row's turn.
-                match !redo && self.keep_old_entry(&entry) {
-                    true => self.bytes.truncate(start),
-                    false => self.entries.push(entry),
-                }
+                let add = &mut |bytes: &mut Vec<u8>, key: Range<usize>, form: EntryForm| {
+                    // When some rows are rewritten already, what looks like an old entry may be gone before this row's
+                    // turn.
+                    match !redo && keep_old_entry(old, bytes, &key, form) {
+                        true => bytes.truncate(key.start),
+                        false => entries.push(NewEntry { net: place, index, key, form }),
+                    }
+                };
+                reject(index_plan.entries(mutation.key, row, bytes, add))?;
             }
         }
         match redo {
             true => Ok(()),
             false => self.check_unique(machine, command, plans),
-        }
-    }
-
-    /// If the row has this entry already, it is neither removed nor written.
-    fn keep_old_entry(&mut self, entry: &NewEntry) -> bool {
-        let removals = &mut self.removals[self.nets[entry.net].removals.clone()];
-        let key = &self.bytes[entry.key.clone()];
-        let same = |r: &&mut Removal| r.is_unique == entry.form.is_unique && &self.bytes[r.key.clone()] == key;
-        match removals.iter_mut().find(same) {
-            Some(removal) => {
-                removal.kept = true;
-                true
-            }
-            None => false,
         }
     }
 
@@ -317,6 +306,19 @@ impl<'c> RowChanges<'c> {
             writer.boundary()?;
         }
         Ok((summary.tables, summary.deltas))
+    }
+}
+
+/// If the row has this entry already, it is neither removed nor written. The old entries are in ascending order: indexes
+/// come in the order of their OIDs, with which entries begin, and those of one index ascend.
+fn keep_old_entry(old: &mut [Removal], bytes: &[u8], key: &Range<usize>, form: EntryForm) -> bool {
+    let wanted = &bytes[key.clone()];
+    match old.binary_search_by(|removal| bytes[removal.key.clone()].cmp(wanted)) {
+        Ok(place) if old[place].is_unique == form.is_unique => {
+            old[place].kept = true;
+            true
+        }
+        _ => false,
     }
 }
 
