@@ -2,6 +2,9 @@
 #   make demo     build, start a node, load documents, run queries, leave it running
 #   make test     everything that must pass
 #   make check    fmt, clippy, rustdoc (what .ci/run does beside `make test`)
+#   make seeds    the simulator's slice of .ci/run: 2,000 seeds and 20,000 Twins scenarios of consensus
+#   make soak     more of them, for MINUTES=n, from FIRST=seed on
+#   make mutations  every planted bug of consensus, and how long the simulator takes to notice
 #   make bench    criterion benches of the layers
 #   make crash    kill -9 under load, fifty times
 #   make drivers  the programs in tests/drivers against a node (not all pass yet: see README)
@@ -14,7 +17,7 @@ export ROCKSDB_STATIC := 1
 export ROCKSDB_LIB_DIR := $(AEROLITHDB_BUILD_CACHE)/rocksdb-0.19.0+11.8.1-$(shell uname -m)
 BIN := $(CARGO_TARGET_DIR)/debug/aerolithdb
 
-.PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers
+.PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers seeds soak mutations
 
 setup:
 	@tools/setup.sh
@@ -31,6 +34,22 @@ demo: build
 
 test: rocksdb
 	cargo test --locked
+
+# Consensus alone, optimised: the simulator runs a hundred times faster than time.
+SIMULATE := CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/simulator \
+  cargo test --locked --no-default-features --lib
+MINUTES ?= 10
+FIRST ?= 1000000
+SECONDS_PER_BUG ?= 600
+
+seeds: setup
+	CONSENSUS_SLICE=all $(SIMULATE) consensus::simulator
+
+soak: setup
+	CONSENSUS_SEEDS=$(FIRST).. CONSENSUS_MINUTES=$(MINUTES) $(SIMULATE) consensus::simulator::campaign -- --nocapture
+
+mutations: setup
+	CONSENSUS_MUTATIONS=$(SECONDS_PER_BUG) $(SIMULATE) planted_bugs_are_found -- --nocapture
 
 check: fmt clippy doc
 

@@ -3,6 +3,7 @@
 use super::codec::{Bytes, encode};
 use super::log::Slot;
 use super::message::*;
+use super::planted::{self, Bug};
 use super::replica::{Deferred, Output, Record, Replica};
 use super::signed::{Kind, Refusal};
 use super::types::*;
@@ -22,6 +23,9 @@ impl Replica {
             let vote = self.vote(Kind::Checkpoint, View(0), seq, content.digest());
             then.push(Deferred::Checkpoint(CheckpointVote { vote, content }));
         }
+        if planted::is(Bug::TruncatesUnstable) {
+            then.push(Deferred::Truncate(seq));
+        }
         self.persist(vec![Record::Snapshot(manifest)], then);
         self.settle_stable();
     }
@@ -30,7 +34,7 @@ impl Replica {
         if checkpoint.vote.epoch != self.members.epoch || self.halted {
             return;
         }
-        self.broadcast(Message::Checkpoint(checkpoint));
+        self.broadcast(Message::Checkpoint(Arc::new(checkpoint)));
         if let Err(refusal) = self.on_checkpoint(checkpoint) {
             self.count(refusal);
         }
@@ -41,8 +45,8 @@ impl Replica {
         if vote.epoch != self.members.epoch {
             return Err(Refusal::WrongEpoch);
         }
-        let is_due = vote.seq.0.is_multiple_of(self.genesis.checkpoint_interval);
-        if vote.seq <= self.low || vote.seq > self.high() || !is_due {
+        // Which positions are checkpoints is known only to who has executed them; a quorum of voters has.
+        if vote.seq <= self.low || vote.seq > self.high() {
             return Err(Refusal::OutsideWatermarks);
         }
         if let Some(known) = self.checkpoint_votes.get(&(vote.seq, vote.signer)).map(|known| known.vote) {
@@ -57,8 +61,7 @@ impl Replica {
             .checkpoint_votes
             .range((vote.seq, ReplicaId(0))..=(vote.seq, ReplicaId(u32::MAX)))
             .filter(|((_, signer), other)| {
-                let is_same = other.content == checkpoint.content
-                    || super::planted::is(super::planted::Bug::CheckpointContentIgnored);
+                let is_same = other.content == checkpoint.content || planted::is(Bug::CheckpointContentIgnored);
                 self.members.is_voter(*signer) && is_same
             })
             .map(|((_, signer), other)| (*signer, other.vote.signature))
@@ -92,6 +95,7 @@ impl Replica {
         self.persist(vec![Record::Stable(cert)], Vec::new());
         self.settle_stable();
         self.collect();
+        self.thin();
         // The reservation moves with the window: one durable write per checkpoint, in the shadow of the old one.
         if self.active && self.reserving < self.low.plus(self.genesis.watermark_window) {
             let reservation = self.reserve();
@@ -106,25 +110,36 @@ impl Replica {
             let manifest = snapshot.manifest.as_ref()?;
             Some(snapshot.ledger.content(Chunk::root(&manifest.chunks)))
         });
-        if own.is_some_and(|own| own != cert.content) {
+        if own.is_some_and(|own| own != cert.content) && !planted::is(Bug::DivergenceTolerated) {
             // Another state than a quorum's: nothing this replica says about its state is worth anything (P15).
             self.halted = true;
             self.outputs.push(Output::Halt(cert.seq));
             return;
         }
-        if own.is_some() {
-            self.truncate(cert.seq);
-        }
+        self.truncate(cert.seq);
         if cert.seq == self.ledger.seq && self.ledger.is_last_of_epoch() && cert.epoch == self.members.epoch {
             self.switch_epoch(cert);
         }
     }
 
-    /// Keeps the two newest stable checkpoints; what is older goes, once the newer one is durable.
+    /// A disk that is slower than the others' has many checkpoints to take that nobody waits for any more. Of those it
+    /// keeps the oldest, which will be finished first, and the newest.
+    fn thin(&mut self) {
+        let untaken = self.snapshots.range(..=self.low).filter(|(_, snapshot)| snapshot.manifest.is_none());
+        let untaken: Vec<SeqNo> = untaken.map(|(seq, _)| *seq).collect();
+        for seq in untaken.iter().skip(1).rev().skip(1) {
+            self.snapshots.remove(seq);
+        }
+    }
+
+    /// Keeps the two newest checkpoints that are stable and on this disk; what is older goes, once the newer one is
+    /// durable. A disk slower than the others' holds back only what it has not written itself.
     fn truncate(&mut self, stable: SeqNo) {
-        let older = self.snapshots.range(..stable).next_back().map(|(seq, _)| *seq);
+        let taken = self.snapshots.range(..=stable).rev().filter(|(_, snapshot)| snapshot.manifest.is_some());
+        let older = taken.map(|(seq, _)| *seq).nth(1);
         let Some(older) = older.filter(|older| self.snapshots.keys().next() != Some(older)) else { return };
         self.snapshots = self.snapshots.split_off(&older);
+        let older = if planted::is(Bug::TruncatesTooMuch) { self.ledger.seq.next() } else { older };
         self.persist(Vec::new(), vec![Deferred::Truncate(older)]);
     }
 
@@ -164,7 +179,9 @@ impl Replica {
     /// Takes up work in the ledger's epoch, at view 0.
     pub(super) fn enter_epoch(&mut self) {
         self.members = Arc::new(self.ledger.members.clone());
-        self.quorum = self.members.quorum();
+        if !planted::is(Bug::OldQuorumKept) {
+            self.quorum = self.members.quorum();
+        }
         self.changes = BTreeMap::new();
         self.new_view = None;
         self.future = BTreeMap::new();

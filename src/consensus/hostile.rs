@@ -16,6 +16,7 @@ fn genesis() -> Arc<Genesis> {
         administrators: vec![],
         approvals: 1,
         checkpoint_interval: 4,
+        checkpoint_time: 250_000,
         watermark_window: 8,
         client_retention: 100,
     })
@@ -119,6 +120,6 @@ fn mutated_and_random_bytes_neither_panic_nor_move_an_honest_replica() {
     assert_eq!((replica.executed(), replica.position()), (executed, position));
     assert!(decoded > 1000 && verified > 100, "{decoded} decoded, {verified} verified");
     assert!(replica.refusals()[&Refusal::BadSignature] > 100);
-    let (slots, bodies, batches) = replica.sizes();
-    assert!(slots < 64 && batches < 64 && bodies < 300, "{:?}", replica.sizes());
+    let sizes = replica.sizes();
+    assert!(sizes.positions < 64 && sizes.batches < 64 && sizes.bodies < 300, "{sizes:?}");
 }

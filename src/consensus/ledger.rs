@@ -3,6 +3,7 @@
 
 use super::codec::{codec_struct, encode};
 use super::message::CheckpointContent;
+use super::planted::{self, Bug};
 use super::signed::members_digest;
 use super::types::*;
 use super::{codec::Codec, message::SignedBody};
@@ -18,6 +19,8 @@ pub struct Ledger {
     pub header: Digest,
     /// Its time.
     pub time: u64,
+    /// The time of the first batch since the last checkpoint; 0 if there is none, that is at a checkpoint.
+    pub open_since: u64,
     /// The members of its epoch.
     pub members: Membership,
     /// The next epoch's members; they rule above their `base`, once that is a stable checkpoint.
@@ -29,7 +32,7 @@ pub struct Ledger {
     /// The roots of all complete subtrees over the headers.
     pub mountains: Mountains,
 }
-codec_struct!(Ledger { seq, header, time, members, next, clients, gateways, mountains });
+codec_struct!(Ledger { seq, header, time, open_since, members, next, clients, gateways, mountains });
 
 /// An append-only Merkle mountain range; `peaks[h]` is the root of 2^h leaves if the count has that bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +93,7 @@ impl Ledger {
             seq: SeqNo(0),
             header: genesis.cluster,
             time: 0,
+            open_since: 0,
             members: Membership { epoch: Epoch(0), base: SeqNo(0), members: genesis.members.clone() },
             next: None,
             clients: BTreeMap::new(),
@@ -113,7 +117,7 @@ impl Ledger {
             seq,
             previous: self.header,
             batch: batch.digest(),
-            time: batch.time.max(self.time),
+            time: if planted::is(Bug::TimeRunsBackwards) { batch.time } else { batch.time.max(self.time) },
         };
         self.seq = seq;
         self.time = header.time;
@@ -123,7 +127,7 @@ impl Ledger {
         for body in bodies.iter().map(|signed| &signed.body) {
             if self.members.member(body.gateway).is_none()
                 || (turn(self.gateways.get(&body.gateway), &body.id()) != Turn::Next
-                    && !super::planted::is(super::planted::Bug::BodyOutOfTurn))
+                    && !planted::is(Bug::BodyOutOfTurn))
             {
                 continue;
             }
@@ -134,16 +138,27 @@ impl Ledger {
                 }
             }
         }
-        if seq.0.is_multiple_of(genesis.checkpoint_interval) {
+        if self.open_since == 0 {
+            self.open_since = header.time.max(1);
+        }
+        let is_late = header.time.saturating_sub(self.open_since) >= genesis.checkpoint_time;
+        if is_late || seq.0.is_multiple_of(genesis.checkpoint_interval) {
+            self.open_since = 0;
             self.clients.retain(|_, (_, at)| at.plus(genesis.client_retention) >= seq);
         }
         (header, effective)
     }
 
+    /// Whether the last executed position is a checkpoint: every K positions, and earlier if a batch would otherwise wait
+    /// too long for one. A function of the batches alone, so that everybody finds the same.
+    pub fn is_checkpoint(&self) -> bool {
+        self.open_since == 0
+    }
+
     /// Marks a request as served; false if it was before.
     fn take(&mut self, request: &Request, genesis: &Genesis) -> bool {
         if self.clients.get(&request.client).is_some_and(|(number, _)| request.number <= *number)
-            && !super::planted::is(super::planted::Bug::RequestExecutedTwice)
+            && !planted::is(Bug::RequestExecutedTwice)
         {
             return false;
         }
@@ -166,7 +181,8 @@ impl Ledger {
         }
         // At least L positions away: whoever votes above `base` has a stable checkpoint above the change itself.
         let interval = genesis.checkpoint_interval;
-        let base = (self.seq.0 + genesis.watermark_window).div_ceil(interval) * interval;
+        let distance = if planted::is(Bug::EpochTooEarly) { 1 } else { genesis.watermark_window };
+        let base = (self.seq.0 + distance).div_ceil(interval) * interval;
         let epoch = Epoch(self.members.epoch.0 + 1);
         self.next = Some(Membership { epoch, base: SeqNo(base), members: change.members.clone() });
     }
@@ -187,6 +203,12 @@ impl Ledger {
     pub fn content(&self, state_root: Digest) -> CheckpointContent {
         let mut tables = encode(&self.clients);
         self.gateways.put(&mut tables);
+        // Both decide what comes next (the next header, the next checkpoint), so a state transfer must not lie about them.
+        self.time.put(&mut tables);
+        self.open_since.put(&mut tables);
+        if planted::is(Bug::TablesUncertified) {
+            tables.clear();
+        }
         CheckpointContent {
             header: self.header,
             log_root: self.mountains.root(),

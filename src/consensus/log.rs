@@ -1,6 +1,7 @@
 //! One position of the log while it is being agreed on.
 
 use super::message::{Commit, PreparedCert};
+use super::planted::{self, Bug};
 use super::signed::Vote;
 use super::types::*;
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub(super) struct Slot {
     pub(super) claims: BTreeMap<ReplicaId, Digest>,
     /// The decision.
     pub(super) decided: Option<Digest>,
+    /// PREPAREs and COMMITs that a planted bug counts once more.
+    pub(super) repeated: (usize, usize),
 }
 
 impl Slot {
@@ -32,14 +35,13 @@ impl Slot {
         self.proposal = None;
         self.prepares.clear();
         self.voted = false;
+        self.repeated.0 = 0;
     }
 
     /// The votes that agree with the primary's.
     pub(super) fn matching(&self) -> impl Iterator<Item = &Vote> {
         let digest = self.proposal.map(|vote| vote.digest);
-        self.prepares.values().filter(move |vote| {
-            Some(vote.digest) == digest || super::planted::is(super::planted::Bug::PrepareDigestIgnored)
-        })
+        self.prepares.values().filter(move |vote| Some(vote.digest) == digest || planted::is(Bug::PrepareDigestIgnored))
     }
 
     /// Whether the newest certificate is of this view.
@@ -53,14 +55,16 @@ impl Slot {
     pub(super) fn verdict(&self, members: &Membership, quorum: usize, weak: usize) -> Option<Digest> {
         let mut commits: BTreeMap<(Epoch, View, Digest), usize> = BTreeMap::new();
         for (_, commit) in self.commits.iter().filter(|(id, _)| members.is_voter(**id)) {
-            let view = if super::planted::is(super::planted::Bug::CommitViewIgnored) { View(0) } else { commit.view };
+            let view = if planted::is(Bug::CommitViewIgnored) { View(0) } else { commit.view };
             *commits.entry((commit.epoch, view, commit.digest)).or_default() += 1;
         }
         let mut claims: BTreeMap<Digest, usize> = BTreeMap::new();
         for (_, digest) in self.claims.iter().filter(|(id, _)| members.is_voter(**id)) {
             *claims.entry(*digest).or_default() += 1;
         }
-        let by_commits = commits.into_iter().find(|(_, count)| *count >= quorum).map(|((_, _, digest), _)| digest);
+        let repeated = self.repeated.1;
+        let by_commits =
+            commits.into_iter().find(|(_, count)| *count + repeated >= quorum).map(|((_, _, digest), _)| digest);
         by_commits.or_else(|| claims.into_iter().find(|(_, count)| *count >= weak).map(|(digest, _)| digest))
     }
 

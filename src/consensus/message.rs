@@ -16,7 +16,7 @@ pub enum Message {
     /// The sender holds a durable prepared certificate. Unsigned: it only drives the receiver's own decision.
     Commit(Commit),
     /// The sender's state after executing a position.
-    Checkpoint(CheckpointVote),
+    Checkpoint(Arc<CheckpointVote>),
     /// The sender leaves its view.
     ViewChange(Arc<ViewChange>),
     /// The primary of a new view shows why and how it begins.

@@ -96,6 +96,7 @@ mod pace;
 mod planted;
 mod pool;
 mod recovery;
+mod scrub;
 mod status;
 mod transfer;
 
@@ -107,5 +108,5 @@ mod script;
 mod simulator;
 
 pub use message::Message;
-pub use replica::{Input, Output, Record, Recovered, Replica};
+pub use replica::{Input, Output, Record, Recovered, Replica, Sizes};
 pub use signed::{Directory, Keys, Refusal, Verified, verify};

@@ -3,6 +3,7 @@
 use super::ledger::{Turn, turn};
 use super::log::Slot;
 use super::message::*;
+use super::planted::{self, Bug};
 use super::pool::Arrival;
 use super::replica::{Deferred, Head, Output, Prepared, Record, Replica, Snapshot, Tagged};
 use super::signed::{Kind, Refusal, Vote};
@@ -42,9 +43,9 @@ impl Replica {
         let is_small = bytes < self.parameters.batch_bytes_max && bodies.len() < self.parameters.batch_entries_max;
         let is_young = self.now.monotonic < oldest.saturating_add(self.parameters.batch_wait);
         if bodies.is_empty() {
-            // An epoch change waits for a checkpoint; empty batches carry the log there.
-            let waits = self.ledger.next.is_some() && in_flight == 0;
-            return waits.then(|| Batch { bodies, time: self.now.wall.max(1) });
+            // An epoch change waits for a checkpoint, and so does what was executed; empty batches carry the log there.
+            let waits = self.ledger.next.is_some() || self.is_checkpoint_due();
+            return (waits && in_flight == 0).then(|| Batch { bodies, time: self.now.wall.max(1) });
         }
         if in_flight > 0 && is_small && is_young {
             return None;
@@ -91,7 +92,7 @@ impl Replica {
                 self.advance(vote.seq);
                 return Err(Refusal::Duplicate);
             }
-            if super::planted::is(super::planted::Bug::SecondProposalAccepted) {
+            if planted::is(Bug::SecondProposalAccepted) {
                 self.batches.insert(vote.digest, batch);
                 let slot = self.slots.entry(vote.seq).or_default();
                 (slot.proposal, slot.voted) = (Some(vote), false);
@@ -104,7 +105,8 @@ impl Replica {
         if vote.signer == self.id {
             return Err(Refusal::Duplicate);
         }
-        if batch.time == 0 || batch.time.abs_diff(self.now.wall) > self.parameters.time_slack {
+        let is_off = batch.time.abs_diff(self.now.wall) > self.parameters.time_slack;
+        if batch.time == 0 || (is_off && !planted::is(Bug::TimeUnbounded)) {
             return Err(Refusal::TimeOutOfBounds);
         }
         self.observe_pace(vote.seq);
@@ -123,6 +125,7 @@ impl Replica {
         // One vote per replica, whatever it says: the first one counts.
         if let Some(known) = slot.prepares.get(&vote.signer).copied() {
             if known.digest == vote.digest {
+                slot.repeated.0 += usize::from(planted::is(Bug::RepeatedPreparesCounted));
                 return Err(Refusal::Duplicate);
             }
             self.accuse(known, vote);
@@ -142,6 +145,7 @@ impl Replica {
         }
         let slot = self.slots.entry(commit.seq).or_default();
         if slot.commits.get(&from).is_some_and(|known| known.view >= commit.view) {
+            slot.repeated.1 += usize::from(planted::is(Bug::RepeatedCommitsCounted));
             return Err(Refusal::Duplicate);
         }
         slot.commits.insert(from, commit);
@@ -155,7 +159,8 @@ impl Replica {
         if vote.epoch != self.members.epoch {
             return Err(Refusal::WrongEpoch);
         }
-        if vote.seq <= self.low || vote.seq > self.high() {
+        let is_above = vote.seq > self.high() && !planted::is(Bug::WatermarksIgnored);
+        if vote.seq <= self.low || is_above {
             return Err(Refusal::OutsideWatermarks);
         }
         if vote.view < self.view {
@@ -165,7 +170,7 @@ impl Replica {
             return Ok(true);
         }
         let buffer = self.future.entry(from).or_default();
-        if buffer.len() >= self.parameters.future_max {
+        if buffer.len() >= self.parameters.future_max && !planted::is(Bug::FutureUnbounded) {
             return Err(Refusal::BufferFull);
         }
         buffer.push_back((from, message()));
@@ -190,7 +195,7 @@ impl Replica {
 
     /// Whether no earlier life of this replica can have voted here.
     pub(super) fn may_vote(&self, seq: SeqNo) -> bool {
-        (self.members.epoch, self.view, seq) > self.mute || super::planted::is(super::planted::Bug::VotesAfterRestart)
+        (self.members.epoch, self.view, seq) > self.mute || planted::is(Bug::VotesAfterRestart)
     }
 
     fn try_prepare(&mut self, seq: SeqNo) {
@@ -200,7 +205,8 @@ impl Replica {
         // Never against an own decision: that would be a proposal no correct NEW-VIEW allows.
         let agrees = slot.decided.is_none_or(|digest| digest == proposal.digest);
         let in_window = seq > self.low && seq <= self.high().min(self.reserved);
-        if !is_free || !agrees || !in_window || !self.may_vote(seq) || self.content(&proposal.digest).is_none() {
+        let is_here = self.content(&proposal.digest).is_some() || planted::is(Bug::ContentNotNeeded);
+        if !is_free || !agrees || !in_window || !self.may_vote(seq) || !is_here {
             return;
         }
         let is_primary = self.primary() == self.id;
@@ -218,17 +224,22 @@ impl Replica {
         let (epoch, view, q) = (self.members.epoch, self.view, self.quorum.q);
         let Some(slot) = self.slots.get(&seq) else { return };
         let Some(proposal) = slot.proposal.filter(|_| self.active) else { return };
-        if slot.is_prepared_in(epoch, view) || slot.matching().count() + 1 < q {
+        let (found, needed) = match planted::is(Bug::CertifiesTooEarly) {
+            true => (slot.matching().count(), (q - 1).saturating_sub(1)),
+            false => (slot.matching().count() + slot.repeated.0, q - 1),
+        };
+        if slot.is_prepared_in(epoch, view) || found < needed {
             return;
         }
-        let Some((batch, bodies)) = self.content(&proposal.digest) else { return };
+        let nothing = || planted::is(Bug::ContentNotNeeded).then(|| (Batch::null(), Vec::new()));
+        let Some((batch, bodies)) = self.content(&proposal.digest).or_else(nothing) else { return };
         let prepares: Vec<Vote> = slot.matching().take(q - 1).copied().collect();
         let cert = PreparedCert { proposal, prepares };
         let mut records = Vec::new();
         for signed in bodies {
             // A body already written for a later position outlives this one; an earlier one might be truncated first.
             if self.durable_bodies.get(&signed.vote.digest).is_none_or(|at| *at < seq)
-                && !super::planted::is(super::planted::Bug::BodiesNotWritten)
+                && !planted::is(Bug::BodiesNotWritten)
             {
                 self.durable_bodies.insert(signed.vote.digest, seq);
                 records.push(Record::Body(Tagged { seq, signed }));
@@ -239,7 +250,7 @@ impl Replica {
         slot.prepared = Some(cert);
         slot.durable = false;
         self.persist(records, vec![Deferred::Prepared(epoch, view, seq)]);
-        if super::planted::is(super::planted::Bug::CommitBeforeSync) {
+        if planted::is(Bug::CommitBeforeSync) {
             self.prepared_durable(epoch, view, seq);
         }
     }
@@ -254,6 +265,10 @@ impl Replica {
         // Having left the view, the certificate travels in the VIEW-CHANGE instead.
         if self.active && (self.members.epoch, self.view) == (epoch, view) && self.is_voter() {
             self.commit(seq);
+        } else if planted::is(Bug::CommitsAfterLeaving) {
+            let prepared = self.slots.get(&seq).and_then(|slot| slot.prepared.as_ref());
+            let digest = prepared.map(|cert| cert.proposal.digest).unwrap_or_default();
+            self.broadcast(Message::Commit(Commit { epoch, view, seq, digest }));
         }
     }
 
@@ -273,7 +288,7 @@ impl Replica {
     }
 
     fn try_decide(&mut self, seq: SeqNo) {
-        let weak = if super::planted::is(super::planted::Bug::WeakQuorumOfOne) { 1 } else { self.quorum.weak() };
+        let weak = if planted::is(Bug::WeakQuorumOfOne) { 1 } else { self.quorum.weak() };
         let q = self.quorum.q;
         let Some(slot) = self.slots.get_mut(&seq).filter(|slot| slot.decided.is_none()) else { return };
         if let Some(digest) = slot.verdict(&self.members, q, weak) {
@@ -289,23 +304,36 @@ impl Replica {
         Some((batch.clone(), bodies))
     }
 
+    /// A planted bug: the batch with the bodies that happen to be here.
+    fn remains(&self, digest: &Digest) -> Option<(Arc<Batch>, Vec<Arc<SignedBody>>)> {
+        let batch = self.batches.get(digest).filter(|_| planted::is(Bug::MissingBodiesSkipped))?;
+        Some((batch.clone(), batch.bodies.iter().filter_map(|digest| self.pool.get(digest).cloned()).collect()))
+    }
+
     // ---- execution ----
 
     /// Executes decided positions in order, as far as their content is here.
     pub(super) fn execute(&mut self) {
         while !self.ledger.is_last_of_epoch() {
             let seq = self.ledger.seq.next();
-            let Some(digest) = self.slots.get(&seq).and_then(|slot| slot.decided) else { return };
-            let Some((batch, bodies)) = self.content(&digest) else { return };
+            let mut decided = self.slots.get(&seq).and_then(|slot| slot.decided);
+            if planted::is(Bug::ExecutesOverGaps) && decided.is_none() {
+                decided = self.slots.range(seq..).find_map(|(_, slot)| slot.decided);
+            }
+            let Some(digest) = decided else { return };
+            let Some((batch, bodies)) = self.content(&digest).or_else(|| self.remains(&digest)) else { return };
             let (header, requests) = self.ledger.execute(&batch, &bodies, &self.genesis);
             self.outputs.push(Output::Execute(header, requests));
             self.executed_at = self.now.monotonic;
             self.executed_in_view += 1;
+            if planted::is(Bug::TimerRestartsOnProgress) {
+                self.head = None;
+            }
             if self.executed_in_view >= self.parameters.backoff_reset {
                 self.failures = 0;
             }
             self.pool.settle(&self.ledger);
-            if seq.0.is_multiple_of(self.genesis.checkpoint_interval) {
+            if self.ledger.is_checkpoint() {
                 self.snapshots.insert(seq, Snapshot { ledger: self.ledger.clone(), manifest: None });
                 self.outputs.push(Output::TakeCheckpoint(seq));
             }
@@ -321,8 +349,8 @@ impl Replica {
         if is_wanted {
             self.pool.store(signed.clone());
         }
-        let places = self.parameters.bodies_per_gateway_max;
-        let verdict = match self.pool.arrive(signed.clone(), &self.ledger, self.now.monotonic, places) {
+        let room = (self.parameters.bodies_per_gateway_max, self.parameters.bytes_per_gateway_max);
+        let verdict = match self.pool.arrive(signed.clone(), &self.ledger, self.now.monotonic, room) {
             Arrival::Accepted => Ok(()),
             _ if is_wanted => Ok(()),
             Arrival::Known => Err(Refusal::Duplicate),
@@ -378,7 +406,8 @@ impl Replica {
         let body = self.pool.next(&self.ledger.gateways).map(|(id, _)| Head::Body(id));
         let head = body
             .or_else(|| self.unfinished())
-            .or_else(|| self.ledger.next.as_ref().map(|next| Head::EpochChange(next.epoch)));
+            .or_else(|| self.ledger.next.as_ref().map(|next| Head::EpochChange(next.epoch)))
+            .or_else(|| self.is_checkpoint_overdue().then(|| Head::Checkpoint(self.ledger.seq.next())));
         match (head, self.head) {
             (None, _) => self.head = None,
             (Some(head), Some((known, _))) if head == known => {}
@@ -394,6 +423,18 @@ impl Replica {
         let next = self.ledger.seq.next();
         let is_open = self.ledger.seq >= self.low && self.slots.range(next..).any(|(_, slot)| slot.prepared.is_some());
         is_open.then_some(Head::Position(next))
+    }
+
+    /// Whether an empty batch now would be a checkpoint of what has been executed since the last one.
+    fn is_checkpoint_due(&self) -> bool {
+        let due = self.ledger.open_since.saturating_add(self.genesis.checkpoint_time);
+        !self.ledger.is_checkpoint() && self.now.wall >= due
+    }
+
+    /// Whether the checkpoint is so late that it cannot be a matter of clocks: the primary withholds it.
+    fn is_checkpoint_overdue(&self) -> bool {
+        let patience = self.genesis.checkpoint_time.saturating_add(2 * self.parameters.time_slack);
+        !self.ledger.is_checkpoint() && self.now.monotonic.saturating_sub(self.executed_at) >= patience
     }
 
     /// Measures how long the primary took although it could have proposed earlier.

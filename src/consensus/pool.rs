@@ -6,6 +6,7 @@
 
 use super::ledger::{Ledger, Turn, turn};
 use super::message::SignedBody;
+use super::planted::{self, Bug};
 use super::types::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub(super) struct Pending {
     pub(super) digest: Digest,
     pub(super) arrived: u64,
+    size: usize,
 }
 
 /// Bodies by digest, and which of them wait.
@@ -50,9 +52,15 @@ impl Pool {
         self.bodies.insert(signed.vote.digest, signed);
     }
 
-    /// Takes in a body from a gateway.
-    pub(super) fn arrive(&mut self, signed: Arc<SignedBody>, ledger: &Ledger, now: u64, places: u64) -> Arrival {
-        let id = signed.body.id();
+    /// Takes in a body from a gateway, if that has room left: (bodies, bytes).
+    pub(super) fn arrive(
+        &mut self,
+        signed: Arc<SignedBody>,
+        ledger: &Ledger,
+        now: u64,
+        (places, bytes): (u64, usize),
+    ) -> Arrival {
+        let (id, size) = (signed.body.id(), signed.body.size());
         if let Some(known) = self.pending.get(&id) {
             if known.digest == signed.vote.digest {
                 return Arrival::Known;
@@ -70,11 +78,15 @@ impl Pool {
         // Two incarnations may have bodies under way at once, hence twice the places.
         let (first, end) =
             (BodyId { incarnation: 0, number: 0, ..id }, BodyId { incarnation: u64::MAX, number: u64::MAX, ..id });
-        if id.number > base.saturating_add(places) || self.pending.range(first..=end).count() as u64 >= 2 * places {
+        let known = self.pending.range(first..=end).map(|(_, pending)| pending.size);
+        let (count, held) = known.fold((0, 0), |(count, held), size| (count + 1, held + size));
+        let is_far = id.number > base.saturating_add(places);
+        let is_full = is_far || count >= 2 * places || (count > 0 && held + size > bytes);
+        if is_full && !planted::is(Bug::BodiesUnbounded) {
             return Arrival::Full;
         }
         self.last_arrival = now.max(self.last_arrival + 1);
-        self.pending.insert(id, Pending { digest: signed.vote.digest, arrived: self.last_arrival });
+        self.pending.insert(id, Pending { digest: signed.vote.digest, arrived: self.last_arrival, size });
         self.store(signed);
         Arrival::Accepted
     }

@@ -8,6 +8,7 @@ use super::codec::decode;
 use super::ledger::Ledger;
 use super::message::*;
 use super::pace::Pace;
+use super::planted::{self, Bug};
 use super::pool::Pool;
 use super::replica::*;
 use super::signed::{Directory, Keys, Kind, Refusal, Vote};
@@ -73,6 +74,7 @@ impl Replica {
             checkpoint_votes: BTreeMap::new(),
             epochs: Vec::new(),
             transfer: None,
+            repair: None,
             ahead: None,
             executed_at: 0,
             token: 0,
@@ -85,6 +87,7 @@ impl Replica {
             heard: BTreeMap::new(),
             status_at: 0,
             replied_at: BTreeMap::new(),
+            served_at: BTreeMap::new(),
             fetched_at: 0,
             peer: id.0 as usize,
             accused: BTreeMap::new(),
@@ -109,7 +112,7 @@ impl Replica {
         for record in records {
             match record {
                 Record::Entered(reservation) => self.replay_entered(reservation),
-                Record::Leaving(change) if change.vote.epoch == epoch => {
+                Record::Leaving(change) if change.vote.epoch == epoch && !planted::is(Bug::LeavingForgotten) => {
                     self.view = change.vote.view;
                     self.active = false;
                     self.changes.insert(self.id, change);
@@ -118,7 +121,9 @@ impl Replica {
                     self.durable_bodies.insert(signed.vote.digest, seq);
                     self.pool.store(signed);
                 }
-                Record::Prepared(Prepared { cert, batch }) if cert.proposal.epoch == epoch => {
+                Record::Prepared(Prepared { cert, batch })
+                    if cert.proposal.epoch == epoch && !planted::is(Bug::PreparedNotRestored) =>
+                {
                     self.batches.insert(cert.proposal.digest, batch);
                     let slot = self.slots.entry(cert.proposal.seq).or_default();
                     slot.prepared = Some(cert);
@@ -153,6 +158,9 @@ impl Replica {
             {
                 if ledger.seq >= self.ledger.seq {
                     self.ledger = ledger.clone();
+                    if planted::is(Bug::TablesNotRestored) {
+                        self.ledger.clients.clear();
+                    }
                 }
                 self.snapshots.insert(manifest.seq, Snapshot { ledger, manifest: Some(manifest.clone()) });
             }
@@ -171,7 +179,9 @@ impl Replica {
 
     fn replay_entered(&mut self, reservation: Reservation) {
         let Reservation { epoch, view, upto } = reservation;
-        self.mute = self.mute.max((epoch, view, upto));
+        if !planted::is(Bug::ReservationIgnored) {
+            self.mute = self.mute.max((epoch, view, upto));
+        }
         if epoch == self.members.epoch {
             self.view = view;
             self.active = true;
@@ -219,8 +229,7 @@ impl Replica {
     fn try_wake(&mut self) {
         let Some(probing) = &self.probing else { return };
         let others = self.quorum.n - usize::from(self.is_voter());
-        let enough =
-            if super::planted::is(super::planted::Bug::NoProbe) { 0 } else { others.saturating_sub(self.quorum.f) };
+        let enough = if planted::is(Bug::NoProbe) { 0 } else { others.saturating_sub(self.quorum.f) };
         if probing.answered.iter().filter(|id| self.members.is_voter(**id)).count() < enough {
             return;
         }
@@ -249,7 +258,7 @@ impl Replica {
                 Some((*seq, snapshot.ledger.content(Chunk::root(&manifest.chunks))))
             })
             .collect();
-        if super::planted::is(super::planted::Bug::CheckpointVoteNotRepeated) {
+        if planted::is(Bug::CheckpointVoteNotRepeated) {
             return;
         }
         for (seq, content) in own {
@@ -270,13 +279,15 @@ impl Replica {
             // Without the VIEW-CHANGE of an earlier life this replica waits in silence for NEW-VIEW, or for the next view.
             if let Some(change) = self.changes.get(&self.id).cloned() {
                 self.broadcast(Message::ViewChange(change));
+                // Alone, or the last to start, it may have all it takes already.
+                self.count_changes();
             }
             return;
         }
         let reservation = self.reserve();
         self.persist(vec![Record::Entered(reservation)], vec![Deferred::Reserved(reservation)]);
         let has_voted = self.mute != (Epoch(0), View(0), SeqNo(0));
-        if has_voted && self.primary() == self.id && !super::planted::is(super::planted::Bug::NoAbdication) {
+        if has_voted && self.primary() == self.id && !planted::is(Bug::NoAbdication) {
             // A restarted primary cannot know what it has proposed: it abdicates.
             self.leave_for(self.view.next());
         }

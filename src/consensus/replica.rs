@@ -5,9 +5,11 @@ use super::evidence::Evidence;
 use super::ledger::Ledger;
 use super::log::Slot;
 use super::message::*;
+use super::planted::{self, Bug};
 use super::pool::Pool;
 use super::quorum::Quorum;
 use super::recovery::Probing;
+use super::scrub::Repair;
 use super::signed::{Directory, Keys, Kind, Refusal, Signature, Verified, Vote};
 use super::transfer::Transfer;
 use super::types::*;
@@ -33,6 +35,8 @@ pub enum Input {
     CheckpointTaken(SeqNo, Vec<Digest>),
     /// The staged state has replaced the state machine's.
     StateInstalled(SeqNo),
+    /// A checkpoint was read again; digests of its chunks as they are now.
+    Scrubbed(SeqNo, Vec<Digest>),
 }
 
 /// What the host must do, in this order.
@@ -57,6 +61,8 @@ pub enum Output {
     StageChunk(SeqNo, u32, Bytes),
     /// Replace the state machine's state by these chunks, staged before, durably; then answer [`Input::StateInstalled`].
     InstallState(SeqNo, Vec<Digest>),
+    /// Put this verified chunk in the place of a rotten one of the checkpoint.
+    RepairChunk(SeqNo, u32, Bytes),
     /// A client's request was not accepted: too many are waiting.
     Refused(ClientId, u64),
     /// Somebody broke the protocol and signed it.
@@ -201,6 +207,7 @@ pub struct Replica {
     pub(super) checkpoint_votes: BTreeMap<(SeqNo, ReplicaId), CheckpointVote>,
     pub(super) epochs: Vec<Arc<EpochProof>>,
     pub(super) transfer: Option<Transfer>,
+    pub(super) repair: Option<Repair>,
     /// The newest certificate seen of a position not yet executed here, perhaps of a later epoch.
     pub(super) ahead: Option<Arc<CheckpointCert>>,
     pub(super) executed_at: u64,
@@ -217,6 +224,7 @@ pub struct Replica {
     pub(super) heard: BTreeMap<ReplicaId, [Option<Vote>; 2]>,
     pub(super) status_at: u64,
     pub(super) replied_at: BTreeMap<ReplicaId, u64>,
+    pub(super) served_at: BTreeMap<ReplicaId, u64>,
     pub(super) fetched_at: u64,
     pub(super) peer: usize,
     pub(super) accused: BTreeMap<ReplicaId, ()>,
@@ -230,6 +238,25 @@ pub(super) enum Head {
     /// A position that was prepared but not executed, perhaps acknowledged before everybody lost power.
     Position(SeqNo),
     EpochChange(Epoch),
+    /// A checkpoint by time; its position.
+    Checkpoint(SeqNo),
+}
+
+/// How much a replica holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Positions of the log.
+    pub positions: usize,
+    /// Bodies, waiting or named by a batch.
+    pub bodies: usize,
+    /// Batches.
+    pub batches: usize,
+    /// Messages for later views, of the peer with most.
+    pub early: usize,
+    /// Votes for checkpoints and views.
+    pub votes: usize,
+    /// Own checkpoints.
+    pub snapshots: usize,
 }
 
 /// A checkpoint of this replica.
@@ -254,6 +281,7 @@ impl Replica {
             Input::Persisted(token) => self.persisted(token),
             Input::CheckpointTaken(seq, chunks) => self.checkpoint_taken(seq, chunks),
             Input::StateInstalled(seq) => self.state_installed(seq),
+            Input::Scrubbed(seq, chunks) => self.scrubbed(seq, &chunks),
         }
         self.flush_queue();
         self.propose();
@@ -273,7 +301,7 @@ impl Replica {
             Message::PrePrepare(proposal) => self.on_pre_prepare(from, proposal),
             Message::Prepare(vote) => self.on_prepare(from, vote),
             Message::Commit(commit) => self.on_commit(from, commit),
-            Message::Checkpoint(checkpoint) => self.on_checkpoint(checkpoint),
+            Message::Checkpoint(checkpoint) => self.on_checkpoint(*checkpoint),
             Message::ViewChange(change) => self.on_view_change(change),
             Message::NewView(new) => self.on_new_view(new),
             Message::Body(signed) => self.on_body(signed),
@@ -297,6 +325,7 @@ impl Replica {
         self.tick_gateway();
         self.tick_fetch();
         self.tick_transfer();
+        self.tick_repair();
         self.tick_status();
     }
 
@@ -362,7 +391,7 @@ impl Replica {
     /// The highest position that may be voted on.
     pub(super) fn high(&self) -> SeqNo {
         let high = self.low.plus(self.genesis.watermark_window);
-        let next = self.ledger.next.as_ref().filter(|_| !super::planted::is(super::planted::Bug::EpochNotDrained));
+        let next = self.ledger.next.as_ref().filter(|_| !planted::is(Bug::EpochNotDrained));
         next.map_or(high, |next| high.min(next.base))
     }
 
@@ -413,8 +442,15 @@ impl Replica {
     pub fn refusals(&self) -> &BTreeMap<Refusal, u64> {
         &self.refusals
     }
-    /// Positions, bodies and batches held in memory; each is bounded whatever peers send.
-    pub fn sizes(&self) -> (usize, usize, usize) {
-        (self.slots.len(), self.pool.len(), self.batches.len())
+    /// What is held in memory; each number is bounded whatever peers send.
+    pub fn sizes(&self) -> Sizes {
+        Sizes {
+            positions: self.slots.len(),
+            bodies: self.pool.len(),
+            batches: self.batches.len(),
+            early: self.future.values().map(VecDeque::len).max().unwrap_or_default(),
+            votes: self.checkpoint_votes.len() + self.changes.len() + self.heard.len(),
+            snapshots: self.snapshots.len(),
+        }
     }
 }

@@ -4,7 +4,7 @@
 use super::codec::{Bytes, decode, encode};
 use super::message::*;
 use super::replica::*;
-use super::signed::{Keys, Signature, Vote, verify};
+use super::signed::{Keys, Kind, Signature, Vote, verify};
 use super::types::*;
 use goldenscript::{Command, Context, Runner};
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +21,8 @@ struct Node {
     snapshots: BTreeMap<SeqNo, Vec<String>>,
     staged: BTreeMap<u32, Vec<u8>>,
     is_manual: bool,
+    is_rotten: bool,
+    skew: i64,
     life: u64,
 }
 
@@ -32,12 +34,16 @@ struct Stage {
     mail: VecDeque<(ReplicaId, ReplicaId, Message)>,
     silent: Vec<ReplicaId>,
     deaf: Vec<ReplicaId>,
+    /// Whose proposals leave so many microseconds late, and those on their way.
+    late: BTreeMap<ReplicaId, u64>,
+    later: Vec<(u64, ReplicaId, ReplicaId, Message)>,
+    changes: u64,
     lines: String,
     is_quiet: bool,
 }
 
 impl Stage {
-    fn open(&mut self, n: u32, interval: u64) {
+    fn open(&mut self, n: u32, spares: u32, interval: u64, time: u64) {
         let keys = |id: u32| Keys::Mock(u64::from(id));
         let member = |id| Member { id: ReplicaId(id), key: keys(id).public(), role: Role::Voter };
         self.genesis = Some(Arc::new(Genesis {
@@ -46,10 +52,11 @@ impl Stage {
             administrators: vec![Keys::Mock(1000).public()],
             approvals: 1,
             checkpoint_interval: interval,
+            checkpoint_time: time,
             watermark_window: 2 * interval,
             client_retention: 1000,
         }));
-        for _ in 0..n {
+        for _ in 0..n + spares {
             self.nodes.push(Node {
                 replica: None,
                 records: Vec::new(),
@@ -59,10 +66,12 @@ impl Stage {
                 snapshots: BTreeMap::new(),
                 staged: BTreeMap::new(),
                 is_manual: false,
+                is_rotten: false,
+                skew: 0,
                 life: 0,
             });
         }
-        (0..n as usize).for_each(|at| self.start(at));
+        (0..(n + spares) as usize).for_each(|at| self.start(at));
     }
 
     fn start(&mut self, at: usize) {
@@ -87,7 +96,8 @@ impl Stage {
     }
 
     fn step(&mut self, at: usize, input: Input) {
-        let now = Now { monotonic: self.now, wall: 1_000_000_000 + self.now };
+        let wall = (1_000_000_000 + self.now).saturating_add_signed(self.nodes[at].skew);
+        let now = Now { monotonic: self.now, wall };
         let Some(replica) = self.nodes[at].replica.as_mut() else { return };
         for output in replica.step(now, input) {
             self.obey(at, output);
@@ -97,11 +107,10 @@ impl Stage {
     fn obey(&mut self, at: usize, output: Output) {
         let id = ReplicaId(at as u32);
         match output {
-            Output::Send(to, message) => self.mail.push_back((id, to, message)),
+            Output::Send(to, message) => self.post(id, to, message),
             Output::Broadcast(message) => {
-                for to in (0..self.nodes.len() as u32).map(ReplicaId).filter(|to| *to != id) {
-                    self.mail.push_back((id, to, message.clone()));
-                }
+                let peers = self.nodes[at].replica.as_ref().map(Replica::peers).unwrap_or_default();
+                peers.into_iter().for_each(|to| self.post(id, to, message.clone()));
             }
             Output::Persist(token, records) => {
                 let node = &mut self.nodes[at];
@@ -134,7 +143,10 @@ impl Stage {
                 node.snapshots.retain(|seq, _| *seq >= below);
             }
             Output::ServeChunk(to, seq, index) => {
-                let bytes = Bytes(encode_state(&self.nodes[at].snapshots[&seq]));
+                let mut bytes = Bytes(encode_state(&self.nodes[at].snapshots[&seq]));
+                if self.nodes[at].is_rotten {
+                    bytes.0.push(0);
+                }
                 self.mail.push_back((id, to, Message::Chunk(Arc::new(Chunk { seq, index, bytes }))));
             }
             Output::StageChunk(_, index, bytes) => {
@@ -148,6 +160,11 @@ impl Stage {
                 self.say(&format!("{id} installs the state at {seq}"));
                 self.step(at, Input::StateInstalled(seq));
             }
+            Output::RepairChunk(seq, index, bytes) => {
+                let is_right = bytes.0 == encode_state(&self.nodes[at].snapshots[&seq]);
+                self.nodes[at].is_rotten = !is_right;
+                self.say(&format!("{id} repairs chunk {index} of {seq}"));
+            }
             Output::Accuse(evidence) => {
                 let (who, kind, seq) = (evidence.accused(), evidence.first.kind, evidence.first.seq);
                 self.say(&format!("{id} accuses {who} of two {kind:?} at {seq}"));
@@ -155,6 +172,14 @@ impl Stage {
             Output::Entered(epoch, view) => self.say(&format!("{id} enters {epoch} {view}")),
             Output::Refused(client, number) => self.say(&format!("{id} refuses {client} {number}")),
             Output::Halt(seq) => self.say(&format!("{id} halts at {seq}")),
+        }
+    }
+
+    /// Into the mail, at once or late.
+    fn post(&mut self, from: ReplicaId, to: ReplicaId, message: Message) {
+        match self.late.get(&from).filter(|_| matches!(message, Message::PrePrepare(_))) {
+            Some(delay) => self.later.push((self.now + delay, from, to, message)),
+            None => self.mail.push_back((from, to, message)),
         }
     }
 
@@ -207,6 +232,10 @@ impl Stage {
     fn tick(&mut self, milliseconds: u64) {
         for _ in 0..milliseconds.div_ceil(10) {
             self.now += 10_000;
+            let now = self.now;
+            for (_, from, to, message) in self.later.extract_if(.., |(due, ..)| *due <= now) {
+                self.mail.push_back((from, to, message));
+            }
             (0..self.nodes.len()).for_each(|at| self.step(at, Input::Tick));
         }
     }
@@ -225,6 +254,27 @@ impl Stage {
             };
             writeln!(self.lines, "{line}").expect("a string takes anything");
         }
+    }
+
+    fn configure(&mut self, args: &mut goldenscript::ArgumentConsumer<'_>) -> Result<(), Box<dyn Error>> {
+        let at = replica(args.next_pos().ok_or("which gateway?")?)?.0 as usize;
+        let mut members = Vec::new();
+        while let Some(text) = args.next_pos() {
+            let (text, role) = match text.strip_suffix("/learner") {
+                Some(text) => (text, Role::Learner),
+                None => (text, Role::Voter),
+            };
+            let id = replica(text)?;
+            members.push(Member { id, key: Keys::Mock(u64::from(id.0)).public(), role });
+        }
+        let from = self.nodes[at].replica.as_ref().ok_or("down")?.membership().epoch;
+        let cluster = self.genesis.as_ref().ok_or("no cluster")?.cluster;
+        let mut change = ConfigChange { from, members, approvals: Vec::new() };
+        change.approvals.push((0, Keys::Mock(1000).approve(&cluster, &change)));
+        self.changes += 1;
+        let client = ClientId(1000 + u128::from(self.changes));
+        self.step(at, Input::Submit(Request { client, number: 1, operation: Operation::Configure(change) }));
+        Ok(())
     }
 
     /// A vote of a liar, signed with its real key.
@@ -263,6 +313,15 @@ fn describe(message: &Message) -> String {
     }
 }
 
+fn position(message: &Message) -> Option<SeqNo> {
+    match message {
+        Message::PrePrepare(proposal) => Some(proposal.vote.seq),
+        Message::Prepare(vote) => Some(vote.seq),
+        Message::Commit(commit) => Some(commit.seq),
+        _ => None,
+    }
+}
+
 fn replica(text: &str) -> Result<ReplicaId, Box<dyn Error>> {
     Ok(ReplicaId(text.trim_start_matches('r').parse()?))
 }
@@ -281,7 +340,9 @@ impl Runner for Stage {
             "cluster" => {
                 let n = number(args.take_key("n"), 4)?;
                 let interval = number(args.take_key("interval"), 4)?;
-                self.open(n as u32, interval);
+                let spares = number(args.take_key("spares"), 0)?;
+                let time = number(args.take_key("time"), u64::MAX / 1000)?;
+                self.open(n as u32, spares as u32, interval, time * 1000);
                 self.deliver(&|_, _, _| true);
                 self.lines.clear();
             }
@@ -294,10 +355,12 @@ impl Runner for Stage {
                 self.step(at.0 as usize, Input::Submit(Request { client, number, operation }));
             }
             "deliver" | "drop" => {
+                let seq = args.take_key("seq").map(str::parse).transpose()?.map(SeqNo);
                 let fits = move |sender: ReplicaId, receiver: ReplicaId, message: &Message| {
                     kind.as_deref().is_none_or(|kind| kind == message.name())
                         && from.is_none_or(|from| from == sender)
                         && to.is_none_or(|to| to == receiver)
+                        && seq.is_none_or(|seq| position(message) == Some(seq))
                 };
                 if command.name == "drop" {
                     self.mail.retain(|(sender, receiver, message)| !fits(*sender, *receiver, message));
@@ -349,6 +412,80 @@ impl Runner for Stage {
                     }
                 }
             }
+            // A clock is wrong by so many milliseconds, proposals leave so late.
+            "skew" => {
+                let at = replica(args.next_pos().ok_or("who?")?)?.0 as usize;
+                self.nodes[at].skew = 1000 * args.next_pos().ok_or("by how much?")?.parse::<i64>()?;
+            }
+            "delay" => {
+                let id = replica(args.next_pos().ok_or("who?")?)?;
+                self.late.insert(id, 1000 * number(args.next_pos(), 0)?);
+            }
+            // Something in a state, or on a disk, is not what it was.
+            "spoil" => {
+                let at = replica(args.next_pos().ok_or("who?")?)?.0 as usize;
+                self.nodes[at].state.push("spoiled".into());
+            }
+            "rot" => self.nodes[replica(args.next_pos().ok_or("who?")?)?.0 as usize].is_rotten = true,
+            "scrub" => {
+                let at = replica(args.next_pos().ok_or("who?")?)?.0 as usize;
+                let seq = self.nodes[at].replica.as_ref().and_then(|replica| Some(replica.stable()?.seq));
+                let seq = seq.ok_or("no stable checkpoint")?;
+                let mut bytes = encode_state(&self.nodes[at].snapshots[&seq]);
+                if self.nodes[at].is_rotten {
+                    bytes.push(0);
+                }
+                self.step(at, Input::Scrubbed(seq, vec![Chunk::digest(&bytes)]));
+            }
+            // Administrators sign a list of members: `configure r1 r0 r1 r2 r3 r4=learner`.
+            "configure" => self.configure(&mut args)?,
+            // A liar's vote, signed with its own key.
+            "say" => {
+                let signer = from.ok_or("from= whom?")?;
+                let view = View(number(args.take_key("view"), 0)?);
+                let seq = SeqNo(number(args.take_key("seq"), 1)?);
+                let epoch = Epoch(number(args.take_key("epoch"), 0)?);
+                let cluster = args.take_key("cluster").map(|name| Digest::of("cluster", name.as_bytes()));
+                let batch = Arc::new(Batch { bodies: Vec::new(), time: 1_000_000_000 + self.now });
+                let kind = match kind.as_deref() {
+                    Some("PRE-PREPARE") => Kind::PrePrepare,
+                    Some("PREPARE") => Kind::Prepare,
+                    _ => return Err("kind= PRE-PREPARE or PREPARE".into()),
+                };
+                let signature = Signature([0; 64]);
+                let vote = Vote { kind, epoch, view, seq, digest: batch.digest(), signer, signature };
+                let cluster = cluster.unwrap_or(self.genesis.as_ref().ok_or("a cluster")?.cluster);
+                let vote = Keys::Mock(u64::from(signer.0)).sign(&cluster, vote);
+                let message = match kind {
+                    Kind::PrePrepare => Message::PrePrepare(Proposal { vote, batch }),
+                    _ => Message::Prepare(vote),
+                };
+                for to in (0..self.nodes.len() as u32).map(ReplicaId).filter(|id| to.is_none_or(|to| to == *id)) {
+                    if to != signer {
+                        self.mail.push_back((signer, to, message.clone()));
+                    }
+                }
+            }
+            "refusals" => {
+                let at = replica(args.next_pos().ok_or("whose?")?)?.0 as usize;
+                let refusals = self.nodes[at].replica.as_ref().map(|replica| replica.refusals().clone());
+                let mode = self.is_quiet;
+                self.is_quiet = false;
+                for (refusal, count) in refusals.into_iter().flatten() {
+                    self.say(&format!("{refusal}: {count}"));
+                }
+                self.is_quiet = mode;
+            }
+            "outcome" => {
+                let at = replica(args.next_pos().ok_or("where?")?)?.0 as usize;
+                let client = ClientId(u128::from(number(args.take_key("client"), 1)?));
+                let outcome = self.nodes[at].replica.as_ref().and_then(|replica| replica.outcome(client));
+                let line = match outcome {
+                    Some((number, seq)) => format!("request {number} took effect at {seq}"),
+                    None => "nothing took effect".into(),
+                };
+                self.say(&line);
+            }
             "equivocate" => {
                 // Before each queued PRE-PREPARE to one backup comes a signed one for another batch.
                 for (sender, receiver, message) in std::mem::take(&mut self.mail) {
@@ -372,6 +509,11 @@ impl Runner for Stage {
                     }
                     match message {
                         Message::Prepare(vote) => vote.signature = Signature([1; 64]),
+                        Message::Chunk(chunk) => {
+                            let mut other = chunk.as_ref().clone();
+                            other.bytes.0.push(0);
+                            *chunk = Arc::new(other);
+                        }
                         Message::NewView(new) => {
                             let mut other = new.as_ref().clone();
                             other.proposals.clear();
@@ -420,4 +562,25 @@ scripts!(
     one_replica_decides_alone,
     checkpoint_moves_the_window,
     censored_request_deposes_the_primary,
+    outcome_of_a_request_in_doubt,
+    proposal_outside_the_watermarks_is_dropped,
+    checkpoint_comes_by_time,
+    new_view_waits_for_bodies,
+    timers_double_with_each_failed_view,
+    replica_joins_the_smallest_view_of_f_plus_one,
+    slow_primary_is_deposed,
+    six_replicas_need_four,
+    primary_with_a_wrong_clock_is_replaced,
+    lying_chunk_is_asked_elsewhere,
+    null_batches_fill_the_gaps,
+    primary_behind_its_checkpoint_catches_up_first,
+    divergent_replica_halts_and_rebuilds,
+    body_is_fetched_by_digest,
+    scrub_repairs_a_rotten_chunk,
+    key_is_rotated_by_replacing_the_member,
+    votes_for_later_views_fill_a_bounded_buffer,
+    votes_of_another_cluster_mean_nothing,
+    linearizable_read_is_a_request,
+    learner_becomes_a_voter,
+    removed_member_no_longer_counts,
 );

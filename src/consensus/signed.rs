@@ -10,6 +10,7 @@
 
 use super::codec::{Codec, Malformed, Reader, codec_struct, encode};
 use super::message::*;
+use super::planted::{self, Bug};
 use super::types::*;
 use super::view_change::Plan;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
@@ -101,10 +102,14 @@ impl Vote {
     fn signed_bytes(&self, cluster: &Digest) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(DOMAIN.len() + 93);
         bytes.extend_from_slice(DOMAIN);
-        cluster.put(&mut bytes);
+        if !planted::is(Bug::ClusterNotSigned) {
+            cluster.put(&mut bytes);
+        }
         self.kind.put(&mut bytes);
         self.epoch.put(&mut bytes);
-        self.view.put(&mut bytes);
+        if !planted::is(Bug::ViewNotSigned) {
+            self.view.put(&mut bytes);
+        }
         self.seq.put(&mut bytes);
         self.digest.put(&mut bytes);
         self.signer.put(&mut bytes);
@@ -297,7 +302,8 @@ impl Directory {
         let (members, keys) =
             usize::try_from(vote.epoch.0).ok().and_then(|at| self.epochs.get(at)).ok_or(Refusal::UnknownEpoch)?;
         let key = keys.get(&vote.signer).ok_or(Refusal::NotAMember)?;
-        if !key.verify(&vote.signed_bytes(&self.cluster), &vote.signature) {
+        let is_waved_through = kind == Kind::Prepare && planted::is(Bug::SignatureUnchecked);
+        if !is_waved_through && !key.verify(&vote.signed_bytes(&self.cluster), &vote.signature) {
             return Err(Refusal::BadSignature);
         }
         Ok(members)
@@ -305,7 +311,7 @@ impl Directory {
 
     fn check_proposal_vote(&self, vote: &Vote) -> Result<&Arc<Membership>, Refusal> {
         let members = self.check_vote(vote, Kind::PrePrepare)?;
-        if vote.signer != members.primary(vote.view) {
+        if vote.signer != members.primary(vote.view) && !planted::is(Bug::PrimaryUnchecked) {
             return Err(Refusal::NotThePrimary);
         }
         self.check_place(members, vote.epoch, vote.seq)?;
@@ -316,8 +322,7 @@ impl Directory {
         let members = self.check_vote(vote, Kind::Prepare)?;
         // The primary's PRE-PREPARE is its PREPARE; a second voice would count it twice.
         if !members.is_voter(vote.signer)
-            || (vote.signer == members.primary(vote.view)
-                && !super::planted::is(super::planted::Bug::PrimaryPreparesToo))
+            || (vote.signer == members.primary(vote.view) && !planted::is(Bug::PrimaryPreparesToo))
         {
             return Err(Refusal::NotAVoter);
         }
@@ -337,7 +342,8 @@ impl Directory {
         let members = self.membership(cert.epoch).ok_or(Refusal::UnknownEpoch)?;
         self.check_place(members, cert.epoch, cert.seq)?;
         let ascending = cert.signatures.windows(2).all(|pair| pair[0].0 < pair[1].0);
-        if !ascending || cert.signatures.len() < members.quorum().q {
+        let needed = if planted::is(Bug::CertificateTooSmall) { 1 } else { members.quorum().q };
+        if !ascending || cert.signatures.len() < needed {
             return Err(Refusal::NoQuorum);
         }
         let digest = cert.content.digest();
@@ -360,8 +366,12 @@ impl Directory {
     }
 
     fn check_prepared(&self, cert: &PreparedCert) -> Result<(), Refusal> {
+        if planted::is(Bug::PreparedUnchecked) {
+            return Ok(());
+        }
         let members = self.check_proposal_vote(&cert.proposal)?;
-        let ascending = cert.prepares.windows(2).all(|pair| pair[0].signer < pair[1].signer);
+        let ascending = planted::is(Bug::RepeatedVotesInCertificate)
+            || cert.prepares.windows(2).all(|pair| pair[0].signer < pair[1].signer);
         if !ascending || cert.prepares.len() + 1 < members.quorum().q {
             return Err(Refusal::NoQuorum);
         }
@@ -420,7 +430,8 @@ impl Directory {
             return Err(Refusal::WrongDigest);
         }
         let ascending = new.changes.windows(2).all(|pair| pair[0].vote.signer < pair[1].vote.signer);
-        if !ascending || new.changes.len() < members.quorum().q {
+        let needed = if planted::is(Bug::NewViewQuorumUnchecked) { 1 } else { members.quorum().q };
+        if !ascending || new.changes.len() < needed {
             return Err(Refusal::NoQuorum);
         }
         for change in &new.changes {
@@ -434,7 +445,7 @@ impl Directory {
         let same = |vote: &Vote, (seq, digest): (&SeqNo, &Digest)| vote.seq == *seq && vote.digest == *digest;
         let is_planned = plan.proposals.len() == new.proposals.len()
             && new.proposals.iter().zip(&plan.proposals).all(|(vote, planned)| same(vote, planned));
-        if !is_planned && !super::planted::is(super::planted::Bug::PlanNotRecomputed) {
+        if !is_planned && !planted::is(Bug::PlanNotRecomputed) {
             return Err(Refusal::WrongPlan);
         }
         for proposal in &new.proposals {
@@ -452,10 +463,11 @@ impl Directory {
         if vote.signer != body.gateway || vote.view != View(body.incarnation) || vote.seq != SeqNo(body.number) {
             return Err(Refusal::Contradictory);
         }
-        if body.requests.is_empty() || body.requests.len() > ENTRIES_MAX || body.number == 0 {
+        let is_huge = body.requests.len() > ENTRIES_MAX || body.size() > BODY_BYTES_MAX;
+        if body.requests.is_empty() || is_huge || body.number == 0 {
             return Err(Refusal::Oversized);
         }
-        if vote.digest != body.digest() {
+        if vote.digest != body.digest() && !planted::is(Bug::BodyUnchecked) {
             return Err(Refusal::WrongDigest);
         }
         body.requests.iter().try_for_each(|request| match &request.operation {
@@ -469,6 +481,9 @@ impl Directory {
         let ascending = change.approvals.windows(2).all(|pair| pair[0].0 < pair[1].0);
         if !ascending || change.approvals.len() < self.approvals || !Self::is_acceptable(&change.members) {
             return Err(Refusal::NoQuorum);
+        }
+        if planted::is(Bug::ApprovalsUnchecked) {
+            return Ok(());
         }
         let bytes = approval_bytes(&self.cluster, change);
         let is_valid = |(index, signature): &(u32, Signature)| {
@@ -484,7 +499,8 @@ impl Directory {
         if !follows || !proof.cert.seq.0.is_multiple_of(self.checkpoint_interval) {
             return Err(Refusal::Contradictory);
         }
-        if members_digest(current, &Some(proof.next.clone())) != proof.cert.content.members {
+        let is_certified = members_digest(current, &Some(proof.next.clone())) == proof.cert.content.members;
+        if !is_certified && !planted::is(Bug::EpochUnchecked) {
             return Err(Refusal::WrongDigest);
         }
         Ok(())
@@ -515,6 +531,9 @@ impl Epoch {
 pub fn members_digest(current: &Membership, next: &Option<Membership>) -> Digest {
     Digest::of("members", &[encode(current), encode(next)].concat())
 }
+
+/// No body is larger.
+pub const BODY_BYTES_MAX: usize = 8 << 20;
 
 /// No batch or body has more entries.
 pub const ENTRIES_MAX: usize = 65_536;
@@ -616,7 +635,8 @@ fn check(directory: &Directory, from: ReplicaId, message: &Message) -> Result<()
         Message::PrePrepare(proposal) => {
             directory.check_proposal_vote(&proposal.vote)?;
             check_batch(&proposal.batch)?;
-            if proposal.batch.digest() == proposal.vote.digest { Ok(()) } else { Err(Refusal::WrongDigest) }
+            let is_named = proposal.batch.digest() == proposal.vote.digest || planted::is(Bug::BatchUnchecked);
+            if is_named { Ok(()) } else { Err(Refusal::WrongDigest) }
         }
         Message::Prepare(vote) => directory.check_prepare(vote).map(|_| ()),
         Message::Commit(commit) => {

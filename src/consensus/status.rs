@@ -2,6 +2,7 @@
 //! what is missing sends it. No message is therefore sent again on the sender's guess, and any loss heals.
 
 use super::message::*;
+use super::planted::{self, Bug};
 use super::replica::{Replica, Snapshot};
 use super::signed::{FETCH_MAX, Kind, Refusal, Vote};
 use super::types::*;
@@ -9,6 +10,9 @@ use std::sync::Arc;
 
 /// Positions that one STATUS is answered for.
 const POSITIONS_MAX: usize = 16;
+
+/// Bodies worth so many bytes answer one FETCH; the rest is asked for again.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
 
 /// Epochs that one STATUS is answered with.
 const EPOCHS_MAX: usize = 4;
@@ -20,7 +24,7 @@ impl Replica {
         if self.now.monotonic.saturating_sub(self.status_at) < interval || self.probing.is_some() {
             return;
         }
-        if super::planted::is(super::planted::Bug::NoRetransmission) {
+        if planted::is(Bug::NoRetransmission) {
             return;
         }
         self.status_at = self.now.monotonic;
@@ -130,7 +134,7 @@ impl Replica {
             .filter(|checkpoint| checkpoint.vote.signer == self.id && checkpoint.vote.seq > status.stable)
             .copied()
             .collect();
-        own.into_iter().for_each(|checkpoint| self.send(to, Message::Checkpoint(checkpoint)));
+        own.into_iter().for_each(|checkpoint| self.send(to, Message::Checkpoint(Arc::new(checkpoint))));
     }
 
     pub(super) fn on_committed(&mut self, from: ReplicaId, committed: Committed) -> Result<(), Refusal> {
@@ -182,10 +186,23 @@ impl Replica {
     }
 
     pub(super) fn on_fetch(&mut self, from: ReplicaId, fetch: Fetch) -> Result<(), Refusal> {
+        // A small question with a large answer: each peer gets as many as a correct one asks for, and so much at once.
+        let (now, quota) = (self.now.monotonic, self.parameters.status_interval / 4);
+        if self.served_at.get(&from).is_some_and(|at| now.saturating_sub(*at) < quota) {
+            return Err(Refusal::BufferFull);
+        }
+        self.served_at.insert(from, now);
         let batches: Vec<Arc<Batch>> =
             fetch.batches.iter().filter_map(|digest| self.batches.get(digest).cloned()).collect();
         let bodies: Vec<Arc<SignedBody>> =
             fetch.bodies.iter().filter_map(|digest| self.pool.get(digest).cloned()).collect();
+        let mut sent = 0;
+        let bodies = bodies.into_iter().take_while(|signed| {
+            let fits = sent < ANSWER_BYTES_MAX;
+            sent += signed.body.size();
+            fits
+        });
+        let bodies: Vec<Arc<SignedBody>> = bodies.collect();
         batches.into_iter().for_each(|batch| self.send(from, Message::Batch(batch)));
         bodies.into_iter().for_each(|signed| self.send(from, Message::Body(signed)));
         Ok(())

@@ -7,6 +7,7 @@
 use super::codec::decode;
 use super::ledger::Ledger;
 use super::message::*;
+use super::planted::{self, Bug};
 use super::replica::{Output, Record, Replica, Snapshot};
 use super::signed::Refusal;
 use super::types::*;
@@ -119,10 +120,13 @@ impl Replica {
     }
 
     pub(super) fn on_chunk(&mut self, from: ReplicaId, chunk: Arc<Chunk>) -> Result<(), Refusal> {
+        if self.mends(&chunk) {
+            return Ok(());
+        }
         let transfer = self.transfer.as_mut().ok_or(Refusal::Unsolicited)?;
         let expected = transfer.manifest.as_ref().and_then(|manifest| manifest.chunks.get(chunk.index as usize));
         let expected = expected.copied().filter(|_| transfer.asked.remove(&chunk.index)).ok_or(Refusal::Unsolicited)?;
-        if Chunk::digest(&chunk.bytes.0) != expected && !super::planted::is(super::planted::Bug::ChunkUnchecked) {
+        if Chunk::digest(&chunk.bytes.0) != expected && !planted::is(Bug::ChunkUnchecked) {
             transfer.banned.insert(from);
             return Err(Refusal::WrongDigest);
         }
@@ -177,8 +181,7 @@ fn certified_ledger(cert: &CheckpointCert, manifest: &Manifest) -> Option<Ledger
     let ledger: Ledger = decode(&manifest.ledger.0).ok()?;
     let is_certified = ledger.seq == cert.seq
         && ledger.members.epoch == cert.epoch
-        && (ledger.content(Chunk::root(&manifest.chunks)) == cert.content
-            || super::planted::is(super::planted::Bug::ManifestUnchecked));
+        && (ledger.content(Chunk::root(&manifest.chunks)) == cert.content || planted::is(Bug::ManifestUnchecked));
     // The time is not a root of its own; the header binds it, and only the next batch's lower bound depends on it.
     is_certified.then_some(ledger)
 }

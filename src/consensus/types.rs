@@ -1,6 +1,7 @@
 //! The words of the protocol: numbers, digests, requests, batches, members and the parameters they run under.
 
 use super::codec::{Bytes, Codec, Malformed, Reader, codec_enum, codec_struct, encode};
+use super::planted::{self, Bug};
 use super::quorum::Quorum;
 use super::signed::{PublicKey, Signature};
 use sha2::{Digest as _, Sha256};
@@ -284,7 +285,7 @@ impl Membership {
     /// The quorum sizes.
     pub fn quorum(&self) -> Quorum {
         let mut quorum = Quorum::of(self.voters().count());
-        if super::planted::is(super::planted::Bug::QuorumTooSmall) {
+        if planted::is(Bug::QuorumTooSmall) {
             quorum.q = (quorum.q - 1).max(1);
         }
         quorum
@@ -320,6 +321,8 @@ pub struct Genesis {
     pub approvals: usize,
     /// Positions between checkpoints (K).
     pub checkpoint_interval: u64,
+    /// No executed batch waits longer than this for a checkpoint, in microseconds of batch time.
+    pub checkpoint_time: u64,
     /// Positions above the stable checkpoint that may be voted on (L), a multiple of K.
     pub watermark_window: u64,
     /// A client silent for this many positions is forgotten at the next checkpoint.
@@ -345,6 +348,8 @@ pub struct Parameters {
     pub queue_max: usize,
     /// Bodies kept per gateway ahead of execution.
     pub bodies_per_gateway_max: u64,
+    /// And their size; what does not fit is fetched when a batch names it.
+    pub bytes_per_gateway_max: usize,
     /// How long the oldest body may wait for execution before the primary is deposed.
     pub request_timeout: u64,
     /// How long a view change may take, doubled with each failure.
@@ -374,6 +379,7 @@ impl Default for Parameters {
             batch_wait: 500,
             queue_max: 65_536,
             bodies_per_gateway_max: 32,
+            bytes_per_gateway_max: 64 << 20,
             request_timeout: 300_000,
             view_timeout: 500_000,
             timeout_max: 60_000_000,

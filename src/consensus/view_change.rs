@@ -1,6 +1,7 @@
 //! Replacing a primary: when to leave a view, what to tell, and how the next one begins.
 
 use super::message::*;
+use super::planted::{self, Bug};
 use super::replica::{Deferred, Output, Record, Replica, Reservation};
 use super::signed::{Kind, Refusal};
 use super::types::*;
@@ -29,7 +30,7 @@ impl Plan {
         for cert in changes.iter().flat_map(|change| &change.prepared).filter(|cert| cert.proposal.seq > low) {
             let candidate = (cert.proposal.view, cert.proposal.digest);
             let entry = best.entry(cert.proposal.seq).or_insert(candidate);
-            if (candidate.0 > entry.0) != super::planted::is(super::planted::Bug::PlanTakesOldestView) {
+            if (candidate.0 > entry.0) != planted::is(Bug::PlanTakesOldestView) {
                 *entry = candidate;
             }
         }
@@ -37,7 +38,7 @@ impl Plan {
         let null = Batch::default().digest();
         let digest = |seq| best.get(&seq).map_or(null, |(_, digest)| *digest);
         let proposals = (low.0 + 1..=high.0).map(|seq| (SeqNo(seq), digest(SeqNo(seq))));
-        let leaves_gaps = super::planted::is(super::planted::Bug::GapsNotFilled);
+        let leaves_gaps = planted::is(Bug::GapsNotFilled);
         let proposals = proposals.filter(|(seq, _)| !leaves_gaps || best.contains_key(seq)).collect();
         Self { low, stable, proposals }
     }
@@ -62,15 +63,20 @@ impl Replica {
         self.pace.turn();
         self.slots.values_mut().for_each(super::log::Slot::leave_view);
         let prepared: Vec<PreparedCert> =
-            self.slots.range(self.low.next()..).filter_map(|(_, slot)| slot.prepared.clone()).collect();
-        let prepared = if super::planted::is(super::planted::Bug::PreparedOmitted) { Vec::new() } else { prepared };
+            self.slots.range(self.certified_from()..).filter_map(|(_, slot)| slot.prepared.clone()).collect();
+        let prepared = if planted::is(Bug::PreparedOmitted) { Vec::new() } else { prepared };
         let digest = ViewChange::content(&self.stable, &prepared);
         let vote = self.vote(Kind::ViewChange, target, self.low, digest);
         let change = Arc::new(ViewChange { vote, stable: self.stable.clone(), prepared });
-        if super::planted::is(super::planted::Bug::LeavingNotSynced) {
+        if planted::is(Bug::LeavingNotSynced) {
             return self.change_durable(change);
         }
         self.persist(vec![Record::Leaving(change.clone())], vec![Deferred::Change(change)]);
+    }
+
+    /// Certificates are told from here on. Executed positions too: only a stable checkpoint speaks for them.
+    fn certified_from(&self) -> SeqNo {
+        if planted::is(Bug::ExecutedLeftOut) { self.ledger.seq.max(self.low).next() } else { self.low.next() }
     }
 
     pub(super) fn change_durable(&mut self, change: Arc<ViewChange>) {
@@ -112,10 +118,10 @@ impl Replica {
     }
 
     /// Joins, arms the timer, or opens the view, depending on how many want which view.
-    fn count_changes(&mut self) {
+    pub(super) fn count_changes(&mut self) {
         let ahead: Vec<View> =
             self.changes.values().map(|change| change.vote.view).filter(|view| *view > self.view).collect();
-        if ahead.len() >= self.quorum.weak()
+        if ahead.len() >= if planted::is(Bug::OneDeserterSuffices) { 1 } else { self.quorum.weak() }
             && let Some(target) = ahead.iter().min()
         {
             // f+1 others want to leave: one of them is correct. Go to the smallest view, so as not to overtake anybody.
@@ -156,7 +162,8 @@ impl Replica {
         if vote.epoch != self.members.epoch {
             return Err(Refusal::WrongEpoch);
         }
-        if vote.view < self.view || (vote.view == self.view && self.active) {
+        let is_stale = vote.view < self.view || (vote.view == self.view && self.active);
+        if is_stale && !planted::is(Bug::StaleNewViewAccepted) {
             return Err(Refusal::Stale);
         }
         if vote.signer == self.id {
@@ -192,6 +199,9 @@ impl Replica {
         then.push(Deferred::Reserved(reservation));
         self.new_view = Some(new);
         self.persist(vec![Record::Entered(reservation)], then);
+        if planted::is(Bug::ReservationNotSynced) {
+            self.reservation_durable(reservation);
+        }
         self.replay_future();
     }
 
@@ -227,7 +237,7 @@ impl Replica {
 
     /// How long to wait, doubled with every failed view.
     fn patience(&self, base: u64) -> u64 {
-        if super::planted::is(super::planted::Bug::TimerNotDoubled) {
+        if planted::is(Bug::TimerNotDoubled) {
             return base / 8;
         }
         base.saturating_mul(1 << self.failures.min(16)).min(self.parameters.timeout_max.max(base))
@@ -246,7 +256,7 @@ impl Replica {
         let Some((head, since)) = self.head else { return };
         let limit = self.patience(self.parameters.request_timeout);
         let waited = now.saturating_sub(since);
-        if waited > limit && !super::planted::is(super::planted::Bug::TimerNeverFires) {
+        if waited > limit && !planted::is(Bug::TimerNeverFires) {
             self.leave_for(self.view.next());
         } else if waited > limit / 2 && !self.relayed {
             // Perhaps the gateway sent it to everybody but the primary.

@@ -21,6 +21,9 @@ pub(super) struct Checker {
     pub(super) acked: BTreeMap<(ClientId, u64), SeqNo>,
     acked_up_to: SeqNo,
     said: BTreeMap<Place, Digest>,
+    /// The newest view that each correct replica has asked for; it says nothing in earlier ones any more.
+    left: BTreeMap<ReplicaId, (Epoch, View)>,
+    times: BTreeMap<SeqNo, u64>,
     /// Byzantine, twinned, or with a disk that forgot: they count towards f, and only they may be accused.
     pub(super) faulty: BTreeSet<ReplicaId>,
 }
@@ -38,8 +41,15 @@ impl Checker {
         header: &Header,
         requests: &[(ReplicaId, Request)],
         state: u64,
+        time_max: u64,
     ) -> Result<(), String> {
         let seq = header.seq;
+        // P11: the log's time never runs back, and never ahead of every correct clock.
+        let before = seq.0.checked_sub(1).and_then(|seq| self.times.get(&SeqNo(seq)));
+        if header.time > time_max || before.is_some_and(|before| header.time < *before) {
+            return Err(format!("P11: {seq} has time {}, at most {time_max}, after {before:?}", header.time));
+        }
+        self.times.insert(seq, header.time);
         let digest = Digest::of_value("header", header);
         // I1 agreement and I6 equal states; the header chains to its predecessor, so equal headers are equal histories.
         if *self.history.entry(seq).or_insert(digest) != digest {
@@ -48,7 +58,14 @@ impl Checker {
         if *self.states.entry(seq).or_insert(state) != state {
             return Err(format!("I6: two states at {seq}"));
         }
-        for (_, request) in requests.iter().filter(|(_, request)| request.client.0 < INVENTED) {
+        for (_, request) in requests {
+            let is_change = matches!(request.operation, Operation::Configure(_));
+            if request.client.0 >= INVENTED && is_change {
+                return Err(format!("I2: a change of members that no administrator approved, at {seq}"));
+            }
+            if request.client.0 >= INVENTED {
+                continue;
+            }
             let key = (request.client, request.number);
             // I2 validity.
             let Some(floor) = self.submitted.get(&key) else { return Err(format!("I2: {key:?} was never submitted")) };
@@ -87,12 +104,40 @@ impl Checker {
         }
     }
 
-    pub(super) fn message(&mut self, message: &Message) -> Result<(), String> {
+    /// I6 for a state that was not executed but installed, or is about to be compared.
+    pub(super) fn is_state_of_history(&self, seq: SeqNo, state: u64) -> bool {
+        seq == SeqNo(0) || self.states.get(&seq) == Some(&state)
+    }
+
+    /// Rule 10: who has asked for a view takes no part in earlier ones.
+    fn stays_away(&self, from: ReplicaId, epoch: Epoch, view: View) -> Result<(), String> {
+        match self.left.get(&from) {
+            Some(left) if !self.faulty.contains(&from) && (epoch, view) < *left => {
+                Err(format!("I10: {from} votes in {epoch} {view} after asking for {left:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn message(&mut self, from: ReplicaId, message: &Message) -> Result<(), String> {
         match message {
-            Message::PrePrepare(proposal) => self.said(&proposal.vote),
-            Message::Prepare(vote) => self.said(vote),
+            Message::PrePrepare(proposal) => {
+                self.stays_away(from, proposal.vote.epoch, proposal.vote.view)?;
+                self.said(&proposal.vote)
+            }
+            Message::Prepare(vote) => {
+                self.stays_away(from, vote.epoch, vote.view)?;
+                self.said(vote)
+            }
+            Message::Commit(commit) => self.stays_away(from, commit.epoch, commit.view),
             Message::Checkpoint(checkpoint) => self.said(&checkpoint.vote),
-            Message::ViewChange(change) => self.said(&change.vote),
+            Message::ViewChange(change) => {
+                if change.vote.signer == from {
+                    let left = self.left.entry(from).or_default();
+                    *left = (*left).max((change.vote.epoch, change.vote.view));
+                }
+                self.said(&change.vote)
+            }
             Message::NewView(new) => {
                 self.said(&new.vote)?;
                 new.proposals.iter().try_for_each(|vote| self.said(vote))

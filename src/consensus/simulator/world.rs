@@ -8,7 +8,8 @@ use super::super::types::*;
 use super::byzantine::Liar;
 use super::checker::{Checker, INVENTED};
 use super::rng::Rng;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 /// A run's nature; all of it follows from the seed.
@@ -33,7 +34,23 @@ pub(super) struct Plan {
     pub(super) pauses: bool,
     pub(super) skew: u64,
     pub(super) clients: usize,
+    /// How long clients think between requests, at most.
+    pub(super) thinking: u64,
     pub(super) interval: u64,
+    pub(super) checkpoint_time: u64,
+    /// Some kinds of messages vanish on some links, for moments.
+    pub(super) cuts: bool,
+    pub(super) slow_links: bool,
+    pub(super) clock_jumps: bool,
+    pub(super) full_disks: bool,
+    pub(super) rot: bool,
+    /// Nothing fails but the liars: then nobody may wait long.
+    pub(super) calm: bool,
+    pub(super) timeout: u64,
+    /// Twins: the node that exists twice, and who hears whom in each round.
+    pub(super) twin: u32,
+    pub(super) rounds: Vec<[u8; 5]>,
+    pub(super) round: u64,
     pub(super) faults_for: u64,
 }
 
@@ -76,9 +93,17 @@ impl App {
         vec![first.to_vec(), second.to_vec(), third.to_vec()]
     }
 
-    fn from_chunks(chunks: &[Vec<u8>]) -> Self {
-        let ((seq, hash), last) = decode(&chunks.concat()).expect("chunks were verified");
-        Self { seq, hash, last }
+    /// The digests of the chunks as they can be read.
+    fn found(&self, rotten: Option<u32>) -> Vec<Digest> {
+        let digest = |(at, chunk): (usize, &Vec<u8>)| {
+            if Some(at as u32) == rotten { Digest([1; 32]) } else { Chunk::digest(chunk) }
+        };
+        self.chunks().iter().enumerate().map(digest).collect()
+    }
+
+    fn from_chunks(chunks: &[Vec<u8>]) -> Option<Self> {
+        let ((seq, hash), last) = decode(&chunks.concat()).ok()?;
+        Some(Self { seq, hash, last })
     }
 }
 
@@ -88,6 +113,8 @@ struct Disk {
     records: Vec<Record>,
     synced: usize,
     snapshots: BTreeMap<SeqNo, App>,
+    /// A chunk that cannot be read back as it was written.
+    rotten: BTreeMap<SeqNo, u32>,
 }
 
 struct Node {
@@ -103,6 +130,8 @@ struct Node {
     liar: Option<Liar>,
     skew: i64,
     paused_until: u64,
+    /// The disk has no room left.
+    full_until: u64,
     /// Where in the log each persist ended.
     ends: BTreeMap<u64, usize>,
 }
@@ -112,6 +141,7 @@ struct Client {
     gateway: usize,
     number: u64,
     sent_at: u64,
+    asked_at: u64,
     is_waiting: bool,
 }
 
@@ -125,10 +155,26 @@ enum Event {
     Installed { node: usize, life: u64, seq: SeqNo },
     Client(usize),
     Fault,
+    Cut,
+    Round(usize),
     Restart(usize),
 }
 
+/// Messages of a kind (or all) from some nodes to some vanish.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    kind: Option<&'static str>,
+    from: u64,
+    to: u64,
+}
+
+const KINDS: [&str; 8] = ["PRE-PREPARE", "PREPARE", "COMMIT", "VIEW-CHANGE", "NEW-VIEW", "BODY", "STATUS", "COMMITTED"];
+
 const TICK: u64 = 5_000;
+/// How far a clock jumps at most.
+const JUMP_MAX: u64 = 5_000_000;
+const EARLY_MAX: usize = 32;
+const BODIES_MAX: usize = 32;
 /// Everything pending is done so long after the faults stop; about ten of the longest view timeouts.
 const LIVENESS_BOUND: u64 = 60_000_000;
 
@@ -137,12 +183,21 @@ pub(super) struct World {
     rng: Rng,
     now: u64,
     order: u64,
-    queue: BTreeMap<(u64, u64), Event>,
+    /// When what happens, earliest first; the events themselves lie in `events`.
+    queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
+    events: Vec<Option<Event>>,
+    unused: Vec<usize>,
     nodes: Vec<Node>,
     clients: Vec<Client>,
     genesis: Arc<Genesis>,
     parameters: Parameters,
     blocked: BTreeSet<(usize, usize)>,
+    cuts: Vec<Cut>,
+    slow: BTreeMap<(usize, usize), u64>,
+    /// Nodes whose disks rot; never more than f.
+    rotting: Vec<usize>,
+    /// Nodes whose state has changed by itself.
+    spoiled: BTreeSet<usize>,
     healed: bool,
     checker: Checker,
     hash: u64,
@@ -176,6 +231,7 @@ impl World {
             administrators,
             approvals: 1,
             checkpoint_interval: plan.interval,
+            checkpoint_time: plan.checkpoint_time,
             watermark_window: plan.interval * 2,
             client_retention: 1 << 30,
         });
@@ -184,13 +240,14 @@ impl World {
             pipeline: 1 + rng.below(8),
             gateway_pipeline: 1 + rng.below(4),
             batch_wait: rng.below(10_000),
-            request_timeout: 200_000 + 6 * slowness,
-            view_timeout: 300_000 + 6 * slowness,
+            request_timeout: plan.timeout + 6 * slowness,
+            view_timeout: plan.timeout * 3 / 2 + 6 * slowness,
             timeout_max: 4_000_000,
             status_interval: 50_000,
             time_slack: 1_900_000,
             proposal_delay_floor: 100_000 + 4 * slowness,
-            future_max: 32,
+            future_max: EARLY_MAX,
+            bodies_per_gateway_max: BODIES_MAX as u64,
             ..Parameters::default()
         };
         let mut checker = Checker::default();
@@ -198,7 +255,8 @@ impl World {
         for id in 0..plan.voters + plan.spares {
             let keys = key(u64::from(id));
             let is_liar = id >= plan.voters.saturating_sub(plan.byzantine) && id < plan.voters;
-            let liar = is_liar.then(|| Liar::new(&mut rng, keys.clone(), genesis.cluster));
+            let everybody = || (0..plan.voters + plan.spares).map(|id| key(u64::from(id))).collect();
+            let liar = is_liar.then(|| Liar::new(&mut rng, ReplicaId(id), everybody(), genesis.cluster));
             if is_liar {
                 checker.faulty.insert(ReplicaId(id));
             }
@@ -206,20 +264,30 @@ impl World {
             nodes.push(Node::new(ReplicaId(id), keys, liar, skew));
         }
         if plan.twins {
-            let id = plan.voters - 1;
+            let id = plan.twin;
             checker.faulty.insert(ReplicaId(id));
             nodes.push(Node::new(ReplicaId(id), key(u64::from(id)), None, 0));
         }
+        let f = (plan.voters as usize - 1) / 3;
+        let rotting =
+            (0..plan.voters as usize).filter(|at| plan.rot && !checker.faulty.contains(&ReplicaId(*at as u32)));
+        let rotting = rotting.skip(plan.seed as usize % 2).take(f - checker.faulty.len().min(f)).collect();
         let mut world = Self {
             rng,
             now: 1_000,
             order: 0,
-            queue: BTreeMap::new(),
+            queue: BinaryHeap::new(),
+            events: Vec::new(),
+            unused: Vec::new(),
             nodes,
             clients: Vec::new(),
             genesis,
             parameters,
             blocked: BTreeSet::new(),
+            cuts: Vec::new(),
+            slow: BTreeMap::new(),
+            rotting,
+            spoiled: BTreeSet::new(),
             healed: false,
             checker,
             hash: 0,
@@ -253,7 +321,12 @@ impl World {
 
     fn at(&mut self, delay: u64, event: Event) {
         self.order += 1;
-        self.queue.insert((self.now + delay.max(1), self.order), event);
+        let place = self.unused.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() - 1
+        });
+        self.events[place] = Some(event);
+        self.queue.push(Reverse((self.now + delay.max(1), self.order, place)));
     }
 
     fn honest(&self) -> Vec<usize> {
@@ -275,14 +348,24 @@ impl World {
                 gateway,
                 number: 0,
                 sent_at: 0,
+                asked_at: 0,
                 is_waiting: false,
             });
             let delay = self.rng.below(50_000);
             self.at(delay, Event::Client(client));
         }
         self.at(100_000, Event::Fault);
+        if self.plan.cuts {
+            self.at(30_000, Event::Cut);
+        }
+        for round in 0..self.plan.rounds.len() {
+            self.at(20_000 + round as u64 * self.plan.round, Event::Round(round));
+        }
         let mut deadline = None;
-        while let Some(((time, _), event)) = self.queue.pop_first() {
+        while let Some(Reverse((time, _, place))) = self.queue.pop() {
+            let Some(event) = self.events[place].take() else { continue };
+            self.unused.push(place);
+            let is_tick = matches!(event, Event::Tick(0));
             self.now = time;
             if time >= self.plan.faults_for && !self.healed {
                 self.heal()?;
@@ -290,12 +373,18 @@ impl World {
             }
             self.happen(event)?;
             if let Some(deadline) = deadline {
-                if self.is_done() {
+                if is_tick && self.is_done() {
                     break;
                 }
                 if self.now > deadline {
                     return Err(format!("I8: not everything is done: {}", self.standing()));
                 }
+            }
+        }
+        for at in self.honest() {
+            let app = &self.nodes[at].app;
+            if !self.checker.is_state_of_history(app.seq, app.hash) {
+                return Err(format!("I6: {} ends with another state at {}", self.nodes[at].id, app.seq));
             }
         }
         let executed = self.honest().iter().map(|at| self.nodes[*at].app.seq).max().unwrap_or_default();
@@ -350,16 +439,25 @@ impl World {
                 None => return false,
             };
         }
-        executed.len() == 1
+        let is_sound = |at: &usize| {
+            let app = &self.nodes[*at].app;
+            self.checker.is_state_of_history(app.seq, app.hash)
+        };
+        executed.len() == 1 && self.spoiled.iter().all(is_sound)
     }
 
     fn heal(&mut self) -> Result<(), String> {
         self.note(|_| "---- faults stop ----".into());
         self.healed = true;
         self.blocked.clear();
+        self.cuts.clear();
+        self.slow.clear();
         (self.plan.loss, self.plan.duplication) = (0, 0);
         for node in 0..self.nodes.len() {
             self.nodes[node].paused_until = 0;
+            self.nodes[node].full_until = 0;
+            let bound = self.plan.skew as i64;
+            self.nodes[node].skew = self.nodes[node].skew.clamp(-bound, bound);
             if self.nodes[node].replica.is_none() {
                 self.start(node)?;
             }
@@ -374,6 +472,14 @@ impl World {
         node.life += 1;
         node.ends.clear();
         node.staged.clear();
+        // A snapshot that cannot be read back is as good as none, as long as there is an older one.
+        let disk = &mut node.disk;
+        while let Some((newest, _)) = disk.snapshots.last_key_value().filter(|_| disk.snapshots.len() > 1)
+            && disk.rotten.contains_key(newest)
+        {
+            disk.snapshots.pop_last();
+        }
+        disk.rotten.clear();
         let checkpoint = node.disk.snapshots.keys().next_back().copied().unwrap_or_default();
         let recovered = Recovered { records: node.disk.records.clone(), checkpoint, incarnation: self.now };
         let replica =
@@ -412,10 +518,17 @@ impl World {
         let now = self.local_now(at);
         let Some(replica) = self.nodes[at].replica.as_mut() else { return Ok(()) };
         let outputs = replica.step(now, input);
-        let (slots, _, batches) = replica.sizes();
+        let sizes = replica.sizes();
         let bound = 8 * self.plan.interval as usize + 8;
-        if slots > bound || batches > 3 * bound {
-            return Err(format!("I9: {slots} positions and {batches} batches in memory"));
+        let members = self.nodes.len();
+        let is_bounded = sizes.positions <= bound
+            && sizes.batches <= 3 * bound
+            && sizes.bodies <= 2 * members * BODIES_MAX + 3 * bound * BODIES_MAX
+            && sizes.early <= EARLY_MAX
+            && sizes.snapshots <= bound
+            && sizes.votes <= members * (bound + 2);
+        if !is_bounded {
+            return Err(format!("I9: {sizes:?} in memory, {bound} positions expected"));
         }
         outputs.into_iter().try_for_each(|output| self.obey(at, output))
     }
@@ -428,8 +541,9 @@ impl World {
             Output::Broadcast(message) => {
                 let Some(replica) = &self.nodes[at].replica else { return Ok(()) };
                 let peers = replica.peers();
+                self.inspect(at, &message)?;
                 for peer in peers {
-                    self.send(at, peer, message.clone())?;
+                    self.emit(at, peer, message.clone());
                 }
             }
             Output::Persist(token, records) => self.persist(at, token, records)?,
@@ -452,15 +566,19 @@ impl World {
                 let before = disk.records.len();
                 let removed: Vec<usize> = (0..before).filter(|index| !keep(&disk.records[*index])).collect();
                 for end in self.nodes[at].ends.values_mut() {
-                    *end -= removed.iter().filter(|index| **index < *end).count();
+                    *end -= removed.partition_point(|index| *index < *end);
                 }
                 let disk = &mut self.nodes[at].disk;
                 disk.records.retain(keep);
                 disk.snapshots.retain(|seq, _| *seq >= below);
+                disk.rotten.retain(|seq, _| *seq >= below);
             }
             Output::ServeChunk(to, seq, index) => {
                 if let Some(app) = self.nodes[at].disk.snapshots.get(&seq) {
-                    let bytes = Bytes(app.chunks()[index as usize].clone());
+                    let mut bytes = Bytes(app.chunks()[index as usize].clone());
+                    if self.nodes[at].disk.rotten.get(&seq) == Some(&index) {
+                        bytes.0.push(1);
+                    }
                     self.send(at, to, Message::Chunk(Arc::new(Chunk { seq, index, bytes })))?;
                 }
             }
@@ -470,14 +588,25 @@ impl World {
             Output::InstallState(seq, chunks) => {
                 let node = &mut self.nodes[at];
                 let staged: Vec<Vec<u8>> = node.staged.values().take(chunks.len()).cloned().collect();
-                node.app = App::from_chunks(&staged);
-                if node.app.seq != seq {
-                    return Err(format!("I6: {id} installed {} for {seq}", node.app.seq));
+                node.app = App::from_chunks(&staged).ok_or(format!("I6: {id} installed what is no state"))?;
+                let is_right = node.app.seq == seq && self.checker.is_state_of_history(seq, node.app.hash);
+                if !is_right && is_honest {
+                    return Err(format!("I6: {id} installed another state for {seq}"));
                 }
+                node.disk.rotten.remove(&seq);
                 node.disk.snapshots.insert(seq, node.app.clone());
                 let (life, line) = (node.life, format!("{id} installs the state at {seq}"));
                 self.note(|_| line);
                 self.at(1_000, Event::Installed { node: at, life, seq });
+            }
+            Output::RepairChunk(seq, index, bytes) => {
+                let disk = &mut self.nodes[at].disk;
+                let expected = disk.snapshots.get(&seq).map(|app| app.chunks()[index as usize].clone());
+                if expected.is_some_and(|expected| expected != bytes.0) {
+                    return Err(format!("I6: {id} repairs chunk {index} at {seq} with something else"));
+                }
+                disk.rotten.remove(&seq);
+                self.note(|_| format!("{id} repairs chunk {index} at {seq}"));
             }
             Output::Refused(..) => {}
             Output::Accuse(evidence) => {
@@ -490,6 +619,13 @@ impl World {
             Output::Halt(seq) => {
                 if is_honest {
                     return Err(format!("I6: {id} halted at {seq}"));
+                }
+                if self.spoiled.contains(&at) {
+                    // P15: the state is rebuilt from the others'.
+                    self.note(|_| format!("{id} halts at {seq} and starts empty"));
+                    self.crash(at);
+                    self.nodes[at].disk = Disk::default();
+                    self.at(1_000, Event::Restart(at));
                 }
             }
         }
@@ -509,6 +645,12 @@ impl World {
         node.disk.records.extend(records);
         node.ends.insert(token, node.disk.records.len());
         let life = node.life;
+        if node.full_until > self.now {
+            // ENOSPC: the process ends, and tries again later.
+            self.at(200_000, Event::Restart(at));
+            self.crash(at);
+            return Ok(());
+        }
         let mut delay = 50 + self.rng.below(self.plan.disk_delay);
         if self.plan.disk_errors && !self.healed && self.rng.below(400) == 0 {
             // EIO or ENOSPC: never retried, the process ends. What was written may or may not be there.
@@ -536,7 +678,9 @@ impl World {
             return Ok(());
         }
         let state = self.nodes[at].app.hash;
-        self.checker.executed(header, requests, state)?;
+        let time_max = self.now + 1_000_000_000 + self.parameters.time_slack + self.skew_max();
+        self.checker.executed(header, requests, state, time_max)?;
+        self.hash = (self.hash ^ u64::from_be_bytes(header.batch.0[..8].try_into().unwrap_or_default())).rotate_left(7);
         for (_, request) in requests.iter().filter(|(_, request)| request.client.0 < INVENTED) {
             self.acknowledge(at, request.client, request.number);
         }
@@ -546,27 +690,44 @@ impl World {
     // ---- the network ----
 
     fn send(&mut self, at: usize, to: ReplicaId, message: Message) -> Result<(), String> {
+        self.inspect(at, &message)?;
+        self.emit(at, to, message);
+        Ok(())
+    }
+
+    fn inspect(&mut self, at: usize, message: &Message) -> Result<(), String> {
         if !self.checker.faulty.contains(&self.nodes[at].id) {
-            self.checker.message(&message)?;
+            self.checker.message(self.nodes[at].id, message)?;
         }
+        Ok(())
+    }
+
+    /// Through the liar, if it is one, onto the network.
+    fn emit(&mut self, at: usize, to: ReplicaId, message: Message) {
         let from = self.nodes[at].id;
         let messages = match &mut self.nodes[at].liar {
             Some(liar) => liar.corrupt(&mut self.rng, to, message),
             None => vec![(0, message)],
         };
         for (extra, message) in messages {
-            let targets: Vec<usize> = (0..self.nodes.len()).filter(|node| self.nodes[*node].id == to).collect();
-            for target in targets {
-                self.carry(at, target, from, extra, &message);
+            self.deliver(at, to, from, extra, &message);
+        }
+    }
+
+    /// To every node that goes by that number.
+    fn deliver(&mut self, at: usize, to: ReplicaId, from: ReplicaId, extra: u64, message: &Message) {
+        for target in 0..self.nodes.len() {
+            if self.nodes[target].id == to {
+                self.carry(at, target, from, extra, message);
             }
         }
-        Ok(())
     }
 
     fn carry(&mut self, at: usize, to: usize, from: ReplicaId, extra: u64, message: &Message) {
-        if self.blocked.contains(&(at, to)) || self.rng.percent(self.plan.loss) {
+        if self.blocked.contains(&(at, to)) || self.is_cut(at, to, message) || self.rng.percent(self.plan.loss) {
             return;
         }
+        let extra = extra + self.slow.get(&(at, to)).copied().unwrap_or_default();
         let copies = if self.rng.percent(self.plan.duplication) { 2 } else { 1 };
         for _ in 0..copies {
             let tail = self.rng.below(self.plan.delay_tail + 1);
@@ -574,6 +735,16 @@ impl World {
             let delay = extra + self.plan.delay / 2 + self.rng.below(self.plan.delay) + tail;
             self.at(delay, Event::Deliver { to, from, message: message.clone() });
         }
+    }
+
+    fn is_cut(&self, at: usize, to: usize, message: &Message) -> bool {
+        self.cuts
+            .iter()
+            .any(|cut| (cut.from >> at) & (cut.to >> to) & 1 == 1 && cut.kind.is_none_or(|kind| kind == message.name()))
+    }
+
+    fn skew_max(&self) -> u64 {
+        if self.plan.clock_jumps { self.plan.skew + JUMP_MAX } else { self.plan.skew }
     }
 
     fn happen(&mut self, event: Event) -> Result<(), String> {
@@ -592,11 +763,22 @@ impl World {
                     return Ok(());
                 }
                 let id = self.nodes[to].id;
-                let Some(replica) = self.nodes[to].replica.as_mut() else { return Ok(()) };
+                if self.nodes[to].replica.is_none() {
+                    return Ok(());
+                }
                 if self.is_traced && !matches!(message, Message::Status(_) | Message::Body(_)) {
                     let line = format!("{from} -> {id} {}", describe(&message));
                     self.lines.push(format!("{:>9.3}ms {line}", self.now as f64 / 1000.0));
                 }
+                if let Node { liar: Some(liar), replica: Some(replica), .. } = &mut self.nodes[to] {
+                    if liar.ignores(&message) {
+                        return Ok(());
+                    }
+                    for (whom, said) in liar.overhear(from, replica, &message) {
+                        self.deliver(to, whom, id, 0, &said);
+                    }
+                }
+                let Some(replica) = self.nodes[to].replica.as_mut() else { return Ok(()) };
                 match verify(replica.directory(), from, message) {
                     Ok(message) => self.step(to, Input::Message(message))?,
                     Err(refusal) => replica.refused(refusal),
@@ -612,7 +794,7 @@ impl World {
             Event::Synced { node, life, token }
                 if self.nodes[node].life == life && self.nodes[node].replica.is_some() =>
             {
-                let end = self.nodes[node].ends.get(&token).copied().unwrap_or(0);
+                let end = self.nodes[node].ends.remove(&token).unwrap_or(0);
                 let disk = &mut self.nodes[node].disk;
                 disk.synced = disk.synced.max(end);
                 self.step(node, Input::Persisted(token))?;
@@ -625,6 +807,8 @@ impl World {
             }
             Event::Client(client) => self.client(client)?,
             Event::Fault => self.fault()?,
+            Event::Cut => self.cut(),
+            Event::Round(round) => self.round(round),
             Event::Restart(node) => {
                 self.crash(node);
                 self.start(node)?;
@@ -637,7 +821,8 @@ impl World {
     fn provoke(&mut self, at: usize) -> Result<(), String> {
         let node = &mut self.nodes[at];
         let (Some(liar), Some(replica)) = (node.liar.as_mut(), node.replica.as_ref()) else { return Ok(()) };
-        let said = liar.provoke(&mut self.rng, replica);
+        let wall = self.now + 1_000_000_000;
+        let said = liar.provoke(&mut self.rng, replica, wall);
         let peers = replica.peers();
         for message in said {
             for peer in &peers {
@@ -656,7 +841,7 @@ impl World {
         if known.gateway == at && known.number == number && known.is_waiting {
             known.is_waiting = false;
             self.checker.acked(client, number);
-            let delay = 1_000 + self.rng.below(100_000);
+            let delay = 1_000 + self.rng.below(self.plan.thinking);
             self.at(delay, Event::Client(index));
         }
     }
@@ -671,6 +856,11 @@ impl World {
                 let number = client.number;
                 self.acknowledge(at, id, number);
                 return Ok(());
+            }
+            let patience = 12 * (self.parameters.request_timeout + self.parameters.view_timeout);
+            if self.plan.calm && self.now - client.asked_at > patience {
+                let wait = format!("{id} has waited since {}us for {}", client.asked_at, client.number);
+                return Err(format!("I8: {wait}; {}", self.standing()));
             }
             if self.now - client.sent_at < 2_000_000 {
                 self.at(500_000, Event::Client(index));
@@ -690,6 +880,7 @@ impl World {
             }
             client.number += 1;
             client.is_waiting = true;
+            client.asked_at = self.now;
         }
         let client = &mut self.clients[index];
         client.sent_at = self.now;
@@ -714,7 +905,22 @@ impl World {
         if self.plan.spares > 0 && self.rng.percent(50) {
             self.reconfigure()?;
         }
-        match self.rng.below(7) {
+        match self.rng.below(12) {
+            7 if self.plan.slow_links => {
+                let (from, to) = (self.rng.below(count) as usize, self.rng.below(count) as usize);
+                let delay = self.rng.below(400_000);
+                self.slow.insert((from, to), delay);
+                if self.rng.percent(30) {
+                    self.slow.clear();
+                }
+            }
+            8 if self.plan.clock_jumps => {
+                let jump = self.rng.below(2 * JUMP_MAX) as i64 - JUMP_MAX as i64;
+                self.nodes[victim].skew = jump;
+                self.note(|_| format!("clock of node {victim} jumps to {jump}us"));
+            }
+            9 if self.plan.full_disks => self.nodes[victim].full_until = self.now + self.rng.below(1_500_000),
+            10 | 11 if !self.rotting.is_empty() => self.rot()?,
             0 | 1 if self.plan.crashes => {
                 self.crash(victim);
                 if !self.rng.percent(30) {
@@ -756,6 +962,73 @@ impl World {
         Ok(())
     }
 
+    /// Other links are cut, in a moment others again.
+    fn cut(&mut self) {
+        self.cuts.clear();
+        if self.healed {
+            return;
+        }
+        if self.rng.percent(75) {
+            for _ in 0..=self.rng.below(3) {
+                let kind = KINDS[self.rng.below(KINDS.len() as u64) as usize];
+                let kind = (!self.rng.percent(30)).then_some(kind);
+                let cut = Cut { kind, from: self.rng.next(), to: self.rng.next() };
+                self.cuts.push(cut);
+            }
+        }
+        let delay = [5_000, 40_000, 150_000][self.rng.below(3) as usize];
+        let delay = 1_000 + self.rng.below(delay);
+        self.at(delay, Event::Cut);
+    }
+
+    /// The next round of a Twins scenario: nodes of different groups do not hear each other.
+    fn round(&mut self, round: usize) {
+        let groups = self.plan.rounds[round];
+        let count = self.nodes.len();
+        let pairs = (0..count).flat_map(|from| (0..count).map(move |to| (from, to)));
+        self.blocked = pairs.filter(|(from, to)| groups[*from] != groups[*to]).collect();
+        self.note(|_| format!("round {round}: groups {groups:?}"));
+    }
+
+    /// Something on a disk, or in a state, is not what was written any more.
+    fn rot(&mut self) -> Result<(), String> {
+        let at = self.rotting[self.rng.below(self.rotting.len() as u64) as usize];
+        let id = self.nodes[at].id;
+        let stable = self.nodes[at].replica.as_ref().and_then(|replica| Some(replica.stable()?.seq));
+        match self.rng.below(4) {
+            0 => {
+                let disk = &mut self.nodes[at].disk;
+                let index = self.rng.below(3) as u32;
+                disk.snapshots.keys().next_back().map(|seq| disk.rotten.insert(*seq, index));
+            }
+            1 => {
+                let disk = &mut self.nodes[at].disk;
+                let index = self.rng.below(3) as u32;
+                stable.filter(|seq| disk.snapshots.contains_key(seq)).map(|seq| disk.rotten.insert(seq, index));
+            }
+            2 => {
+                // The host reads its checkpoint again.
+                let Some(seq) = stable else { return Ok(()) };
+                let disk = &self.nodes[at].disk;
+                let Some(app) = disk.snapshots.get(&seq) else { return Ok(()) };
+                let found = app.found(disk.rotten.get(&seq).copied());
+                self.step(at, Input::Scrubbed(seq, found))?;
+            }
+            _ => {
+                let is_gateway = self.clients.iter().any(|client| client.gateway == at);
+                let f = (self.plan.voters as usize - 1) / 3;
+                let is_allowed = self.checker.faulty.contains(&id) || self.checker.faulty.len() < f;
+                if is_allowed && !is_gateway && self.plan.spares == 0 && self.nodes[at].replica.is_some() {
+                    self.checker.faulty.insert(id);
+                    self.spoiled.insert(at);
+                    self.nodes[at].app.hash ^= 1;
+                    self.note(|_| format!("the state of {id} rots"));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A disk is lost, or put back to an old copy. At most f nodes ever suffer that; they count as faulty from then on,
     /// for what they say, not for what they execute.
     fn forget(&mut self, at: usize) -> Result<(), String> {
@@ -772,7 +1045,17 @@ impl World {
         self.checker.faulty.insert(id);
         self.crash(at);
         let image = self.nodes[at].image.clone().unwrap_or_default();
-        self.nodes[at].disk = if self.rng.percent(50) { Disk::default() } else { image };
+        match self.rng.below(3) {
+            0 => self.nodes[at].disk = Disk::default(),
+            1 => self.nodes[at].disk = image,
+            _ => {
+                // A rotten record in the middle: the log ends there.
+                let disk = &mut self.nodes[at].disk;
+                disk.records.truncate(self.rng.below(disk.records.len() as u64 + 1) as usize);
+                let kept: BTreeSet<SeqNo> = disk.records.iter().filter_map(Record::seq).collect();
+                disk.snapshots.retain(|seq, _| kept.contains(seq));
+            }
+        }
         let disk = &mut self.nodes[at].disk;
         disk.synced = disk.records.len();
         self.note(|_| format!("{id} forgets"));
@@ -827,6 +1110,7 @@ impl Node {
             liar,
             skew,
             paused_until: 0,
+            full_until: 0,
             ends: BTreeMap::new(),
         }
     }
