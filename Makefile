@@ -5,6 +5,9 @@
 #   make seeds    the simulator's slice of .ci/run: 2,000 seeds and 20,000 Twins scenarios of consensus
 #   make soak     more of them, for MINUTES=n, from FIRST=seed on
 #   make mutations  every planted bug of consensus, and how long the simulator takes to notice
+#   make model    the model of consensus' one-sync rule, in all its states
+#   make fuzz     arbitrary bytes into consensus, for SECONDS_TO_FUZZ=n (nightly Rust)
+#   make loopback four consensus processes on TCP with fsync
 #   make bench    criterion benches of the layers
 #   make crash    kill -9 under load, fifty times
 #   make drivers  the programs in tests/drivers against a node (not all pass yet: see README)
@@ -17,7 +20,7 @@ export ROCKSDB_STATIC := 1
 export ROCKSDB_LIB_DIR := $(AEROLITHDB_BUILD_CACHE)/rocksdb-0.19.0+11.8.1-$(shell uname -m)
 BIN := $(CARGO_TARGET_DIR)/debug/aerolithdb
 
-.PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers seeds soak mutations
+.PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers seeds soak mutations model fuzz loopback
 
 setup:
 	@tools/setup.sh
@@ -50,6 +53,21 @@ soak: setup
 
 mutations: setup
 	CONSENSUS_MUTATIONS=$(SECONDS_PER_BUG) $(SIMULATE) planted_bugs_are_found -- --nocapture
+
+model:
+	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/model cargo run --locked --release --manifest-path models/one-sync/Cargo.toml 2
+
+SECONDS_TO_FUZZ ?= 60
+fuzz:
+	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz
+	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/fuzz cargo +nightly fuzz run consensus_message -- -max_total_time=$(SECONDS_TO_FUZZ)
+
+loopback:
+	CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/simulator \
+	  cargo build --locked --no-default-features --example consensus_loopback
+	for window in 1 8; do for bytes in 200 20000 100000; do \
+	  (cd $${TMPDIR:-/tmp} && $(CARGO_TARGET_DIR)/simulator/debug/examples/consensus_loopback run 39200 fsync $$bytes $$window 5); \
+	done; done
 
 check: fmt clippy doc
 

@@ -29,8 +29,9 @@
 //! 7. *Decision*. q COMMITs of one view and digest, or f+1 assertions that it was decided. Execution is in order.
 //! 8. *Exactly once* ([`ledger`]). A body takes effect in its gateway's turn, a request if its number is above the
 //!    client's last. Both tables are part of the checkpointed state.
-//! 9. *Checkpoint*. Every K positions the state is made durable and a vote signed over history, state, members and
-//!    tables. q equal votes move the window; whoever computed something else halts.
+//! 9. *Checkpoint*. Every K positions, and when a batch's time is 250 ms after that of the first one since the last
+//!    checkpoint, the state is made durable and a vote signed over history, state, members and tables. q equal votes
+//!    move the window; whoever computed something else halts. An idle primary proposes an empty batch to get there.
 //! 10. *Leaving a view*. A timer runs from the receipt of the oldest waiting body, not from its proposal; halfway it is
 //!     relayed to the primary. On expiry, on f+1 others having left, or if the primary is much slower than recent ones:
 //!     VIEW-CHANGE(h, proof of h, newest certificate of each position above), durable before it is sent. The timer of
@@ -41,7 +42,8 @@
 //!     that view, on everything reserved; a restarted primary abdicates. It asks its peers for the newest votes of its
 //!     own and is mute up to those as well; until n−f−1 have answered it says nothing.
 //! 13. *Retransmission*. STATUS tells where one stands; whoever has more answers. Content is fetched by digest.
-//! 14. *State transfer*. From any peer, manifest and chunks checked against the certificate before they are staged.
+//! 14. *State transfer*. From any peer, manifest and chunks checked against the certificate before they are staged. A
+//!     chunk that rots on disk is repaired in the same way ([`scrub`]).
 //! 15. *Epochs*. A change of members, signed by administrators and ordered like any request, takes effect after the first
 //!     checkpoint at least L further on, once that is stable. One at a time; a newcomer is a learner first. An epoch
 //!     starts at view 0 with nothing in flight.
@@ -70,13 +72,17 @@
 //! - *Position's epoch*: the paper has fixed members. Since epochs start with an empty window at a certified position, the
 //!   proof for one epoch never mixes votes of two, and (epoch, view) is ordered lexicographically.
 //! - *Header without view*: a batch may be committed in different views at different replicas.
+//! - *Slowness* is judged by time, not by throughput: a primary that takes four times as long for a proposal as the best
+//!   of the last five views is deposed. Ninety per cent of the best throughput, as Aardvark demands, would depose honest
+//!   primaries whenever clients ask for less.
+//! - *A key is rotated by replacing its member.* A number stands for one key for ever, so no old statement can be taken
+//!   for a new one.
 //! - *No tentative execution, no read-only optimisation, no fast path*: the second breaks liveness, and the others cost
 //!   more proof than they save time.
 //!
 //! # Not here yet
 //!
-//! The background scrub of stored state against the certified root, a time-based checkpoint, eviction of learners that
-//! never catch up, key rotation, and the host (network, log file, RocksDB) that obeys the outputs.
+//! Eviction of learners that never catch up, and the host (network, log file, RocksDB) that obeys the outputs.
 
 pub mod codec;
 pub mod evidence;

@@ -65,6 +65,8 @@ bugs! {
     BodiesNotWritten,
     /// votes do not wait for the reservation
     ReservationNotSynced,
+    /// NEW-VIEW is repeated before it is on disk
+    NewViewBeforeSync,
     /// VIEW-CHANGE is sent before it is on disk
     LeavingNotSynced,
     /// the log is truncated below a checkpoint that is not stable
@@ -84,8 +86,6 @@ bugs! {
     TablesNotRestored,
     /// a restarted replica does not ask what it has said
     NoProbe,
-    /// a restarted primary goes on
-    NoAbdication,
     /// CHECKPOINT votes are not repeated after a restart
     CheckpointVoteNotRepeated,
     // View change.

@@ -287,7 +287,7 @@ impl Replica {
         let reservation = self.reserve();
         self.persist(vec![Record::Entered(reservation)], vec![Deferred::Reserved(reservation)]);
         let has_voted = self.mute != (Epoch(0), View(0), SeqNo(0));
-        if has_voted && self.primary() == self.id && !planted::is(Bug::NoAbdication) {
+        if has_voted && self.primary() == self.id {
             // A restarted primary cannot know what it has proposed: it abdicates.
             self.leave_for(self.view.next());
         }

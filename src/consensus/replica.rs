@@ -289,6 +289,35 @@ impl Replica {
         std::mem::take(&mut self.outputs)
     }
 
+    /// Whether a message that has arrived is worth the price of verifying it; if not, it is counted and may be dropped.
+    /// A PREPARE for a batch that has its certificate, a body that is here, a checkpoint that is stable change nothing.
+    pub fn is_news(&mut self, from: ReplicaId, message: &Message) -> bool {
+        let is_known = match message {
+            Message::Prepare(vote) if vote.epoch == self.members.epoch && vote.signer == from => {
+                let slot = self.slots.get(&vote.seq).filter(|slot| slot.is_prepared_in(vote.epoch, vote.view));
+                let cert = slot.and_then(|slot| slot.prepared.as_ref());
+                let is_known = cert.is_some_and(|cert| cert.proposal.digest == vote.digest);
+                if is_known {
+                    // Unverified, but from the signer itself: it would only deceive itself when it asks for it.
+                    self.hear(vote);
+                }
+                is_known
+            }
+            Message::Body(signed) => {
+                let known = self.pool.pending.get(&signed.body.id());
+                known.is_some_and(|known| known.digest == signed.vote.digest)
+            }
+            Message::Checkpoint(checkpoint) => {
+                checkpoint.vote.epoch == self.members.epoch && checkpoint.vote.seq <= self.low
+            }
+            _ => false,
+        };
+        if is_known {
+            self.count(Refusal::Duplicate);
+        }
+        !is_known
+    }
+
     fn receive(&mut self, message: Verified<Message>) {
         let (from, message) = message.into_parts();
         if let Err(refusal) = self.dispatch(from, message) {

@@ -2,6 +2,7 @@
 //! that sync when told to. See `testscripts/`; `UPDATE_GOLDENFILES=1` writes what happens now.
 
 use super::codec::{Bytes, decode, encode};
+use super::ledger::Ledger;
 use super::message::*;
 use super::replica::*;
 use super::signed::{Keys, Kind, Signature, Vote, verify};
@@ -388,10 +389,11 @@ impl Runner for Stage {
                     list.push(id);
                 }
             }
-            "hold-disk" | "sync" => {
+            // `sync` lets the disk go on; `sync-once` only what has been written so far.
+            "hold-disk" | "sync" | "sync-once" => {
                 let at = replica(args.next_pos().ok_or("who?")?)?.0 as usize;
-                self.nodes[at].is_manual = command.name == "hold-disk";
-                if command.name == "sync" {
+                self.nodes[at].is_manual = command.name != "sync";
+                if command.name != "hold-disk" {
                     self.sync(at);
                 }
             }
@@ -509,6 +511,13 @@ impl Runner for Stage {
                     }
                     match message {
                         Message::Prepare(vote) => vote.signature = Signature([1; 64]),
+                        Message::Manifest(manifest) => {
+                            let mut other = manifest.as_ref().clone();
+                            let mut ledger: Ledger = decode(&other.ledger.0)?;
+                            ledger.time += 3_600_000_000;
+                            other.ledger = Bytes(encode(&ledger));
+                            *manifest = Arc::new(other);
+                        }
                         Message::Chunk(chunk) => {
                             let mut other = chunk.as_ref().clone();
                             other.bytes.0.push(0);
@@ -581,6 +590,9 @@ scripts!(
     votes_for_later_views_fill_a_bounded_buffer,
     votes_of_another_cluster_mean_nothing,
     linearizable_read_is_a_request,
+    lying_manifest_is_asked_elsewhere,
+    new_view_waits_for_the_disk,
+    lonely_replica_restarts_between_two_views,
     learner_becomes_a_voter,
     removed_member_no_longer_counts,
 );

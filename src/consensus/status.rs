@@ -96,7 +96,10 @@ impl Replica {
         if !is_behind {
             return;
         }
-        if let Some(new) = self.new_view.clone().filter(|_| self.active) {
+        // An own NEW-VIEW is said only once having entered the view is durable: after a crash it might be another one.
+        let is_durable = self.reserved > SeqNo(0) || planted::is(Bug::NewViewBeforeSync);
+        let new = self.new_view.clone().filter(|new| self.active && (is_durable || new.vote.signer != self.id));
+        if let Some(new) = new {
             self.send(to, Message::NewView(new));
         }
         if let Some(change) = self.changes.get(&self.id).cloned() {
@@ -118,6 +121,7 @@ impl Replica {
             let batch = proposal.and_then(|vote| self.batches.get(&vote.digest).cloned());
             if let (Some(vote), Some(batch)) = (proposal, batch)
                 && vote.signer == self.id
+                && (seq <= self.reserved || planted::is(Bug::NewViewBeforeSync))
             {
                 self.send(to, Message::PrePrepare(Proposal { vote, batch }));
             }

@@ -108,7 +108,7 @@ const MEMORY: usize = 200;
 
 impl Liar {
     pub(super) fn new(rng: &mut Rng, id: ReplicaId, keys: Vec<Keys>, cluster: Digest) -> Self {
-        let count = 1 + rng.below(6);
+        let count = [1, 2, 4, 8, 12][rng.below(5) as usize];
         let ways = (0..count).map(|_| WAYS[rng.below(WAYS.len() as u64) as usize]).collect();
         Self {
             ways,
@@ -160,7 +160,7 @@ impl Liar {
         if self.does(Way::Replay) && self.memory.len() < MEMORY {
             self.memory.push(message.clone());
         }
-        let victim = to.0 % 2 == 1;
+        let victim = (to.0 % 2 == 1) != rng.percent(10);
         let mut sent = Vec::new();
         let replaced = match &message {
             _ if self.does(Way::Withhold) && victim && rng.percent(70) => return sent,
@@ -366,7 +366,8 @@ impl Liar {
         if !self.does(Way::YesMan) || !self.agreed.insert((from, 2, vote.view, vote.seq, vote.digest)) {
             return;
         }
-        if replica.membership().epoch == vote.epoch && replica.membership().primary(vote.view) != self.id {
+        if replica.membership().epoch == vote.epoch {
+            // Even as the primary, whose PREPARE must not count.
             said.push((from, Message::Prepare(self.sign(Vote { kind: Kind::Prepare, ..*vote }))));
         }
         let Vote { epoch, view, seq, digest, .. } = *vote;

@@ -254,7 +254,9 @@ impl World {
         let mut nodes = Vec::new();
         for id in 0..plan.voters + plan.spares {
             let keys = key(u64::from(id));
-            let is_liar = id >= plan.voters.saturating_sub(plan.byzantine) && id < plan.voters;
+            // Not always the last ones: a liar that is the first primary can do more.
+            let turn = (u64::from(id) + plan.seed / 7) % u64::from(plan.voters);
+            let is_liar = id < plan.voters && turn < u64::from(plan.byzantine);
             let everybody = || (0..plan.voters + plan.spares).map(|id| key(u64::from(id))).collect();
             let liar = is_liar.then(|| Liar::new(&mut rng, ReplicaId(id), everybody(), genesis.cluster));
             if is_liar {
@@ -779,6 +781,9 @@ impl World {
                     }
                 }
                 let Some(replica) = self.nodes[to].replica.as_mut() else { return Ok(()) };
+                if !replica.is_news(from, &message) {
+                    return Ok(());
+                }
                 match verify(replica.directory(), from, message) {
                     Ok(message) => self.step(to, Input::Message(message))?,
                     Err(refusal) => replica.refused(refusal),
