@@ -7,7 +7,7 @@ use std::ops::Bound;
 
 use crate::document::key::{KeyOrder, encode_column};
 use crate::document::{Datum, Oid, Type};
-use crate::sql::operators;
+use crate::sql::{casts, operators};
 use crate::sql::plan::{ColumnId, Expr, SortKey};
 use crate::storage::catalog::{Index, Table};
 use crate::storage::snapshot::prefix_range;
@@ -292,7 +292,9 @@ fn comparison<'a>(
     }
     // A relabelled key (varchar as text) is the key.
     let mut key = key;
-    while let Expr::Cast { input, kind: crate::sql::plan::CastKind::Relabel, .. } = key {
+    while let Expr::Cast { input, typ, kind: crate::sql::plan::CastKind::Relabel } = key
+        && casts::is_same_value(input.typ(), *typ)
+    {
         key = input;
     }
     Some(Condition { position, key, op, value, key_type })

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::sql::binder::table::{TableExpr, bind_table_text};
 use crate::sql::binder::{BindContext, bind_query, bind_query_raw};
 use crate::sql::context::{EvalContext, Host};
+use crate::sql::deparse;
 use crate::sql::parser;
 use crate::sql::plan::{ColumnId, Expr, Query, Rel};
 use crate::storage::catalog::{Catalog, Column, PG_CATALOG, Table, View};
@@ -58,7 +59,54 @@ pub(crate) fn bind_predicate(text: &str, table: &Table, eval: &EvalContext) -> R
 
 /// A column's DEFAULT, of the column's type.
 pub(crate) fn bind_default(text: &str, table: &Table, column: &Column, eval: &EvalContext) -> Result<Expr> {
-    Ok(bind(text, TableExpr::Default(column.typ), table, eval)?.expr)
+    Ok(bind(text, TableExpr::Default(column.number, column.typ), table, eval)?.expr)
+}
+
+/// An expression as the catalog keeps it: with every cast said, so that it shows what PostgreSQL shows and means the same
+/// whatever the settings are. What cannot be written so is kept as it was.
+fn canonical(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> Result<String> {
+    use sqlparser::ast;
+    let parsed = parser::parse_expression(text)?;
+    let mut written = &parsed;
+    while let ast::Expr::Nested(inner) = written {
+        written = inner;
+    }
+    if let ast::Expr::Function(ast::Function { name, args: ast::FunctionArguments::None, .. }) = written {
+        return Ok(name.to_string().to_uppercase());
+    }
+    let bound = bind_table_text(text, kind, table, eval)?;
+    let explicit = matches!(written, ast::Expr::Cast { .. }) || !matches!(kind, TableExpr::Default(..));
+    let expr = if explicit { &bound.expr } else { deparse::without_assignment(&bound.expr) };
+    let name = |id| {
+        let (_, number, _) = bound.columns.iter().find(|(c, _, _)| *c == id)?;
+        Some(super::ddl::quote_ident(&table.column_by_number(*number)?.name))
+    };
+    let again = |text: &str| bind_table_text(text, kind, table, eval).map(|again| again.expr.typ() == bound.expr.typ());
+    Ok(match deparse::expression(expr, &name, false) {
+        Some(shown) if again(&shown).unwrap_or(false) => shown,
+        _ if matches!(kind, TableExpr::Default(..) | TableExpr::IndexKey) => text.to_string(),
+        _ => format!("({text})"),
+    })
+}
+
+/// A CHECK as it is kept.
+pub(crate) fn canonical_check(text: &str, table: &Table, eval: &EvalContext) -> Result<String> {
+    canonical(text, TableExpr::Check, table, eval)
+}
+
+/// A DEFAULT as it is kept.
+pub(crate) fn canonical_default(text: &str, table: &Table, column: &Column, eval: &EvalContext) -> Result<String> {
+    canonical(text, TableExpr::Default(column.number, column.typ), table, eval)
+}
+
+/// An index key as it is kept.
+pub(crate) fn canonical_key(text: &str, table: &Table, eval: &EvalContext) -> Result<String> {
+    canonical(text, TableExpr::IndexKey, table, eval)
+}
+
+/// A partial index's predicate as it is kept.
+pub(crate) fn canonical_predicate(text: &str, table: &Table, eval: &EvalContext) -> Result<String> {
+    canonical(text, TableExpr::IndexPredicate, table, eval)
 }
 
 /// What a view selects, its names resolved by the search path it was made with.
@@ -205,7 +253,17 @@ pub(crate) fn rename_column(text: &str, old: &str, new: &str) -> String {
 fn is_column(text: &str, start: usize, end: usize) -> bool {
     let before = text[..start].trim_end();
     let after = text[end..].trim_start();
-    !before.ends_with("::") && !before.ends_with('.') && !after.starts_with('(') && !after.starts_with('\'')
+    // The further words of a type: `timestamp without time zone`.
+    let in_type = before.rsplit_once("::").is_some_and(|(_, typ)| {
+        matches!(typ.split_whitespace().next(), Some("character" | "double" | "bit" | "time" | "timestamp"))
+            && typ.split_whitespace().skip(1).all(|w| matches!(w, "with" | "without" | "time"))
+            && matches!(&text[start..end], "varying" | "precision" | "time" | "zone")
+    });
+    !in_type
+        && !before.ends_with("::")
+        && !before.ends_with('.')
+        && !after.starts_with('(')
+        && !after.starts_with('\'')
 }
 
 #[cfg(test)]

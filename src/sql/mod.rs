@@ -7,6 +7,7 @@ pub mod binder;
 pub mod casts;
 pub mod context;
 pub mod datetime;
+pub mod deparse;
 pub mod dialect;
 pub mod eval;
 pub mod function;

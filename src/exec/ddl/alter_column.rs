@@ -54,7 +54,9 @@ impl Ddl<'_> {
         }
         self.put(Entry::Table(table.clone()));
         for (position, text) in &defaults {
-            self.check_default(&table, &table.columns[*position], text)?;
+            let kept = self.check_default(&table, &table.columns[*position], text)?;
+            table.columns[*position].default = Some(kept);
+            self.put(Entry::Table(table.clone()));
         }
         let column = table.columns[at].clone();
         let has_rows = self.has_rows(&old)?;
@@ -288,10 +290,11 @@ impl Ddl<'_> {
         if column.identity.is_some() {
             return Err(err!(SYNTAX_ERROR, "column \"{}\" of relation \"{owner}\" is an identity column", column.name));
         }
-        column.default = default.map(|d| d.text.clone());
+        column.default = None;
         let column = column.clone();
-        if let Some(text) = &column.default {
-            self.check_default(&table, &column, text)?;
+        if let Some(default) = default {
+            let kept = self.check_default(&table, &column, &default.text)?;
+            column_mut(&mut table, number)?.default = Some(kept);
         }
         self.put(Entry::Table(table));
         Ok(())

@@ -468,7 +468,11 @@ impl Ddl<'_> {
         }
         self.put(Entry::Table(table.clone()));
         for (position, text) in &defaults {
-            self.check_default(&table, &table.columns[*position], text)?;
+            let kept = self.check_default(&table, &table.columns[*position], text)?;
+            table.columns[*position].default = Some(kept);
+        }
+        if !defaults.is_empty() {
+            self.put(Entry::Table(table.clone()));
         }
         for check in &checks {
             let constraint = self.check_constraint(&table, check)?;
@@ -506,9 +510,10 @@ impl Ddl<'_> {
         Ok(())
     }
 
-    /// Checks a DEFAULT: it must be bindable without columns and fit the column.
-    pub(super) fn check_default(&self, table: &Table, column: &Column, text: &str) -> Result<()> {
-        crate::exec::kept::bind_default(text, table, column, &self.eval).map(|_| ())
+    /// Checks a DEFAULT, which must be bindable without columns and fit the column, and answers what is kept of it.
+    pub(super) fn check_default(&self, table: &Table, column: &Column, text: &str) -> Result<String> {
+        crate::exec::kept::bind_default(text, table, column, &self.eval)?;
+        crate::exec::kept::canonical_default(text, table, column, &self.eval)
     }
 
     /// Checks and names a CHECK constraint.
@@ -527,7 +532,8 @@ impl Ddl<'_> {
             }
         };
         let oid = self.allocate();
-        Ok(Constraint { oid, name, kind: ConstraintKind::Check { expr: check.text.clone() } })
+        let expr = crate::exec::kept::canonical_check(&check.text, table, &self.eval)?;
+        Ok(Constraint { oid, name, kind: ConstraintKind::Check { expr } })
     }
 
     /// Makes a UNIQUE or PRIMARY KEY with its index. `is_row_key`: the rows are stored by it.

@@ -1,5 +1,4 @@
-//! What depends on what: views on relations (found by binding their queries), sequences on columns, and how kept
-//! expressions are shown.
+//! What depends on what: views on relations (found by binding their queries), sequences on columns.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -25,32 +24,6 @@ fn kind(entry: &Entry) -> &'static str {
     }
 }
 
-/// An expression kept as text, for people: sequences that defaults name by OID are shown by name.
-pub(crate) fn expression_text(catalog: &Catalog, text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find("nextval('") {
-        let (head, tail) = rest.split_at(start + "nextval('".len());
-        out.push_str(head);
-        let digits = tail.bytes().take_while(u8::is_ascii_digit).count();
-        let entry = tail[..digits].parse::<Oid>().ok().and_then(|oid| catalog.get(oid));
-        rest = match entry {
-            Some(entry) if tail[digits..].starts_with("'::regclass)") => {
-                let schema = entry.schema().and_then(|s| catalog.get(s)).map_or("public", |s| s.name());
-                if schema != "public" {
-                    out.push_str(&super::quote_ident(schema));
-                    out.push('.');
-                }
-                out.push_str(&super::quote_ident(entry.name()));
-                &tail[digits..]
-            }
-            _ => tail,
-        };
-    }
-    out.push_str(rest);
-    out
-}
-
 /// Objects to be dropped, found one by one, and the messages about those that were not named.
 #[derive(Default)]
 pub(super) struct Removal {
@@ -70,7 +43,10 @@ impl Ddl<'_> {
     pub(super) fn views_using(&self, relations: &BTreeSet<Oid>) -> Vec<Arc<Entry>> {
         let catalog = self.catalog();
         let views = catalog.entries.values().filter(|entry| match &***entry {
-            Entry::View(view) => self.view_relations(view).iter().any(|oid| relations.contains(oid)),
+            Entry::View(view) => {
+                catalog.get(view.schema).is_some_and(|s| matches!(&**s, Entry::Schema(s) if s.database == self.shared.database))
+                    && self.view_relations(view).iter().any(|oid| relations.contains(oid))
+            }
             _ => false,
         });
         views.cloned().collect()

@@ -4,7 +4,7 @@ use crate::document::inverted::ItemClass;
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result, SqlState};
-use crate::exec::kept::{bind_index_key, bind_predicate};
+use crate::exec::kept::{bind_index_key, bind_predicate, canonical_key, canonical_predicate};
 use crate::sql::parser::ident;
 use crate::sql::plan::Expr;
 use crate::sql::statement::{CreateIndex, IndexKeySource, ast};
@@ -108,10 +108,11 @@ impl Ddl<'_> {
             let name = ident(name);
             include.push(table.column(&name).ok_or_else(|| undefined_column(&name))?.number);
         }
-        let predicate = create.predicate.as_ref().map(|p| p.text.clone());
-        if let Some(text) = &predicate {
-            let bound = bind_predicate(text, &table, &self.eval)?;
+        let mut predicate = None;
+        if let Some(written) = &create.predicate {
+            let bound = bind_predicate(&written.text, &table, &self.eval)?;
             refuse_mutable(&bound.expr, "functions in index predicate must be marked IMMUTABLE")?;
+            predicate = Some(canonical_predicate(&written.text, &table, &self.eval)?);
         }
         let name = match &create.name {
             Some(name) => ident(name),
@@ -151,7 +152,7 @@ impl Ddl<'_> {
             Expr::Call { function, .. } if !function.name.starts_with("json") => function.name.to_string(),
             _ => "expr".to_string(),
         };
-        Ok((IndexSource::Expression(text.to_string()), bound.expr.typ(), label))
+        Ok((IndexSource::Expression(canonical_key(text, table, &self.eval)?), bound.expr.typ(), label))
     }
 
     /// Makes an index; its entries are built by `apply` from the rows there are.

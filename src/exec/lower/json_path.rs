@@ -112,6 +112,10 @@ fn own_documents(plan: &Rel, documents: &mut HashSet<ColumnId>) {
     if let Rel::Scan { columns, .. } = plan {
         documents.extend(columns.iter().filter(|(_, _, typ)| typ.oid == Type::JSONB.oid).map(|(id, _, _)| *id));
     }
+    // The right side of a lateral join runs as a plan of its own.
+    if let Rel::Join { left, lateral: true, .. } = plan {
+        return guard(|| own_documents(left, documents));
+    }
     guard(|| plan.for_each_input(|input| own_documents(input, documents)));
 }
 

@@ -56,6 +56,10 @@ impl Binder<'_> {
         }
         match pathway(from.oid, to.oid, context) {
             Some(Pathway::Relabel) => Ok(relabel(expr, plain)),
+            // A cast's function may answer a type that is binary compatible with the wanted one (int2 to oid by int4).
+            Some(Pathway::Function(function)) if function.returns != plain => {
+                Ok(relabel(Expr::Call { function, args: vec![expr], typ: function.returns }, plain))
+            }
             Some(Pathway::Function(function)) => Ok(Expr::Call { function, args: vec![expr], typ: plain }),
             Some(Pathway::Array) => Ok(Expr::Cast { input: Box::new(expr), typ: plain, kind: CastKind::Array }),
             Some(Pathway::InOut) => Ok(Expr::Cast { input: Box::new(expr), typ: plain, kind: CastKind::InOut }),
@@ -291,7 +295,7 @@ pub(super) fn common_typmod(of: impl Iterator<Item = Type>, common: Type) -> Typ
 /// The same value as another, binary compatible type. Constants change in place.
 pub(super) fn relabel(expr: Expr, to: Type) -> Expr {
     match expr {
-        Expr::Const(value, _) if !matches!(value, Datum::Array(_)) => Expr::Const(value, to),
+        Expr::Const(value, _) => Expr::Const(casts::relabelled(value, to), to),
         Expr::Cast { input, kind: CastKind::Relabel, .. } if input.typ() == to => *input,
         other => Expr::Cast { input: Box::new(other), typ: to, kind: CastKind::Relabel },
     }

@@ -21,14 +21,16 @@ use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
 pub enum TableExpr {
     /// A CHECK constraint: boolean.
     Check,
-    /// A column's DEFAULT, of the column's type.
-    Default(Type),
+    /// The DEFAULT of a column (its number), of the column's type.
+    Default(i16, Type),
     /// An index key.
     IndexKey,
     /// A partial index's predicate: boolean.
     IndexPredicate,
     /// WHERE of COPY FROM: boolean.
     CopyWhere,
+    /// Any of them, to be shown.
+    Any,
 }
 
 /// A bound expression of a table.
@@ -51,7 +53,7 @@ pub fn bind_table_expr(
     let mut binder = Binder::new(context, source);
     binder.params_allowed = false;
     let columns: Vec<(ColumnId, i16, Type)> = match kind {
-        TableExpr::Default(_) => Vec::new(),
+        TableExpr::Default(..) => Vec::new(),
         _ => table.live_columns().map(|c| (binder.column(), c.number, c.typ)).collect(),
     };
     let expr = binder.table_expr(expr, kind, table, &columns)?;
@@ -120,19 +122,20 @@ impl Binder<'_> {
     ) -> Result<Expr> {
         let clause = match kind {
             TableExpr::Check => Clause::Check,
-            TableExpr::Default(_) => Clause::Default,
+            TableExpr::Default(..) => Clause::Default,
             TableExpr::IndexKey => Clause::IndexExpression,
             TableExpr::IndexPredicate => Clause::IndexPredicate,
             TableExpr::CopyWhere => Clause::Copy,
+            TableExpr::Any => Clause::Default,
         };
         let mut entries = Vec::new();
-        if !matches!(kind, TableExpr::Default(_)) {
+        if !matches!(kind, TableExpr::Default(..)) {
             entries.push(Entry::new(table_item(table, columns)));
         }
         let scope = Scope::over(None, entries, clause);
         let bound = match self.expr(expr, &scope) {
             Err(error)
-                if matches!(kind, TableExpr::Default(_))
+                if matches!(kind, TableExpr::Default(..))
                     && error.code() == crate::error::SqlState::UNDEFINED_COLUMN =>
             {
                 let position = error.report().position.unwrap_or(0);
@@ -146,25 +149,28 @@ impl Binder<'_> {
         if bound.contains_subquery() {
             let what = match kind {
                 TableExpr::Check => "cannot use subquery in check constraint",
-                TableExpr::Default(_) => "cannot use subquery in DEFAULT expression",
+                TableExpr::Default(..) => "cannot use subquery in DEFAULT expression",
                 TableExpr::IndexKey => "cannot use subquery in index expression",
                 TableExpr::IndexPredicate => "cannot use subquery in index predicate",
                 TableExpr::CopyWhere => "cannot use subquery in COPY FROM WHERE condition",
+                TableExpr::Any => "cannot use subquery here",
             };
             return Err(err!(FEATURE_NOT_SUPPORTED, "{what}").at(position));
         }
         match kind {
             TableExpr::Check => self.coerce_bool(bound, "CHECK", position),
             TableExpr::CopyWhere => self.coerce_bool(bound, "WHERE", position),
-            TableExpr::Default(typ) => {
+            TableExpr::Any => Ok(bound),
+            TableExpr::Default(number, typ) => {
                 let from = bound.typ().oid;
                 match self.coerce_to(bound, typ, Context::Assignment, position)? {
                     Some(expr) => Ok(expr),
                     None => Err(err!(
                         DATATYPE_MISMATCH,
-                        "default expression is of type {} but column is of type {}",
-                        self.type_name(from),
-                        self.type_name(typ.oid)
+                        "column \"{}\" is of type {} but default expression is of type {}",
+                        table.column_by_number(number).map_or("", |c| c.name.as_str()),
+                        self.type_name(typ.oid),
+                        self.type_name(from)
                     )
                     .hint("You will need to rewrite or cast the expression.")
                     .at(position)),
@@ -205,7 +211,7 @@ impl Binder<'_> {
         let expr = parser::parse_expression(text)?;
         let outer = std::mem::take(&mut self.source);
         let allowed = std::mem::replace(&mut self.params_allowed, false);
-        let bound = self.table_expr(&expr, TableExpr::Default(column.typ), table, &[]);
+        let bound = self.table_expr(&expr, TableExpr::Default(column.number, column.typ), table, &[]);
         self.source = outer;
         self.params_allowed = allowed;
         bound

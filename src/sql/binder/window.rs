@@ -6,7 +6,7 @@ use crate::document::Type;
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::function::Body;
-use crate::sql::parser::ident;
+use crate::sql::parser::{exclusion, ident};
 use crate::sql::plan::{Expr, Frame, FrameBound, FrameExclude, FrameUnits, SortKey, WindowCall};
 
 use super::Binder;
@@ -161,8 +161,8 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Result<Frame> {
         use ast::WindowFrameBound::{CurrentRow, Following, Preceding};
-        let current = CurrentRow;
-        let (start, end) = (&frame.start_bound, frame.end_bound.as_ref().unwrap_or(&current));
+        let (start, (end, excluded)) = (&frame.start_bound, frame.end_bound.as_ref().map_or((CurrentRow, None), exclusion));
+        let end = &end;
         let wrong = |message: &str| Err(err!(WINDOWING_ERROR, "{message}").at(position));
         match (start, end) {
             (Following(None), _) => return wrong("frame start cannot be UNBOUNDED FOLLOWING"),
@@ -193,7 +193,12 @@ impl Binder<'_> {
             units,
             start: self.frame_bound(start, units, order, position, scope)?,
             end: self.frame_bound(end, units, order, position, scope)?,
-            exclude: FrameExclude::NoOthers,
+            exclude: match excluded {
+                Some("current row") => FrameExclude::CurrentRow,
+                Some("group") => FrameExclude::Group,
+                Some(_) => FrameExclude::Ties,
+                None => FrameExclude::NoOthers,
+            },
         })
     }
 

@@ -240,7 +240,7 @@ fn constant_set(list: &[Expr], equal: &'static Function) -> Option<(Set, bool)> 
 
 fn cast(from: Type, to: Type, kind: CastKind) -> Result<Cast> {
     Ok(match kind {
-        CastKind::Relabel => Cast::Relabel,
+        CastKind::Relabel => Cast::Relabel { to },
         CastKind::InOut => Cast::InOut { from, to },
         CastKind::TypmodAssign => Cast::Typmod { to, explicit: false },
         CastKind::TypmodExplicit => Cast::Typmod { to, explicit: true },

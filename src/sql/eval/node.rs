@@ -148,7 +148,7 @@ pub(super) enum Set {
 
 #[derive(Debug)]
 pub(super) enum Cast {
-    Relabel,
+    Relabel { to: Type },
     InOut { from: Type, to: Type },
     Typmod { to: Type, explicit: bool },
     Array { pathway: Pathway, from: Type, to: Type },

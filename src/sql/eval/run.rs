@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::document::{Array, Datum, Record};
 use crate::error::{Error, Result};
-use crate::sql::casts::{Pathway, typmod};
+use crate::sql::casts::{self, Pathway, typmod};
 use crate::sql::context::EvalContext;
 use crate::sql::function::Body;
 use crate::sql::{io, operators};
@@ -290,7 +290,12 @@ impl<'a> Frame<'a> {
             return Ok(null());
         }
         match cast {
-            Cast::Relabel => Ok(value),
+            Cast::Relabel { to } => Ok(match value.as_ref() {
+                Datum::Int2(_) | Datum::Int4(_) | Datum::Oid(_) | Datum::Array(_) => {
+                    Value::Owned(casts::relabelled(value.into_owned(), *to))
+                }
+                _ => value,
+            }),
             Cast::InOut { from, to } => io::convert(value.as_ref(), *from, *to, self.context).map(Value::Owned),
             Cast::Typmod { to, explicit } => typmod::apply(value.into_owned(), *to, *explicit).map(Value::Owned),
             Cast::Array { pathway, from, to } => {
@@ -314,10 +319,10 @@ impl<'a> Frame<'a> {
         to: crate::document::Type,
     ) -> Result<Datum> {
         let value = match pathway {
-            Pathway::Relabel | Pathway::Array => value,
+            Pathway::Relabel | Pathway::Array => casts::relabelled(value, to),
             Pathway::InOut => return io::convert(&value, from, to, self.context),
             Pathway::Function(function) => match function.body {
-                Body::Scalar(kernel) => kernel(self.context, &[value])?,
+                Body::Scalar(kernel) => casts::relabelled(kernel(self.context, &[value])?, to),
                 _ => return Err(Error::internal("a cast function is not scalar")),
             },
         };

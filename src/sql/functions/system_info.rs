@@ -7,7 +7,8 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Function, Volatility};
-use crate::sql::system::{self, definition};
+use crate::sql::system::definition::{self, Style};
+use crate::sql::system;
 use crate::sql::{functions, io, operators, parser, types};
 use crate::storage::catalog::{Catalog, Entry, PG_CATALOG};
 
@@ -202,8 +203,15 @@ fn format_type(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
 }
 
 /// Expressions are kept as text already.
-fn get_expr(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    Ok(args.at(0).clone())
+/// How the function at hand shows expressions: pretty when its last argument says so.
+fn style<'a>(context: &'a EvalContext, args: &[Datum]) -> Style<'a> {
+    if matches!(args.last(), Some(Datum::Bool(true))) { Style::Pretty(context) } else { Style::Plain }
+}
+
+fn get_expr(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let catalog = context.host.catalog();
+    let table = catalog.table(args.oid(1)?);
+    Ok(Datum::text(definition::expression(&catalog, table, args.text(0)?, style(context, args))))
 }
 
 fn get_indexdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
@@ -211,17 +219,17 @@ fn get_indexdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let Some(index) = catalog.index(args.oid(0)?) else { return Ok(Datum::Null) };
     let column = if args.len() > 1 { args.int4(1)? } else { 0 };
     if column == 0 {
-        return Ok(Datum::text(definition::index(&catalog, index)));
+        return Ok(Datum::text(definition::index(&catalog, index, style(context, args))));
     }
     let position = usize::try_from(column - 1).ok().filter(|p| *p < index.keys.len() + index.include.len());
-    let key = position.zip(catalog.table(index.table)).map(|(p, table)| definition::index_key(table, index, p));
+    let key = position.zip(catalog.table(index.table)).map(|(p, table)| definition::index_key(&catalog, table, index, p, style(context, args)));
     Ok(Datum::text(key.unwrap_or_default()))
 }
 
 fn get_constraintdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let catalog = context.host.catalog();
     let found = definition::constraint_by_oid(&catalog, args.oid(0)?);
-    Ok(found.map_or(Datum::Null, |(table, c)| Datum::text(definition::constraint(&catalog, table, c))))
+    Ok(found.map_or(Datum::Null, |(table, c)| Datum::text(definition::constraint(&catalog, table, c, style(context, args)))))
 }
 
 fn view_definition(catalog: &Catalog, oid: Oid) -> Datum {

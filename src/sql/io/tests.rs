@@ -82,7 +82,7 @@ fn run(name: &str, types: &[Type], args: &[&str], context: &EvalContext) -> Resu
             let input = value((from, &args[0]))?;
             let result = match casts::pathway(from.oid, to.oid, Context::Explicit) {
                 Some(Pathway::Function(function)) => call(function, &[input], context)?,
-                Some(Pathway::Relabel) => input,
+                Some(Pathway::Relabel) => casts::relabelled(input, *to),
                 Some(Pathway::InOut) => convert(&input, *from, *to, context)?,
                 other => panic!("{other:?}"),
             };

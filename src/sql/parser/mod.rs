@@ -44,7 +44,7 @@ use cursor::*;
 
 pub(crate) use infix::next_precedence;
 pub use keywords::{KeyWord, key_words, needs_quotes};
-pub use query::ROWS_FROM;
+pub use query::{ROWS_FROM, exclusion};
 
 /// One statement of a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,13 +133,28 @@ fn finish_name(name: String, quoted: bool) -> String {
     if quoted { name.to_string() } else { lexer::fold(name) }
 }
 
-/// The names in an expression's text, folded: every word of it that is no key word.
+/// The names in an expression's text, folded: every word of it that is no key word and no type.
 pub fn words(text: &str) -> Vec<String> {
-    let name = |token: TokenWithSpan| match token.token {
-        Token::Word(w) if w.quote_style.is_some() || !keywords::is_reserved(&w.value) => Some(w.value),
-        _ => None,
-    };
-    lexer::lex(text).map(|tokens| tokens.into_iter().filter_map(name).collect()).unwrap_or_default()
+    let mut names = Vec::new();
+    // 0: not in a type; 1: its first word is next; 2: further words of it may come.
+    let mut typed = 0;
+    for token in lexer::lex(text).unwrap_or_default() {
+        match token.token {
+            Token::DoubleColon => typed = 1,
+            Token::Word(_) if typed == 1 => typed = 2,
+            Token::Word(w)
+                if typed == 2
+                    && matches!(w.value.as_str(), "varying" | "precision" | "with" | "without" | "time" | "zone") => {}
+            Token::Word(w) => {
+                typed = 0;
+                if w.quote_style.is_some() || !keywords::is_reserved(&w.value) {
+                    names.push(w.value);
+                }
+            }
+            _ => typed = 0,
+        }
+    }
+    names
 }
 
 /// The name that an identifier means: unquoted ones fold to lower case, all are cut to 63 bytes.

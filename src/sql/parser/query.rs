@@ -607,9 +607,24 @@ impl Grammar<'_, '_> {
             }
             _ => {}
         }
-        if !take_all(self, &["exclude", "no", "others"]) && word(self) == "exclude" {
-            return unsupported(self, "EXCLUDE in a window frame");
-        }
+        let excluded = if take_all(self, &["exclude", "no", "others"]) {
+            None
+        } else if take_all(self, &["exclude", "current", "row"]) {
+            Some("current row")
+        } else if take_all(self, &["exclude", "group"]) {
+            Some("group")
+        } else if take_all(self, &["exclude", "ties"]) {
+            Some("ties")
+        } else if word(self) == "exclude" {
+            self.advance_token();
+            return unexpected(self);
+        } else {
+            None
+        };
+        let end_bound = match excluded {
+            Some(excluded) => Some(with_exclusion(end_bound.unwrap_or(CurrentRow), excluded)),
+            None => end_bound,
+        };
         Ok(WindowFrame { units, start_bound, end_bound })
     }
 
@@ -631,6 +646,39 @@ impl Grammar<'_, '_> {
             Ok(WindowFrameBound::Following(offset))
         }
     }
+}
+
+/// The start of the mark by which a frame's end carries EXCLUDE: sqlparser's frame has no place for it.
+const EXCLUSION: &str = "exclude ";
+
+/// A frame's end with EXCLUDE.
+fn with_exclusion(end: WindowFrameBound, excluded: &str) -> WindowFrameBound {
+    let (kind, offset) = match end {
+        WindowFrameBound::CurrentRow => ("current", None),
+        WindowFrameBound::Preceding(offset) => ("preceding", offset),
+        WindowFrameBound::Following(offset) => ("following", offset),
+    };
+    let value = offset.unwrap_or_else(|| Box::new(Expr::Value(Value::Null.with_empty_span())));
+    let prefix = Ident::new(format!("{EXCLUSION}{excluded}:{kind}"));
+    WindowFrameBound::Following(Some(Box::new(Expr::Prefixed { prefix, value })))
+}
+
+/// A frame's end, and what EXCLUDE names.
+pub fn exclusion(end: &WindowFrameBound) -> (WindowFrameBound, Option<&str>) {
+    if let WindowFrameBound::Following(Some(offset)) = end
+        && let Expr::Prefixed { prefix, value } = &**offset
+        && let Some((excluded, kind)) = prefix.value.strip_prefix(EXCLUSION).and_then(|mark| mark.split_once(':'))
+    {
+        let unbounded = matches!(&**value, Expr::Value(value) if value.value == Value::Null);
+        let offset = (!unbounded).then(|| value.clone());
+        let end = match kind {
+            "current" => WindowFrameBound::CurrentRow,
+            "preceding" => WindowFrameBound::Preceding(offset),
+            _ => WindowFrameBound::Following(offset),
+        };
+        return (end, Some(excluded));
+    }
+    (end.clone(), None)
 }
 
 fn members(item: Expr) -> Vec<Expr> {

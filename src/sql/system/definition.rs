@@ -1,14 +1,78 @@
 //! Objects in words: the texts behind `pg_get_indexdef`, `pg_get_constraintdef`, `pg_get_expr` and their like, and the
-//! names of things by OID. Expressions are given as they were written.
+//! names of things by OID. Expressions are kept as PostgreSQL shows them; [`Style::Pretty`] leaves out what is not needed.
 
 use sqlparser::ast::Expr;
 
 use crate::document::{Oid, Type};
-use crate::sql::parser;
+use crate::sql::binder::table::{TableExpr, bind_table_expr};
+use crate::sql::context::EvalContext;
+use crate::sql::{deparse, parser};
 use crate::storage::catalog::{
     BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, INFORMATION_SCHEMA, Index, IndexKey, IndexSource,
     PG_CATALOG, Table, View,
 };
+
+/// How expressions are shown.
+#[derive(Clone, Copy)]
+pub enum Style<'a> {
+    /// With every parenthesis.
+    Plain,
+    /// As psql asks for them.
+    Pretty(&'a EvalContext),
+}
+
+/// A kept expression of a table, as it is shown.
+pub fn expression(catalog: &Catalog, table: Option<&Table>, text: &str, style: Style<'_>) -> String {
+    let pretty = match (style, table) {
+        (Style::Pretty(context), Some(table)) => pretty(table, text, context),
+        _ => None,
+    };
+    with_names(catalog, pretty.as_deref().unwrap_or(text))
+}
+
+fn pretty(table: &Table, text: &str, context: &EvalContext) -> Option<String> {
+    // A clock's word is a call when it is bound.
+    if text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
+        return None;
+    }
+    let mut parsed = parser::parse_expression(text).ok()?;
+    while let Expr::Nested(inner) = parsed {
+        parsed = *inner;
+    }
+    let bound = bind_table_expr(&parsed, TableExpr::Any, table, context, "").ok()?;
+    let name = |id| {
+        let (_, number, _) = bound.columns.iter().find(|(c, _, _)| *c == id)?;
+        Some(column_name(table, *number))
+    };
+    deparse::expression(&bound.expr, &name, true)
+}
+
+/// Relations that an expression names by OID, by name.
+fn with_names(catalog: &Catalog, text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(end) = rest.find("'::regclass") {
+        let (head, tail) = rest.split_at(end);
+        let start = head.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let entry = head[start..].parse::<Oid>().ok().and_then(|oid| catalog.get(oid));
+        match entry {
+            Some(entry) if head[..start].ends_with('\'') => {
+                out.push_str(&head[..start]);
+                let schema = entry.schema().and_then(|s| schema_name(catalog, s)).unwrap_or_default();
+                if schema != "public" {
+                    out.push_str(&format!("{}.", quote_ident(&schema)));
+                }
+                out.push_str(&quote_ident(entry.name()));
+            }
+            _ => out.push_str(head),
+        }
+        let (cast, after) = tail.split_at("'::regclass".len());
+        out.push_str(cast);
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}
 
 /// A name as SQL must write it: quoted unless it is plain.
 pub fn quote_ident(name: &str) -> String {
@@ -95,21 +159,24 @@ pub fn access_method(name: &str) -> Oid {
 }
 
 /// One key of an index, without its direction.
-pub fn index_key(table: &Table, index: &Index, position: usize) -> String {
+pub fn index_key(catalog: &Catalog, table: &Table, index: &Index, position: usize, style: Style<'_>) -> String {
     let Some(key) = index.keys.get(position) else {
         return index.include.get(position - index.keys.len()).map(|n| column_name(table, *n)).unwrap_or_default();
     };
     match &key.source {
         IndexSource::Column(number) => column_name(table, *number),
-        IndexSource::Expression(text) => match parser::parse_expression(text) {
-            Ok(Expr::Function(_)) => text.clone(),
-            _ => format!("({text})"),
-        },
+        IndexSource::Expression(text) => {
+            let shown = expression(catalog, Some(table), text, style);
+            match parser::parse_expression(text) {
+                Ok(Expr::Function(_)) => shown,
+                _ => format!("({shown})"),
+            }
+        }
     }
 }
 
 /// `pg_get_indexdef`.
-pub fn index(catalog: &Catalog, index: &Index) -> String {
+pub fn index(catalog: &Catalog, index: &Index, style: Style<'_>) -> String {
     let Some(table) = catalog.table(index.table) else { return String::new() };
     let key = |position: usize| {
         let key = &index.keys[position];
@@ -120,14 +187,18 @@ pub fn index(catalog: &Catalog, index: &Index) -> String {
             (true, false) => " DESC NULLS LAST",
         };
         let class = key.opclass.as_ref().map(|class| format!(" {class}")).unwrap_or_default();
-        format!("{}{class}{direction}", index_key(table, index, position))
+        format!("{}{class}{direction}", index_key(catalog, table, index, position, style))
     };
     let keys: Vec<String> = (0..index.keys.len()).map(key).collect();
     let mut text = format!(
         "CREATE {}INDEX {} ON {} USING {} ({})",
         if index.unique { "UNIQUE " } else { "" },
         quote_ident(&index.name),
-        qualified_name(catalog, table.schema, &table.name),
+        match style {
+            // Only what the search path would not find says its schema.
+            Style::Pretty(context) if context.host.search_path().contains(&table.schema) => quote_ident(&table.name),
+            _ => qualified_name(catalog, table.schema, &table.name),
+        },
         index.method,
         keys.join(", "),
     );
@@ -138,7 +209,7 @@ pub fn index(catalog: &Catalog, index: &Index) -> String {
         text.push_str(" NULLS NOT DISTINCT");
     }
     if let Some(predicate) = &index.predicate {
-        text.push_str(&format!(" WHERE ({predicate})"));
+        text.push_str(&format!(" WHERE {}", expression(catalog, Some(table), predicate, style)));
     }
     text
 }
@@ -149,7 +220,7 @@ pub fn view(view: &View) -> String {
 }
 
 /// `pg_get_constraintdef`.
-pub fn constraint(catalog: &Catalog, table: &Table, constraint: &Constraint) -> String {
+pub fn constraint(catalog: &Catalog, table: &Table, constraint: &Constraint, style: Style<'_>) -> String {
     let key = |word: &str, columns: &[i16], index: Oid| {
         let index = catalog.index(index);
         let distinct = if index.is_some_and(|i| i.nulls_not_distinct) { " NULLS NOT DISTINCT" } else { "" };
@@ -160,7 +231,7 @@ pub fn constraint(catalog: &Catalog, table: &Table, constraint: &Constraint) -> 
         format!("{word}{distinct} ({}){include}", column_list(table, columns))
     };
     match &constraint.kind {
-        ConstraintKind::Check { expr } => format!("CHECK (({expr}))"),
+        ConstraintKind::Check { expr } => format!("CHECK ({})", expression(catalog, Some(table), expr, style)),
         ConstraintKind::Unique { columns, index } => key("UNIQUE", columns, *index),
         ConstraintKind::PrimaryKey { columns, index } => key("PRIMARY KEY", columns, *index),
     }

@@ -45,7 +45,7 @@ fn catalog() -> Arc<Catalog> {
     let mut gone = column(3, "gone", Type::TEXT, false);
     gone.dropped = true;
     let primary = ConstraintKind::PrimaryKey { columns: vec![1], index: 16_388 };
-    let check = ConstraintKind::Check { expr: "name <> ''".into() };
+    let check = ConstraintKind::Check { expr: "((name)::text <> ''::text)".into() };
     catalog.put(Entry::Table(Table {
         oid: TABLE,
         schema: SCHEMA,
@@ -75,7 +75,7 @@ fn catalog() -> Arc<Catalog> {
             nulls_not_distinct: false,
             keys,
             include: Vec::new(),
-            predicate: (!primary).then(|| "id > 1".into()),
+            predicate: (!primary).then(|| "(id > 1)".into()),
         })
     };
     catalog.put(index(16_388, "users_pkey", true, vec![key(IndexSource::Column(1), Type::INT4, false)]));
@@ -255,7 +255,7 @@ fn a_table_in_the_catalogs() {
             "16389",
             &["indexrelid", "indkey", "indoption", "indclass", "indpred", "indisprimary"]
         ),
-        strings(&[&["0 0", "3 0", "3126 3126", "id > 1", "f"]])
+        strings(&[&["0 0", "3 0", "3126 3126", "(id > 1)", "f"]])
     );
     assert_eq!(
         of("pg_catalog.pg_constraint", "16386", &["conrelid", "conname", "contype", "conkey", "conindid"]),
@@ -282,8 +282,8 @@ fn definitions_in_words() {
     );
     let catalog = catalog();
     let table = catalog.table(TABLE).unwrap();
-    let constraint = |i: usize| definition::constraint(&catalog, table, &table.constraints[i]);
-    assert_eq!((constraint(0).as_str(), constraint(1).as_str()), ("PRIMARY KEY (id)", "CHECK ((name <> ''))"));
+    let constraint = |i: usize| definition::constraint(&catalog, table, &table.constraints[i], definition::Style::Plain);
+    assert_eq!((constraint(0).as_str(), constraint(1).as_str()), ("PRIMARY KEY (id)", "CHECK (((name)::text <> ''::text))"));
     for (name, quoted) in
         [("abc", "abc"), ("Abc", "\"Abc\""), ("select", "\"select\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\"")]
     {
@@ -345,7 +345,7 @@ fn system_functions() {
     assert_eq!(call(1216, &[Datum::Oid(TABLE), Datum::Int4(2)]), Datum::text("what it is called"));
     assert_eq!(call(1597, &[Datum::Int4(6)]), Datum::text("UTF8"));
     assert_eq!(call(2254, &[Datum::text("db"), Datum::text("CONNECT")]), Datum::Bool(true));
-    assert_eq!(call(2507, &[Datum::Oid(16_389), Datum::Int4(2), Datum::Bool(true)]), Datum::text("lower(name)"));
+    assert_eq!(call(2507, &[Datum::Oid(16_389), Datum::Int4(2), Datum::Bool(true)]), Datum::text("lower(name::text)"));
     let unknown = crate::sql::functions::call(1926, &context, &[Datum::text("users"), Datum::text("FLY")]).unwrap_err();
     assert_eq!(unknown.message(), "unrecognized privilege type: \"FLY\"");
 }

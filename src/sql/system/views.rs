@@ -4,7 +4,8 @@ use crate::document::Datum;
 use crate::storage::catalog::Entry;
 
 use super::builder::{Rows, text};
-use super::{Context, definition};
+use super::definition::{self, Style};
+use super::Context;
 
 pub(super) fn tables(context: &Context<'_>, rows: &mut Rows) {
     for relation in super::all().iter().filter(|r| r.kind == 'r') {
@@ -59,7 +60,7 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
             ("schemaname", text(context.schema_name(table.schema))),
             ("tablename", text(&table.name)),
             ("indexname", text(&index.name)),
-            ("indexdef", text(definition::index(&context.catalog, index))),
+            ("indexdef", text(definition::index(&context.catalog, index, Style::Plain))),
         ]);
     }
 }
