@@ -7,8 +7,8 @@ use std::ops::Bound;
 
 use crate::document::key::{KeyOrder, encode_column};
 use crate::document::{Datum, Oid, Type};
-use crate::sql::{casts, operators};
 use crate::sql::plan::{ColumnId, Expr, SortKey};
+use crate::sql::{casts, operators};
 use crate::storage::catalog::{Index, Table};
 use crate::storage::snapshot::prefix_range;
 

@@ -259,11 +259,7 @@ fn is_column(text: &str, start: usize, end: usize) -> bool {
             && typ.split_whitespace().skip(1).all(|w| matches!(w, "with" | "without" | "time"))
             && matches!(&text[start..end], "varying" | "precision" | "time" | "zone")
     });
-    !in_type
-        && !before.ends_with("::")
-        && !before.ends_with('.')
-        && !after.starts_with('(')
-        && !after.starts_with('\'')
+    !in_type && !before.ends_with("::") && !before.ends_with('.') && !after.starts_with('(') && !after.starts_with('\'')
 }
 
 #[cfg(test)]

@@ -117,11 +117,10 @@ impl Writer<'_> {
             Expr::Call { function, args, typ } => self.call(function, args, *typ),
             Expr::Cast { input, typ, kind } => match (&**input, kind) {
                 // The length belongs to the cast below.
-                (Expr::Cast { input: inner, typ: same, kind: CastKind::Relabel | CastKind::InOut }, CastKind::TypmodExplicit)
-                    if same.oid == typ.oid =>
-                {
-                    self.cast(inner, *typ)
-                }
+                (
+                    Expr::Cast { input: inner, typ: same, kind: CastKind::Relabel | CastKind::InOut },
+                    CastKind::TypmodExplicit,
+                ) if same.oid == typ.oid => self.cast(inner, *typ),
                 (Expr::Call { function, args, typ: same }, CastKind::TypmodExplicit)
                     if same.oid == typ.oid && args.len() == 1 && is_cast(function.oid, args[0].typ(), *same) =>
                 {

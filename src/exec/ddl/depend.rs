@@ -44,7 +44,9 @@ impl Ddl<'_> {
         let catalog = self.catalog();
         let views = catalog.entries.values().filter(|entry| match &***entry {
             Entry::View(view) => {
-                catalog.get(view.schema).is_some_and(|s| matches!(&**s, Entry::Schema(s) if s.database == self.shared.database))
+                catalog
+                    .get(view.schema)
+                    .is_some_and(|s| matches!(&**s, Entry::Schema(s) if s.database == self.shared.database))
                     && self.view_relations(view).iter().any(|oid| relations.contains(oid))
             }
             _ => false,

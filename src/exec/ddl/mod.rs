@@ -30,7 +30,6 @@ use super::host::Shared;
 use super::transaction::{CatalogChange, Transaction};
 use super::view::ReadView;
 
-
 /// What a DDL statement runs with.
 pub(crate) struct Ddl<'a> {
     pub shared: &'a Arc<Shared>,

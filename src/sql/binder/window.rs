@@ -161,7 +161,8 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Result<Frame> {
         use ast::WindowFrameBound::{CurrentRow, Following, Preceding};
-        let (start, (end, excluded)) = (&frame.start_bound, frame.end_bound.as_ref().map_or((CurrentRow, None), exclusion));
+        let (start, (end, excluded)) =
+            (&frame.start_bound, frame.end_bound.as_ref().map_or((CurrentRow, None), exclusion));
         let end = &end;
         let wrong = |message: &str| Err(err!(WINDOWING_ERROR, "{message}").at(position));
         match (start, end) {

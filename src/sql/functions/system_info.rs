@@ -7,8 +7,8 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Function, Volatility};
-use crate::sql::system::definition::{self, Style};
 use crate::sql::system;
+use crate::sql::system::definition::{self, Style};
 use crate::sql::{functions, io, operators, parser, types};
 use crate::storage::catalog::{Catalog, Entry, PG_CATALOG};
 
@@ -222,14 +222,18 @@ fn get_indexdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
         return Ok(Datum::text(definition::index(&catalog, index, style(context, args))));
     }
     let position = usize::try_from(column - 1).ok().filter(|p| *p < index.keys.len() + index.include.len());
-    let key = position.zip(catalog.table(index.table)).map(|(p, table)| definition::index_key(&catalog, table, index, p, style(context, args)));
+    let key = position
+        .zip(catalog.table(index.table))
+        .map(|(p, table)| definition::index_key(&catalog, table, index, p, style(context, args)));
     Ok(Datum::text(key.unwrap_or_default()))
 }
 
 fn get_constraintdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let catalog = context.host.catalog();
     let found = definition::constraint_by_oid(&catalog, args.oid(0)?);
-    Ok(found.map_or(Datum::Null, |(table, c)| Datum::text(definition::constraint(&catalog, table, c, style(context, args)))))
+    Ok(found.map_or(Datum::Null, |(table, c)| {
+        Datum::text(definition::constraint(&catalog, table, c, style(context, args)))
+    }))
 }
 
 fn view_definition(catalog: &Catalog, oid: Oid) -> Datum {

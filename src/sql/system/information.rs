@@ -237,9 +237,14 @@ fn column_row(context: &Context<'_>, rows: &mut Rows, row: &ColumnRow<'_>) {
         ("table_name", text(row.table)),
         ("column_name", text(row.name)),
         ("ordinal_position", Datum::Int4(i32::from(row.number))),
-        ("column_default", optional(row.column.and_then(|c| c.default.as_ref()).map(|text| {
-            definition::expression(&context.catalog, None, text, definition::Style::Plain)
-        }))),
+        (
+            "column_default",
+            optional(
+                row.column
+                    .and_then(|c| c.default.as_ref())
+                    .map(|text| definition::expression(&context.catalog, None, text, definition::Style::Plain)),
+            ),
+        ),
         ("is_nullable", yes_no(!row.not_null)),
         ("data_type", text(data_type)),
         ("character_maximum_length", int(more.length)),

@@ -282,8 +282,12 @@ fn definitions_in_words() {
     );
     let catalog = catalog();
     let table = catalog.table(TABLE).unwrap();
-    let constraint = |i: usize| definition::constraint(&catalog, table, &table.constraints[i], definition::Style::Plain);
-    assert_eq!((constraint(0).as_str(), constraint(1).as_str()), ("PRIMARY KEY (id)", "CHECK (((name)::text <> ''::text))"));
+    let constraint =
+        |i: usize| definition::constraint(&catalog, table, &table.constraints[i], definition::Style::Plain);
+    assert_eq!(
+        (constraint(0).as_str(), constraint(1).as_str()),
+        ("PRIMARY KEY (id)", "CHECK (((name)::text <> ''::text))")
+    );
     for (name, quoted) in
         [("abc", "abc"), ("Abc", "\"Abc\""), ("select", "\"select\""), ("a\"b", "\"a\"\"b\""), ("1a", "\"1a\"")]
     {

@@ -3,9 +3,9 @@
 use crate::document::Datum;
 use crate::storage::catalog::Entry;
 
+use super::Context;
 use super::builder::{Rows, text};
 use super::definition::{self, Style};
-use super::Context;
 
 pub(super) fn tables(context: &Context<'_>, rows: &mut Rows) {
     for relation in super::all().iter().filter(|r| r.kind == 'r') {
