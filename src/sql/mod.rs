@@ -13,6 +13,7 @@ pub mod eval;
 pub mod function;
 pub mod functions;
 pub mod io;
+pub mod jsonpath;
 pub mod operators;
 pub mod parser;
 pub mod plan;

@@ -126,7 +126,9 @@ impl Binder<'_> {
             Subquery(query) => self.scalar_subquery(query, scope),
             Tuple(items) => self.row(items, scope),
             Array(array) => self.array(array, None, self.expr_at(expr), scope),
-            IsJson { .. } => Err(Error::unsupported("IS JSON")),
+            IsJson { expr, kind, unique_keys, negated } => {
+                self.is_json(expr, kind.as_ref(), unique_keys.as_ref(), *negated, scope)
+            }
             GroupingSets(_) | Cube(_) | Rollup(_) => {
                 Err(err!(SYNTAX_ERROR, "syntax error at or near \"{expr}\"").at(self.expr_at(expr)))
             }

@@ -110,6 +110,9 @@ impl Binder<'_> {
                 let bound = self.query(subquery, QueryOptions::default(), &scope)?;
                 self.derived(bound.rel, bound.columns, alias.as_ref(), *lateral)
             }
+            ast::TableFactor::Function { name, args, alias, .. } if parser::is_json_table(name) => {
+                self.json_table(args, alias.as_ref(), before, parent)
+            }
             ast::TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
                 let calls = self.calls_of(name, args)?;
                 self.function_item(calls, *with_ordinality, alias.as_ref(), before, parent)
@@ -271,7 +274,7 @@ impl Binder<'_> {
         self.aliased(bound.rel, item, alias, false)
     }
 
-    fn item(&self, columns: Vec<OutputColumn>, name: Option<String>, row_type: Type) -> Item {
+    pub(super) fn item(&self, columns: Vec<OutputColumn>, name: Option<String>, row_type: Type) -> Item {
         let columns =
             columns.into_iter().map(|c| ScopeColumn { expr: c.expr(), name: c.name, origin: c.origin }).collect();
         Item { name, schema: None, relation: None, columns, system: Vec::new(), row_type, is_scalar_function: false }
@@ -289,7 +292,7 @@ impl Binder<'_> {
     }
 
     /// Applies an alias with its column names.
-    fn aliased(
+    pub(super) fn aliased(
         &mut self,
         mut rel: Rel,
         mut item: Item,

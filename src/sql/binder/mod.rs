@@ -32,6 +32,7 @@ mod expr;
 mod from;
 mod grouping;
 mod insert;
+mod json;
 mod literal;
 mod operator;
 mod polymorphic;

@@ -5,7 +5,7 @@ use sqlparser::ast::{self, Spanned};
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::parser::ident;
+use crate::sql::parser::{self, ident};
 use crate::sql::plan::Expr;
 use crate::sql::plan::visit::guard;
 use crate::sql::types;
@@ -138,6 +138,7 @@ impl Binder<'_> {
                 });
                 fields.or_else(|| self.figure_name(root))
             }
+            Function(call) if parser::shown_name(call).is_some() => parser::shown_name(call).and_then(good),
             Function(call) => {
                 let name = call.name.0.last().and_then(|part| part.as_ident()).map(ident)?;
                 Some((name, 2))

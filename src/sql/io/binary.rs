@@ -164,6 +164,13 @@ fn receive(oid: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Datum> {
         | Type::REGNAMESPACE
         | Type::REGROLE
         | Type::REGCOLLATION => Datum::Oid(reader.i32()? as u32),
+        Type::JSONPATH => {
+            let text = reader.text()?;
+            let Some(text) = text.strip_prefix('\u{1}') else {
+                return Err(Error::internal("unsupported jsonpath version number"));
+            };
+            Datum::text(crate::sql::jsonpath::Path::parse(text)?.to_string())
+        }
         Type::VOID => Datum::Null,
         Type::XID8 => Datum::Int8(reader.i64()?),
         Type::RECORD => Datum::Record(Box::new(record(reader, depth)?)),
@@ -283,6 +290,10 @@ pub fn binary_out(value: &Datum, typ: Type, out: &mut Vec<u8>) {
         Datum::Float4(n) => out.extend(n.to_be_bytes()),
         Datum::Float8(n) => out.extend(n.to_be_bytes()),
         Datum::Numeric(n) => n.encode_binary(out),
+        Datum::Text(text) if typ.oid == Type::JSONPATH.oid => {
+            out.push(1);
+            out.extend(text.as_bytes());
+        }
         Datum::Text(text) if typ.oid == Type::CHAR.oid => out.push(super::text::char_byte(text)),
         Datum::Text(text) | Datum::Json(text) => out.extend(text.as_bytes()),
         Datum::Jsonb(document) => {

@@ -4,6 +4,7 @@ use crate::document::Type as T;
 use crate::sql::datetime::operators as dt;
 use crate::sql::function::Function;
 use crate::sql::function::Volatility::{Immutable as I, Stable as S};
+use crate::sql::functions::json::path;
 
 use super::{array, compare, decimal, f, float, integer, json, like, regexp, text};
 
@@ -463,6 +464,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     f(4041, "jsonb_le", &[T::JSONB, T::JSONB], T::BOOL, I, compare::le),
     f(4042, "jsonb_ge", &[T::JSONB, T::JSONB], T::BOOL, I, compare::ge),
     f(4043, "jsonb_eq", &[T::JSONB, T::JSONB], T::BOOL, I, compare::eq),
+    f(4010, "jsonb_path_exists_opr", &[T::JSONB, T::JSONPATH], T::BOOL, I, path::exists_operator),
+    f(4011, "jsonb_path_match_opr", &[T::JSONB, T::JSONPATH], T::BOOL, I, path::matches_operator),
     f(4046, "jsonb_contains", &[T::JSONB, T::JSONB], T::BOOL, I, json::jsonb_contains),
     f(4047, "jsonb_exists", &[T::JSONB, T::TEXT], T::BOOL, I, json::jsonb_exists),
     f(4048, "jsonb_exists_any", &[T::JSONB, T::TEXT_ARRAY], T::BOOL, I, json::jsonb_exists_any),

@@ -433,6 +433,8 @@ pub(super) static ROWS: &[Row] = &[
     o(773, "@", NONE, T::INT4, T::INT4, 1251, 0, 0, false),
     o(1763, "@", NONE, T::NUMERIC, T::NUMERIC, 1704, 0, 0, false),
     o(2751, "@>", T::ANYARRAY, T::ANYARRAY, T::BOOL, 2748, 2752, 0, false),
+    o(4012, "@?", T::JSONB, T::JSONPATH, T::BOOL, 4010, 0, 0, false),
+    o(4013, "@@", T::JSONB, T::JSONPATH, T::BOOL, 4011, 0, 0, false),
     o(3246, "@>", T::JSONB, T::JSONB, T::BOOL, 4046, 3250, 0, false),
     o(965, "^", T::FLOAT8, T::FLOAT8, T::FLOAT8, 232, 0, 0, false),
     o(1038, "^", T::NUMERIC, T::NUMERIC, T::NUMERIC, 1739, 0, 0, false),

@@ -100,7 +100,7 @@ impl Grammar<'_, '_> {
             "rows" if word_at(self, 1) == "from" && *token_at(self, 2) == Token::LParen => {
                 return self.rows_from(lateral);
             }
-            "json_table" if paren => return unsupported(self, "JSON_TABLE"),
+            "json_table" if paren => return self.json_table(),
             "xmltable" if paren => return unsupported(self, "XMLTABLE"),
             _ => {}
         }

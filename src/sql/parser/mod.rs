@@ -43,6 +43,7 @@ use super::statement::{Expression, LockStrength, LockWait, RowLock, Statement};
 use cursor::*;
 
 pub(crate) use infix::next_precedence;
+pub use json::{is_json_table, shown_name};
 pub use keywords::{KeyWord, key_words, needs_quotes};
 pub use query::{ROWS_FROM, exclusion};
 

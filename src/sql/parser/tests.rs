@@ -312,7 +312,6 @@ fn errors_name_the_token_and_its_position() {
         ("SELECT 1\0", "22021", "invalid byte sequence for encoding \"UTF8\": 0x00", 0),
         (r"SELECT E'\000'", "22021", "invalid byte sequence for encoding \"UTF8\": 0x00", 0),
         (r"SELECT E'\xff'", "22021", "invalid byte sequence for encoding \"UTF8\": 0xff", 0),
-        ("SELECT * FROM JSON_TABLE(a, '$' COLUMNS (b int)) t", "0A000", "JSON_TABLE is not supported yet", 15),
         ("SELECT sum(a) OVER (ROWS UNBOUNDED FOLLOWING)", "42P20", "frame start cannot be UNBOUNDED FOLLOWING", 26),
         ("CREATE ROLE r FOO", "42601", "unrecognized role option \"foo\"", 15),
         ("COPY t FROM STDIN (FORMAT x)", "22023", "COPY format \"x\" not recognized", 27),

@@ -49,7 +49,7 @@ fn json(text: String) -> Datum {
     Datum::Json(text.into())
 }
 
-fn to_json(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+pub(super) fn to_json(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let mut text = String::new();
     write_json(context, args.at(0), natural_type(args.at(0)), &mut text)?;
     Ok(json(text))
