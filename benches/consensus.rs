@@ -1,6 +1,8 @@
 //! What the normal case of consensus costs without network and disk: four replicas in one process, real signatures, one
 //! batch after the other. `make bench` runs it optimised.
 
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
+
 use aerolithdb::consensus::codec::Bytes;
 use aerolithdb::consensus::message::Message;
 use aerolithdb::consensus::types::*;

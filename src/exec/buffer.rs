@@ -29,7 +29,7 @@ pub(crate) struct Pending {
 pub(crate) type Rows = OrdMap<Arc<[u8]>, Pending>;
 
 /// An index entry: encoded keys and row key.
-type Entry = (Arc<[u8]>, Arc<[u8]>);
+pub(crate) type Entry = (Arc<[u8]>, Arc<[u8]>);
 
 /// The encoded keys of a row; `None`: not in the index.
 fn encoded(function: &dyn IndexFunction, row: &[u8]) -> Result<Option<Vec<u8>>> {

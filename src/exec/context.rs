@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use crate::document::{Datum, Oid};
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
-use crate::storage::catalog::{Catalog, Table};
+use crate::storage::catalog::{Catalog, Entry, Table};
 
 use super::buffer::TableBuffer;
 use super::evaluator::{Keys, index_function};
@@ -85,8 +85,11 @@ impl Context {
 /// Key functions of indexes by catalog entry, for all sessions.
 #[derive(Default)]
 pub(crate) struct KeyCache {
-    entries: Mutex<HashMap<Oid, (Arc<crate::storage::catalog::Entry>, Arc<crate::storage::catalog::Entry>, Arc<Keys>)>>,
+    entries: Mutex<HashMap<Oid, CachedKeys>>,
 }
+
+/// The table and the index that key functions were made for, and they.
+type CachedKeys = (Arc<Entry>, Arc<Entry>, Arc<Keys>);
 
 impl KeyCache {
     /// Indexes whose functions are kept.

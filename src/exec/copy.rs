@@ -70,6 +70,7 @@ pub struct CopyIn {
     plan: CompiledModify,
     predicate: Option<Compiled>,
     count: u64,
+    row: usize,
 }
 
 impl CopyIn {
@@ -82,6 +83,7 @@ impl CopyIn {
     pub async fn push(&mut self, rows: Vec<Vec<Datum>>) -> Result<()> {
         let mut writer = Writer::new(&self.context, &self.plan, false)?;
         for (i, row) in rows.into_iter().enumerate() {
+            self.row = i;
             if i % 256 == 0 {
                 self.context.check()?;
             }
@@ -95,6 +97,11 @@ impl CopyIn {
         writer.finish()?;
         self.count += writer.count;
         Ok(())
+    }
+
+    /// The row of the last push that was taken last: the one that an error is about.
+    pub fn row(&self) -> usize {
+        self.row
     }
 
     /// The number of rows taken; what they change is in the session's transaction.
@@ -154,7 +161,7 @@ impl Session {
             }
         };
         let plan = compile_modify(&plan, &source)?;
-        Ok(Response::CopyIn(CopyIn { columns: output, options, context, plan, predicate, count: 0 }))
+        Ok(Response::CopyIn(CopyIn { columns: output, options, context, plan, predicate, count: 0, row: 0 }))
     }
 
     async fn copy_to(
@@ -292,7 +299,7 @@ fn checked_options(
         return Err(Error::unsupported("COPY with ON_ERROR ignore"));
     }
     if let Some(encoding) = &given.encoding
-        && !matches!(encoding.to_ascii_uppercase().replace(['-', '_'], "").as_str(), "UTF8" | "UNICODE" | "SQLASCII")
+        && !matches!(super::settings::encoding_name(encoding).as_str(), "UTF8" | "UNICODE" | "SQLASCII")
     {
         return Err(Error::unsupported(format!("COPY with encoding \"{encoding}\"")));
     }

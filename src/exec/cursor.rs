@@ -1,16 +1,23 @@
 //! SQL cursors: DECLARE, FETCH, MOVE, CLOSE. Rows are taken from the running query as they are asked for; a cursor
 //! that may go back keeps them, and WITH HOLD takes the rest at commit.
+//!
+//! Cursors and the protocol's named portals share one name space. The portals themselves belong to the connection;
+//! what is here are their names.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use datafusion::execution::memory_pool::MemoryReservation;
 use futures::StreamExt;
 
 use crate::document::Datum;
 use crate::err;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sql::functions::heap_bytes;
 use crate::sql::statement::FetchDirection;
+use crate::sql::system;
 
+use super::lower::from_datafusion;
 use super::{OutputColumn, RowStream};
 
 /// Rows that a cursor declared without SCROLL keeps for going back.
@@ -29,12 +36,34 @@ pub(super) struct Cursor {
     scroll: Option<bool>,
     /// Made by the transaction that is running.
     is_new: bool,
+    /// The memory of the rows kept.
+    reservation: MemoryReservation,
+    origin: Origin,
+}
+
+/// What `pg_cursors` shows of a cursor or portal besides its name.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub statement: Arc<str>,
+    /// Microseconds since 2000-01-01 UTC.
+    pub created: i64,
+}
+
+/// How a cursor is declared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CursorOptions {
+    pub hold: bool,
+    pub scroll: Option<bool>,
 }
 
 /// A session's cursors.
 #[derive(Default)]
 pub(super) struct Cursors {
     all: HashMap<String, Cursor>,
+    /// Names of the protocol's portals.
+    portals: HashMap<String, Origin>,
+    /// Portals that were closed by SQL; the connection has yet to drop them.
+    closed_portals: Vec<String>,
 }
 
 impl Cursors {
@@ -43,28 +72,75 @@ impl Cursors {
         name: String,
         columns: Arc<[OutputColumn]>,
         stream: RowStream,
-        hold: bool,
-        scroll: Option<bool>,
+        options: CursorOptions,
+        reservation: MemoryReservation,
+        origin: Origin,
     ) -> Result<()> {
-        if self.all.contains_key(&name) {
-            return Err(err!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
-        }
+        self.check_free(&name)?;
         let cursor = Cursor {
             columns,
             stream: Some(stream),
             rows: VecDeque::new(),
             first: 1,
             position: 0,
-            hold,
-            scroll,
+            hold: options.hold,
+            scroll: options.scroll,
             is_new: true,
+            reservation,
+            origin,
         };
         self.all.insert(name, cursor);
         Ok(())
     }
 
-    pub(super) fn contains(&self, name: &str) -> bool {
-        self.all.contains_key(name)
+    /// Fails when a name is taken.
+    pub(super) fn check_free(&self, name: &str) -> Result<()> {
+        if self.all.contains_key(name) || self.portals.contains_key(name) {
+            return Err(err!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
+        }
+        Ok(())
+    }
+
+    /// Takes a name for a portal.
+    pub(super) fn add_portal(&mut self, name: &str, origin: Origin) {
+        self.portals.insert(name.to_string(), origin);
+    }
+
+    /// A portal is gone.
+    pub(super) fn remove_portal(&mut self, name: &str) {
+        self.portals.remove(name);
+    }
+
+    /// All portals are gone.
+    pub(super) fn clear_portals(&mut self) {
+        self.portals.clear();
+        self.closed_portals.clear();
+    }
+
+    /// Portals that SQL has closed since the last call.
+    pub(super) fn take_closed_portals(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.closed_portals)
+    }
+
+    /// What `pg_cursors` shows.
+    pub(super) fn describe(&self) -> Vec<system::Cursor> {
+        let cursor = |(name, cursor): (&String, &Cursor)| system::Cursor {
+            name: name.clone(),
+            statement: cursor.origin.statement.to_string(),
+            is_holdable: cursor.hold,
+            is_binary: false,
+            is_scrollable: cursor.scroll != Some(false),
+            creation_time: cursor.origin.created,
+        };
+        let portal = |(name, origin): (&String, &Origin)| system::Cursor {
+            name: name.clone(),
+            statement: origin.statement.to_string(),
+            creation_time: origin.created,
+            ..Default::default()
+        };
+        let mut all: Vec<system::Cursor> = self.all.iter().map(cursor).chain(self.portals.iter().map(portal)).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Cursor> {
@@ -72,18 +148,31 @@ impl Cursors {
     }
 
     pub(super) fn get_mut(&mut self, name: &str) -> Result<&mut Cursor> {
+        if self.portals.contains_key(name) {
+            return Err(Error::unsupported("FETCH from a portal of the protocol"));
+        }
         self.all.get_mut(name).ok_or_else(|| err!(INVALID_CURSOR_NAME, "cursor \"{name}\" does not exist"))
     }
 
     pub(super) fn close(&mut self, name: &str) -> Result<()> {
+        if self.portals.remove(name).is_some() {
+            self.closed_portals.push(name.to_string());
+            return Ok(());
+        }
         match self.all.remove(name) {
             Some(_) => Ok(()),
             None => Err(err!(INVALID_CURSOR_NAME, "cursor \"{name}\" does not exist")),
         }
     }
 
+    /// Forgets a cursor if it is there.
+    pub(super) fn remove(&mut self, name: &str) {
+        self.all.remove(name);
+    }
+
     pub(super) fn close_all(&mut self) {
         self.all.clear();
+        self.closed_portals.extend(self.portals.drain().map(|(name, _)| name));
     }
 
     /// Takes all rows of the cursors that outlive the transaction.
@@ -129,7 +218,11 @@ impl Cursor {
                     self.stream = None;
                     return Err(error);
                 }
-                Some(Ok(batch)) => self.rows.extend(batch.rows(&self.columns)?),
+                Some(Ok(batch)) => {
+                    let rows = batch.rows(&self.columns)?;
+                    self.reservation.try_grow(rows.iter().map(|row| row_bytes(row)).sum()).map_err(from_datafusion)?;
+                    self.rows.extend(rows);
+                }
             }
         }
         Ok(())
@@ -141,7 +234,10 @@ impl Cursor {
             return;
         }
         let keep = if self.scroll == Some(false) { 1 } else { KEPT_MAX as i64 };
-        while self.first < self.position - keep && self.rows.pop_front().is_some() {
+        while self.first < self.position - keep
+            && let Some(row) = self.rows.pop_front()
+        {
+            self.reservation.shrink(row_bytes(&row));
             self.first += 1;
         }
     }
@@ -216,4 +312,9 @@ impl Cursor {
         self.position = target;
         Ok(rows)
     }
+}
+
+/// About how much memory a row takes.
+fn row_bytes(row: &[Datum]) -> usize {
+    size_of::<Vec<Datum>>() + row.iter().map(|value| size_of::<Datum>() + heap_bytes(value)).sum::<usize>()
 }

@@ -8,6 +8,7 @@ use crate::document::{Datum, Oid};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::eval::{Compiled, compile};
+use crate::sql::functions::heap_bytes;
 use crate::sql::io;
 use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind};
 use crate::storage::catalog::{ConstraintKind, Table};
@@ -56,8 +57,11 @@ enum Action {
 #[derive(Debug)]
 struct Conflict {
     arbiters: Vec<Oid>,
-    update: Option<(Vec<(i16, Compiled)>, Option<Compiled>)>,
+    update: Option<(Assignments, Option<Compiled>)>,
 }
+
+/// New values by column number.
+type Assignments = Vec<(i16, Compiled)>;
 
 /// Compiles a Modify; `source` are the ids of its source's columns, in order.
 pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<CompiledModify> {
@@ -621,7 +625,7 @@ impl<'a> Writer<'a> {
         self.count += 1;
         let Some(returning) = &self.plan.returning else { return Ok(()) };
         let row = returning.iter().map(|e| self.eval(e, slots)).collect::<Result<Vec<_>>>()?;
-        self.returned_bytes += row.len() * 48;
+        self.returned_bytes += row.iter().map(|v| size_of::<Datum>() + heap_bytes(v)).sum::<usize>();
         if self.returned_bytes > self.context.shared.server.config.memory_limit {
             return Err(err!(OUT_OF_MEMORY, "out of memory").detail("The rows of RETURNING do not fit."));
         }

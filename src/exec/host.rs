@@ -12,6 +12,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::Host;
 use crate::sql::statement::Isolation;
+use crate::sql::system::{Cursor, PreparedStatement};
 use crate::storage::catalog::{Catalog, Entry, PG_CATALOG};
 use crate::storage::sequence::SequenceState;
 
@@ -74,6 +75,15 @@ pub(crate) struct State {
     pub activity_since: i64,
     pub state: &'static str,
     pub transaction_since: Option<i64>,
+    /// The session's cursors and prepared statements, for the running statement if it asks for them.
+    pub own: OwnObjects,
+}
+
+/// What `pg_cursors` and `pg_prepared_statements` show.
+#[derive(Clone, Default)]
+pub(crate) struct OwnObjects {
+    pub cursors: Vec<Cursor>,
+    pub statements: Vec<PreparedStatement>,
 }
 
 impl Shared {
@@ -118,6 +128,7 @@ impl Shared {
                 activity_since: time,
                 state: "idle",
                 transaction_since: None,
+                own: OwnObjects::default(),
             }),
         }
     }

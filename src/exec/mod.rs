@@ -12,12 +12,14 @@
 //! - [`prepared`]: a bound statement and when it is bound again. [`statements`]: prepared ones by name.
 //! - `transaction`, `buffer`, `view`: snapshot, write buffer, savepoints; the rows that a statement sees.
 //! - `point`, `access_path`: statements by key. `source`, `lower`: all others. `dml`, `rows`: rows written and read.
+//! - `aside`: long computations, out of the way of other tasks.
 //! - `ddl`, `utility`, `cursor`, `copy`, `explain`: the other statements. [`settings`]: run-time settings.
 //! - [`evaluator`]: what storage asks for inside `apply`. [`proposer`]: the write path.
 //! - `system`: `pg_catalog` and `information_schema`.
 
 mod access_path;
 mod advisory;
+mod aside;
 mod buffer;
 mod context;
 pub mod copy;

@@ -30,6 +30,7 @@ pub(crate) const ROWS_MAX: usize = 2_000;
 
 /// A statement that runs by key.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // One a statement.
 pub(crate) enum PointPlan {
     /// SELECT.
     Read(PointRead),
@@ -502,14 +503,6 @@ impl PointPlan {
     /// Whether it only reads.
     pub(crate) fn is_read(&self) -> bool {
         matches!(self, Self::Read(_))
-    }
-
-    /// Whether it has ON CONFLICT.
-    pub(crate) fn has_conflict_clause(&self) -> bool {
-        match self {
-            Self::Read(_) => false,
-            Self::Insert { modify, .. } | Self::Change { modify, .. } => modify.has_conflict_clause(),
-        }
     }
 
     /// Runs it; the sink gets the result rows. `None`: it touches too many rows, take the general way.

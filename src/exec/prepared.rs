@@ -57,9 +57,10 @@ impl SqlPart {
 /// A statement that is parsed, bound and planned; planned again by itself when the catalog changes.
 pub struct Prepared {
     pub(crate) part: SqlPart,
-    pub(crate) given: Vec<Option<Type>>,
     pub(crate) params: Vec<Type>,
     pub(crate) columns: Option<Arc<[OutputColumn]>>,
+    /// See [`Bound::failure`].
+    failure: Option<Error>,
     bound: Mutex<Option<Arc<Bound>>>,
 }
 
@@ -72,9 +73,18 @@ pub(crate) struct Bound {
     /// It calls functions that change something: it runs to its end before anything is sent, and commits.
     pub has_effects: bool,
     pub columns: Option<Arc<[OutputColumn]>>,
+    /// The error of a constant expression that cannot be computed: the statement fails before it runs.
+    pub failure: Option<Error>,
+    /// It reads what the session itself has: its cursors, its prepared statements.
+    pub asks_session: bool,
 }
 
 impl Bound {
+    /// Fails when the statement is known to.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
     /// Whether it still means the same.
     pub(crate) fn is_current(&self, catalog: &Arc<Catalog>, search_path: &Arc<[Oid]>) -> bool {
         Arc::ptr_eq(&self.catalog, catalog)
@@ -105,10 +115,34 @@ pub(crate) fn bind(
 ) -> Result<Bound> {
     let catalog = eval.host.catalog();
     let query = bind_query(statement, &BindContext { eval, param_types: given, text })?;
-    let point = point::plan(&query, &catalog, eval);
+    let failure = failure(&query.plan, eval);
+    let point = if failure.is_none() { point::plan(&query, &catalog, eval) } else { None };
     let has_effects = has_effects(&query.plan);
     let columns = output_columns(&query);
-    Ok(Bound { catalog, search_path, point, has_effects, columns, query: Arc::new(query) })
+    let asks_session = asks_session(&query.plan);
+    Ok(Bound { catalog, search_path, point, has_effects, columns, failure, asks_session, query: Arc::new(query) })
+}
+
+/// What PostgreSQL finds when it folds constants while planning.
+fn failure(plan: &Rel, eval: &EvalContext) -> Option<Error> {
+    let mut found = None;
+    plan.walk_exprs(&mut |e| {
+        if found.is_none() {
+            found = crate::sql::eval::failure(e, eval);
+        }
+        found.is_none()
+    });
+    found
+}
+
+fn asks_session(plan: &Rel) -> bool {
+    let mut found = false;
+    plan.walk(&mut |rel| {
+        if let Rel::System { name, .. } = rel {
+            found |= matches!(*name, "pg_catalog.pg_cursors" | "pg_catalog.pg_prepared_statements");
+        }
+    });
+    found
 }
 
 fn output_columns(query: &Query) -> Option<Arc<[OutputColumn]>> {
@@ -140,12 +174,17 @@ fn has_effects(plan: &Rel) -> bool {
 impl Prepared {
     pub(crate) fn new(
         part: SqlPart,
-        given: Vec<Option<Type>>,
         params: Vec<Type>,
         columns: Option<Arc<[OutputColumn]>>,
         bound: Option<Bound>,
     ) -> Self {
-        Self { part, given, params, columns, bound: Mutex::new(bound.map(Arc::new)) }
+        let failure = bound.as_ref().and_then(|bound| bound.failure.clone());
+        Self { part, params, columns, failure, bound: Mutex::new(bound.map(Arc::new)) }
+    }
+
+    /// Fails when the statement cannot run, whatever its parameters are (`SELECT 1/0`).
+    pub fn check(&self) -> Result<()> {
+        self.failure.clone().map_or(Ok(()), Err)
     }
 
     /// The types of the parameters.

@@ -64,6 +64,7 @@ impl Batch {
 }
 
 /// What a statement answers.
+#[allow(clippy::large_enum_variant)] // One a statement, taken apart at once.
 pub enum Response {
     /// Rows, then the tag. The number of rows belongs into the tag of a SELECT or FETCH (`tag` then ends with a blank).
     Rows {

@@ -31,15 +31,6 @@ impl RowReader {
         Ok(Self { columns: columns.collect::<Result<_>>()? })
     }
 
-    /// The values of a row, appended.
-    pub(crate) fn read_into(&self, bytes: &[u8], out: &mut Vec<Datum>) -> Result<()> {
-        let row = RowRef::new(bytes)?;
-        for (index, missing) in &self.columns {
-            out.push(if *index < row.len() { row.datum(*index)? } else { missing.clone() });
-        }
-        Ok(())
-    }
-
     /// One column of a row.
     pub(crate) fn value(&self, row: &RowRef<'_>, at: usize) -> Result<Datum> {
         let (index, missing) = &self.columns[at];

@@ -1,12 +1,14 @@
 //! [`Server`]: what all sessions share: the engine, the proposer, limits, the registry for CancelRequest.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::runtime_env::RuntimeEnv;
 use tokio::sync::Notify;
 
@@ -103,11 +105,9 @@ impl Server {
         }
     }
 
-    /// The SCRAM-SHA-256 verifier of a role that may log in; `None` when there is no such role or it has no password.
+    /// The SCRAM-SHA-256 verifier of a role; `None` when there is no such role or it has no password.
     pub fn scram_verifier(&self, user: &str) -> Option<String> {
-        let catalog = self.engine.catalog();
-        let role = catalog.role(user)?;
-        if role.login { role.password.clone() } else { None }
+        self.engine.catalog().role(user)?.password.clone()
     }
 
     /// Whether a role exists and is a superuser.
@@ -133,8 +133,8 @@ impl Server {
             let pid = self.next_pid.fetch_add(1, Ordering::Relaxed);
             if pid <= 0 {
                 self.next_pid.store(1, Ordering::Relaxed);
-            } else if !backends.contains_key(&pid) {
-                backends.insert(pid, Backend { secret, cancel, shared: Weak::new() });
+            } else if let Entry::Vacant(place) = backends.entry(pid) {
+                place.insert(Backend { secret, cancel, shared: Weak::new() });
                 return pid;
             }
         }
@@ -185,6 +185,11 @@ impl Server {
         super::lower::task(&self.runtime, self.config.parallelism)
     }
 
+    /// Memory of the limit for what is not an operator of a query.
+    pub(crate) fn reservation(&self, name: &str) -> MemoryReservation {
+        MemoryConsumer::new(name).register(&self.runtime.memory_pool)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<i32, Backend>> {
         self.backends.lock().unwrap_or_else(|p| p.into_inner())
     }
@@ -206,6 +211,9 @@ pub enum CancelReason {
 }
 
 /// A cancel flag that can be asked (by kernels) and waited for (by streams). Cleared when a statement begins.
+///
+/// It knows the statement's time limit too: a statement that computes without a pause never lets a timer run on its
+/// thread, but it asks the flag.
 #[derive(Default)]
 pub struct Cancel {
     reason: AtomicU8,
@@ -229,7 +237,7 @@ impl Cancel {
     }
 
     /// Sets when the running statement must be done.
-    pub(crate) fn set_deadline(&self, after: Option<Duration>) {
+    pub fn set_deadline(&self, after: Option<Duration>) {
         let at = after.map_or(0, |after| since_start().saturating_add(after.as_millis() as u64));
         self.deadline.store(at, Ordering::Relaxed);
     }

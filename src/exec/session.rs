@@ -16,14 +16,15 @@ use crate::error::{Error, Result, SqlState};
 use crate::sql::context::EvalContext;
 use crate::sql::parser;
 use crate::sql::plan::Verb;
-use crate::sql::statement::{Isolation, Statement};
+use crate::sql::statement::{FetchDirection, Isolation, Statement};
 use crate::storage::catalog::Catalog;
 use crate::storage::changes::{Event, Subscription};
 use crate::storage::command::{CommandId, Outcome};
 
+use super::aside::{aside, rows_aside};
 use super::context::Context;
-use super::cursor::Cursors;
-use super::host::{Shared, now};
+use super::cursor::{Cursors, Origin};
+use super::host::{OwnObjects, Shared, now};
 use super::prepared::{Bound, bind, is_query};
 use super::server::{Cancel, CancelReason};
 use super::settings::Settings;
@@ -75,6 +76,8 @@ pub struct Session {
     /// now() and formats as of the settings' generation.
     eval: Option<(u64, EvalContext)>,
     command_ids: (u64, u64),
+    /// pg_stat_activity says that a statement runs.
+    is_active: bool,
 }
 
 impl Session {
@@ -83,8 +86,11 @@ impl Session {
         let catalog = server.engine.catalog();
         let role = catalog
             .role(&options.user)
-            .filter(|r| r.login)
             .ok_or_else(|| err!(INVALID_AUTHORIZATION_SPECIFICATION, "role \"{}\" does not exist", options.user))?;
+        if !role.login {
+            let text = format!("role \"{}\" is not permitted to log in", role.name);
+            return Err(Error::new(SqlState::INVALID_AUTHORIZATION_SPECIFICATION, text));
+        }
         let database = catalog
             .database(&options.database)
             .ok_or_else(|| err!(INVALID_CATALOG_NAME, "database \"{}\" does not exist", options.database))?;
@@ -117,6 +123,7 @@ impl Session {
             listener: None,
             eval: None,
             command_ids: (rand::random(), 0),
+            is_active: false,
         })
     }
 
@@ -151,6 +158,7 @@ impl Session {
 
     /// Binds and plans one statement. `param_types`: what the client said of each parameter (`None`: unspecified).
     pub fn prepare(&mut self, part: &SqlPart, param_types: &[Option<Oid>]) -> Result<Arc<Prepared>> {
+        self.shared.cancel.set_deadline(None);
         let result = self.prepare_inner(part, param_types);
         if result.is_err() {
             self.fail();
@@ -181,10 +189,10 @@ impl Session {
         let prepared = if is_query(statement) {
             let bound = bind(statement, &part.text, &given, &eval, path)?;
             let (params, columns) = (bound.query.params.clone(), bound.columns.clone());
-            Prepared::new(part.clone(), given, params, columns, Some(bound))
+            Prepared::new(part.clone(), params, columns, Some(bound))
         } else {
             let (params, columns) = self.describe_utility(statement, part, &given, &eval)?;
-            Prepared::new(part.clone(), given, params, columns, None)
+            Prepared::new(part.clone(), params, columns, None)
         };
         let prepared = Arc::new(prepared);
         // Utilities may mean something else next time (FETCH of another cursor by the same name).
@@ -205,7 +213,10 @@ impl Session {
         if result.is_err() {
             self.fail();
         }
-        self.activity_done();
+        // A statement whose rows are yet to be made is not done: see `Session::idle`.
+        if matches!(result, Err(_) | Ok(Response::Command(_) | Response::Empty)) {
+            self.idle();
+        }
         result
     }
 
@@ -348,6 +359,11 @@ impl Session {
         context: Context,
         deadline: &Deadline,
     ) -> Result<Response> {
+        bound.check()?;
+        if bound.asks_session {
+            let own = OwnObjects { cursors: self.cursors.describe(), statements: self.statements.describe() };
+            self.shared.lock().own = own;
+        }
         let verb = bound.query.verb;
         let writes = verb != Verb::Select || contains_modify(bound);
         if writes {
@@ -370,7 +386,7 @@ impl Session {
         let context = Arc::new(context);
         if verb != Verb::Select {
             let cancel = self.shared.cancel.clone();
-            let (count, rows) = deadline.guard(&cancel, source::modify(&context, &bound.query)).await?;
+            let (count, rows) = aside(deadline.guard(&cancel, source::modify(&context, &bound.query))).await?;
             return Ok(match &bound.columns {
                 None => Response::Command(tag(verb, count)),
                 Some(columns) => rows_response(columns.clone(), rows, rows_tag(verb, count)),
@@ -378,8 +394,8 @@ impl Session {
         }
         let columns = bound.columns.clone().unwrap_or_else(|| Arc::from([]));
         let cancel = self.shared.cancel.clone();
-        let rows = deadline.guard(&cancel, source::query(&context, &bound.query)).await?;
-        let rows = guarded(rows, self.shared.clone(), deadline.clone());
+        let rows = aside(deadline.guard(&cancel, source::query(&context, &bound.query))).await?;
+        let rows = rows_aside(guarded(rows, self.shared.clone(), deadline.clone()));
         if bound.has_effects || writes {
             let batches: Vec<Batch> = collect(rows).await?;
             let stream = stream::iter(batches.into_iter().map(Ok)).boxed();
@@ -533,6 +549,57 @@ impl Session {
     /// The named prepared statements, to save and remove.
     pub fn statements_mut(&mut self) -> &mut Statements {
         &mut self.statements
+    }
+
+    /// Fails when a name is taken by a cursor or a portal.
+    pub fn check_cursor_name(&self, name: &str) -> Result<()> {
+        self.cursors.check_free(name)
+    }
+
+    /// The columns of a cursor made by DECLARE.
+    pub fn cursor_columns(&self, name: &str) -> Option<Arc<[OutputColumn]>> {
+        self.cursors.get(name).map(|cursor| cursor.columns.clone())
+    }
+
+    /// The next rows of a cursor made by DECLARE, as the protocol's Execute asks for them.
+    pub async fn fetch_cursor(&mut self, name: &str, rows_max: usize) -> Result<Vec<Vec<Datum>>> {
+        if self.is_failed() {
+            return Err(failed_transaction());
+        }
+        let deadline = self.deadline();
+        let cancel = self.shared.cancel.clone();
+        let cursor = self.cursors.get_mut(name)?;
+        let rows = FetchDirection::Forward(i64::try_from(rows_max).unwrap_or(i64::MAX));
+        let result = deadline.guard(&cancel, cursor.fetch(rows)).await;
+        if result.is_err() {
+            self.fail();
+        }
+        result
+    }
+
+    /// Closes a cursor made by DECLARE; what is not there is closed.
+    pub fn close_cursor(&mut self, name: &str) {
+        self.cursors.remove(name);
+    }
+
+    /// A named portal of the protocol has come into being: its name is taken.
+    pub fn add_portal(&mut self, name: &str, statement: &str) {
+        self.cursors.add_portal(name, Origin { statement: statement.into(), created: now() });
+    }
+
+    /// It is gone.
+    pub fn remove_portal(&mut self, name: &str) {
+        self.cursors.remove_portal(name);
+    }
+
+    /// All of them are.
+    pub fn clear_portals(&mut self) {
+        self.cursors.clear_portals();
+    }
+
+    /// Portals that SQL's CLOSE has closed.
+    pub fn take_closed_portals(&mut self) -> Vec<String> {
+        self.cursors.take_closed_portals()
     }
 
     /// Rolls back what is open and forgets the session. Also happens on drop.
@@ -744,14 +811,20 @@ impl Session {
         self.texts.clear();
     }
 
-    fn activity(&self, text: &str, what: &'static str) {
+    fn activity(&mut self, text: &str, what: &'static str) {
         let mut state = self.shared.lock();
         state.activity = text.into();
         state.activity_since = now();
         state.state = what;
+        drop(state);
+        self.is_active = true;
     }
 
-    fn activity_done(&self) {
+    /// The client's last command is done.
+    pub fn idle(&mut self) {
+        if !std::mem::take(&mut self.is_active) {
+            return;
+        }
         let what = match &self.transaction {
             Some(t) if t.failed => "idle in transaction (aborted)",
             Some(_) => "idle in transaction",

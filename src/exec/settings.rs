@@ -514,7 +514,7 @@ fn check(name: &str, value: &str) -> Result<String> {
         Kind::NameList => split_names(value)
             .ok_or_else(|| invalid(name, value).detail("List syntax is invalid."))
             .map(|_| value.to_string()),
-        Kind::Encoding => match value.to_ascii_uppercase().replace(['-', '_'], "").as_str() {
+        Kind::Encoding => match encoding_name(value).as_str() {
             "UTF8" | "UNICODE" => Ok("UTF8".to_string()),
             "SQLASCII" => Ok("SQL_ASCII".to_string()),
             "LATIN1" | "ISO88591" | "LATIN2" | "LATIN9" | "WIN1252" | "WIN1250" | "WIN1251" | "EUCJP" | "SJIS"
@@ -522,6 +522,11 @@ fn check(name: &str, value: &str) -> Result<String> {
             _ => Err(invalid(name, value)),
         },
     }
+}
+
+/// An encoding's name as PostgreSQL compares it: letters and digits only. Some drivers send it quoted.
+pub(super) fn encoding_name(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect()
 }
 
 fn check_custom(name: &str, value: &str) -> Result<String> {

@@ -77,6 +77,7 @@ impl TableSource for StatementSource {
 }
 
 /// How the rows that pass some filters are found.
+#[allow(clippy::large_enum_variant)] // One a scan.
 pub(crate) enum Chosen {
     /// By ranges of the row key or of an ordered index.
     Ordered(Path),

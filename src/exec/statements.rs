@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use crate::err;
 use crate::error::Result;
+use crate::sql::system;
 
 use super::Prepared;
+use super::host::now;
 
 /// What a statement costs besides its text, about.
 const STATEMENT_BYTES: usize = 2048;
@@ -23,6 +25,9 @@ struct Saved {
     /// `None`: an empty query.
     prepared: Option<Arc<Prepared>>,
     bytes: usize,
+    from_sql: bool,
+    /// Microseconds since 2000-01-01 UTC.
+    created: i64,
 }
 
 impl Statements {
@@ -34,6 +39,23 @@ impl Statements {
         text_bytes: usize,
         bytes_max: usize,
     ) -> Result<()> {
+        self.save_as(name, prepared, text_bytes, bytes_max, false)
+    }
+
+    /// The same for PREPARE.
+    pub(super) fn save_sql(&mut self, name: &str, prepared: Arc<Prepared>, bytes_max: usize) -> Result<()> {
+        let text_bytes = prepared.text().len();
+        self.save_as(name, Some(prepared), text_bytes, bytes_max, true)
+    }
+
+    fn save_as(
+        &mut self,
+        name: &str,
+        prepared: Option<Arc<Prepared>>,
+        text_bytes: usize,
+        bytes_max: usize,
+        from_sql: bool,
+    ) -> Result<()> {
         if self.by_name.contains_key(name) {
             return Err(err!(DUPLICATE_PREPARED_STATEMENT, "prepared statement \"{name}\" already exists"));
         }
@@ -44,13 +66,27 @@ impl Statements {
                 .hint("DEALLOCATE some; the limit is the setting pg.prepared_memory_max."));
         }
         self.bytes += bytes;
-        self.by_name.insert(name.to_string(), Saved { prepared, bytes });
+        self.by_name.insert(name.to_string(), Saved { prepared, bytes, from_sql, created: now() });
         Ok(())
     }
 
     /// A statement by name; the inner `None` is an empty query.
     pub fn get(&self, name: &str) -> Option<Option<Arc<Prepared>>> {
         self.by_name.get(name).map(|saved| saved.prepared.clone())
+    }
+
+    /// What `pg_prepared_statements` shows.
+    pub(super) fn describe(&self) -> Vec<system::PreparedStatement> {
+        let describe = |(name, saved): (&String, &Saved)| system::PreparedStatement {
+            name: name.clone(),
+            statement: saved.prepared.as_ref().map(|p| p.text().to_string()).unwrap_or_default(),
+            prepare_time: saved.created,
+            parameter_types: saved.prepared.iter().flat_map(|p| p.params()).map(|t| t.oid).collect(),
+            from_sql: saved.from_sql,
+        };
+        let mut all: Vec<system::PreparedStatement> = self.by_name.iter().map(describe).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// Forgets a statement; whether it was there.

@@ -226,11 +226,6 @@ pub(crate) struct CatalogChange<'a> {
 }
 
 impl CatalogChange<'_> {
-    /// The catalog as it is now.
-    pub(crate) fn catalog(&self) -> &Arc<Catalog> {
-        &self.ddl.catalog
-    }
-
     /// Hands out an OID.
     pub(crate) fn allocate_oid(&mut self) -> Oid {
         Arc::make_mut(&mut self.ddl.catalog).allocate_oid()

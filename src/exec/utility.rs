@@ -15,9 +15,11 @@ use crate::sql::parser::{Parsed, ident};
 use crate::sql::statement::{Discard, Drop, Isolation, ObjectKind, Set, SetValue, Statement, TransactionModes, Vacuum};
 use crate::storage::catalog::Entry;
 
+use super::cursor::{CursorOptions, Origin};
 use super::ddl::{self, Ddl};
 use super::explain;
 use super::host::Shared;
+use super::host::now;
 use super::prepared::{Bound, bind, is_query, text_column};
 use super::session::{Deadline, isolation_named, read_only, rows_response};
 use super::transaction::{Block, Listen};
@@ -135,9 +137,7 @@ impl Session {
                 if declare.binary {
                     return Err(Error::unsupported("a BINARY cursor"));
                 }
-                if self.cursors.contains(&name) {
-                    return Err(err!(DUPLICATE_CURSOR, "cursor \"{name}\" already exists"));
-                }
+                self.cursors.check_free(&name)?;
                 if !matches!(declare.query, Statement::Query(_)) {
                     return Err(err!(
                         FEATURE_NOT_SUPPORTED,
@@ -149,7 +149,10 @@ impl Session {
                 // The cursor outlives this statement's deadline.
                 match self.run_bound(&bound, context, &Deadline::default()).await? {
                     Response::Rows { columns, stream, .. } => {
-                        self.cursors.declare(name.clone(), columns, stream, declare.hold, declare.scroll)?;
+                        let options = CursorOptions { hold: declare.hold, scroll: declare.scroll };
+                        let reservation = self.shared.server.reservation("Cursor");
+                        let origin = Origin { statement: prepared.part.text().into(), created: now() };
+                        self.cursors.declare(name, columns, stream, options, reservation, origin)?;
                         done("DECLARE CURSOR")
                     }
                     _ => Err(Error::internal("a query gives rows")),
@@ -245,7 +248,8 @@ impl Session {
             eval: context.eval.clone(),
             text: &part.text,
         };
-        match ddl::run(&mut ddl, statement) {
+        // Building an index, or checking a constraint, reads a whole table.
+        match super::aside::block(|| ddl::run(&mut ddl, statement)) {
             Some(tag) => tag.map(|tag| Response::Command(tag.to_string())),
             None => Err(Error::unsupported("this statement")),
         }
@@ -642,12 +646,11 @@ impl Session {
             let path = self.shared.lock().search_path(self.shared.database);
             let bound = bind(&prepare.statement, &part.text, &given, &context.eval, path)?;
             let (params, columns) = (bound.query.params.clone(), bound.columns.clone());
-            Prepared::new(inner, given, params, columns, Some(bound))
+            Prepared::new(inner, params, columns, Some(bound))
         } else {
             return Err(err!(SYNTAX_ERROR, "utility statements cannot be prepared"));
         };
-        let bytes = prepared.part.text().len();
-        self.statements.save(&name, Some(Arc::new(prepared)), bytes, PREPARED_BYTES_MAX)?;
+        self.statements.save_sql(&name, Arc::new(prepared), PREPARED_BYTES_MAX)?;
         done("PREPARE")
     }
 
@@ -711,6 +714,7 @@ impl Session {
         params: &Arc<[Datum]>,
         deadline: &Deadline,
     ) -> Result<Vec<String>> {
+        bound.check()?;
         let started = std::time::Instant::now();
         let context = self.statement_context(params.clone())?;
         let mut lines = explain::plan_lines(&context, &bound.query, explain);

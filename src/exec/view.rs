@@ -251,7 +251,7 @@ impl ViewScan {
     /// The current row's key.
     pub(crate) fn key(&self) -> &[u8] {
         match &self.current {
-            Current::Own(key, ..) => key,
+            Current::Own(key, _) => key,
             _ => self.inner.key(),
         }
     }
@@ -270,7 +270,7 @@ pub(crate) struct IndexKeysIter {
     inner: IndexIter,
     /// The next stored entry: encoded keys, row key.
     peeked: Option<Option<(Vec<u8>, Vec<u8>)>>,
-    own: std::iter::Peekable<std::vec::IntoIter<(Arc<[u8]>, Arc<[u8]>)>>,
+    own: std::iter::Peekable<std::vec::IntoIter<super::buffer::Entry>>,
     part: Option<TableBuffer>,
     reverse: bool,
 }

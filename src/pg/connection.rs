@@ -150,8 +150,7 @@ impl Connection {
         }
         self.session.fail();
         self.in_pipeline = false;
-        self.portals.clear();
-        self.portal_bytes = 0;
+        self.clear_portals();
         // Nothing is left to commit; what rolling back could say would only hide the first error.
         let _ = self.session.finish_implicit(false).await;
         self.put_notices();
@@ -161,13 +160,13 @@ impl Connection {
 
     /// Says that the next command is awaited.
     pub(super) fn ready(&mut self) {
+        self.session.idle();
         let status = self.session.transaction_status();
         for (name, value) in self.session.take_parameter_changes() {
             backend::put_parameter_status(&mut self.wire.output, &name, &value);
         }
         if status == TransactionStatus::Idle {
-            self.portals.clear();
-            self.portal_bytes = 0;
+            self.clear_portals();
             while let Some(notification) = self.session.try_notification() {
                 backend::put_notification(&mut self.wire.output, &notification);
             }
@@ -182,6 +181,13 @@ impl Connection {
         backend::put_command_complete(&mut self.wire.output, tag);
     }
 
+    /// Forgets all portals.
+    pub(super) fn clear_portals(&mut self) {
+        self.portals.clear();
+        self.session.clear_portals();
+        self.portal_bytes = 0;
+    }
+
     pub(super) fn put_notices(&mut self) {
         for notice in self.session.take_notices() {
             backend::put_notice(&mut self.wire.output, &notice);
@@ -190,8 +196,9 @@ impl Connection {
 
     /// What can stop the statement that begins now.
     pub(super) fn interrupt(&self) -> Interrupt {
-        let deadline = self.session.timeout("statement_timeout").map(|timeout| Instant::now() + timeout);
-        Interrupt { cancel: self.cancel.clone(), deadline }
+        let timeout = self.session.timeout("statement_timeout");
+        self.cancel.set_deadline(timeout);
+        Interrupt { cancel: self.cancel.clone(), deadline: timeout.map(|timeout| Instant::now() + timeout) }
     }
 
     /// Encodes and sends rows as they come, at most `rows_max`. `current` is the batch that is being sent and how much of

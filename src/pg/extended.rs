@@ -12,13 +12,15 @@ use crate::document::{Datum, Jsonb, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::exec::values::{self, EvalContext};
-use crate::exec::{Batch, Prepared, Response, RowStream, RowsTag, TransactionStatus};
+use crate::exec::{Batch, OutputColumn, Prepared, Response, RowStream, RowsTag, TransactionStatus};
 
 use super::backend::{self, format_of};
 use super::connection::{Connection, End};
 use super::encode::{OutputSink, RowEncoder};
 use super::frame::{Bind, Frame, Target, utf8};
 
+/// Rows taken from a cursor at a time.
+const CURSOR_ROWS: usize = 1000;
 /// What a portal costs besides its parameters.
 const PORTAL_BYTES: usize = 512;
 
@@ -94,6 +96,7 @@ impl Connection {
 
     /// Bind.
     pub(super) fn bind(&mut self, bind: Bind) -> Result<()> {
+        self.cancel.set_deadline(None);
         let prepared = self.prepared(&bind.statement)?;
         let types = prepared.as_ref().map_or(&[][..], |p| p.params());
         let (given, formats) = (bind.params.len(), bind.param_formats.len());
@@ -117,8 +120,9 @@ impl Connection {
         }
         if bind.portal.is_empty() {
             self.remove_portal("");
-        } else if self.portals.contains_key(&bind.portal) {
-            return Err(err!(DUPLICATE_CURSOR, "cursor \"{}\" already exists", bind.portal));
+        } else {
+            // A name in use, by a portal or by a cursor of SQL's.
+            self.session.check_cursor_name(&bind.portal)?;
         }
         let columns = prepared.as_ref().and_then(|p| p.columns());
         check_result_formats(&bind.result_formats, columns.map_or(0, |c| c.len()))?;
@@ -144,7 +148,13 @@ impl Connection {
             };
             params.push(value);
         }
+        if let Some(prepared) = &prepared {
+            prepared.check()?;
+        }
         self.portal_bytes += bytes;
+        if !bind.portal.is_empty() {
+            self.session.add_portal(&bind.portal, prepared.as_ref().map_or("", |p| p.text()));
+        }
         let portal = Portal { prepared, params, formats: bind.result_formats, state: State::Ready, bytes };
         self.portals.insert(bind.portal, portal);
         backend::put_empty(&mut self.wire.output, backend::BIND_COMPLETE);
@@ -164,7 +174,12 @@ impl Connection {
                 }
             }
             Target::Portal(name) => {
-                let portal = self.portals.get(name).ok_or_else(|| no_portal(name))?;
+                let Some(portal) = self.portals.get(name) else {
+                    // DECLARE makes portals too.
+                    let columns = self.session.cursor_columns(name).ok_or_else(|| no_portal(name))?;
+                    backend::put_row_description(&mut self.wire.output, &columns, &[]);
+                    return Ok(());
+                };
                 let out = &mut self.wire.output;
                 match portal.prepared.as_ref().and_then(|p| p.columns()) {
                     Some(columns) => backend::put_row_description(out, columns, &portal.formats),
@@ -182,27 +197,59 @@ impl Connection {
             Target::Statement(name) => {
                 self.session.statements_mut().remove(name);
             }
-            Target::Portal(name) => self.remove_portal(name),
+            Target::Portal(name) => {
+                self.remove_portal(name);
+                self.session.close_cursor(name);
+            }
         }
         backend::put_empty(&mut self.wire.output, backend::CLOSE_COMPLETE);
     }
 
     /// Execute.
     pub(super) async fn execute(&mut self, name: &str, max_rows: usize) -> Result<()> {
-        let mut portal = self.portals.remove(name).ok_or_else(|| no_portal(name))?;
         self.cancel.clear();
+        let Some(mut portal) = self.portals.remove(name) else {
+            let columns = self.session.cursor_columns(name).ok_or_else(|| no_portal(name))?;
+            return self.execute_cursor(name, &columns, max_rows).await;
+        };
         let result = self.run_portal(name, &mut portal, max_rows).await;
+        self.drop_closed_portals();
         match result {
-            Ok(()) if self.is_after_transaction(&portal) => {
-                self.portals.clear();
-                self.portal_bytes = 0;
-            }
+            Ok(()) if self.is_after_transaction(&portal) => self.clear_portals(),
             Ok(()) => {
                 self.portals.insert(name.to_string(), portal);
             }
             Err(_) => self.portal_bytes = self.portal_bytes.saturating_sub(portal.bytes),
         }
         result
+    }
+
+    /// Execute of a cursor that DECLARE made: its next rows, as text.
+    async fn execute_cursor(&mut self, name: &str, columns: &[OutputColumn], max_rows: usize) -> Result<()> {
+        let interrupt = self.interrupt();
+        let mut encoder = RowEncoder::new(columns, &[], || self.session.eval_context());
+        let mut sent = 0;
+        while sent < max_rows {
+            let wanted = (max_rows - sent).min(CURSOR_ROWS);
+            let rows = self.wire.run(self.session.fetch_cursor(name, wanted), &interrupt).await?;
+            let (count, batch) = (rows.len(), Batch::Rows(rows));
+            let mut stream = futures::stream::empty().boxed();
+            self.send_rows(&mut encoder, &mut stream, &mut Some((batch, 0)), wanted, &interrupt).await?;
+            sent += count;
+            if count < wanted {
+                self.complete(&format!("SELECT {sent}"));
+                return Ok(());
+            }
+        }
+        backend::put_empty(&mut self.wire.output, backend::PORTAL_SUSPENDED);
+        Ok(())
+    }
+
+    /// Drops the portals that SQL's CLOSE has closed.
+    pub(super) fn drop_closed_portals(&mut self) {
+        for name in self.session.take_closed_portals() {
+            self.remove_portal(&name);
+        }
     }
 
     /// Whether the portal just ended a transaction, and with it all portals.
@@ -343,6 +390,7 @@ impl Connection {
 
     pub(super) fn remove_portal(&mut self, name: &str) {
         if let Some(portal) = self.portals.remove(name) {
+            self.session.remove_portal(name);
             self.portal_bytes = self.portal_bytes.saturating_sub(portal.bytes);
         }
     }

@@ -50,6 +50,7 @@ impl Connection {
             Some(tag) => Some(tag?),
             None => self.respond(&prepared).await?,
         };
+        self.drop_closed_portals();
         if is_last {
             // Before the last statement is said to be complete: it is not, if the commit fails.
             self.session.finish_implicit(true).await?;

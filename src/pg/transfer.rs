@@ -36,10 +36,10 @@ enum Event {
     Done,
 }
 
-/// Rows with the place of the last of them, for errors.
+/// Rows with the line of each, for errors.
 struct Batch {
     rows: Vec<Vec<Datum>>,
-    place: String,
+    lines: Vec<u64>,
 }
 
 impl Connection {
@@ -128,7 +128,11 @@ impl Connection {
             return Ok(());
         }
         let pushed = self.wire.run(copy.push(batch.rows), interrupt).await;
-        pushed.map_err(|error| if error.report().context.is_some() { error } else { error.context(batch.place) })
+        pushed.map_err(|error| {
+            let line = batch.lines.get(copy.row()).or(batch.lines.last()).copied().unwrap_or(1);
+            let place = || format!("COPY {}, line {line}", copy.options.table);
+            if error.report().context.is_some() { error } else { error.context(place()) }
+        })
     }
 
     /// The client's next word during COPY FROM.
@@ -234,7 +238,8 @@ impl Connection {
 
 impl Batch {
     fn take(decoder: &mut CopyDecoder) -> Self {
-        Self { rows: decoder.take_batch(), place: decoder.place() }
+        let (rows, lines) = decoder.take_batch();
+        Self { rows, lines }
     }
 }
 

@@ -178,7 +178,7 @@ pub struct Expression {
 
 /// `DEFAULT` or an expression, as VALUES of INSERT and SET have it.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
+#[allow(missing_docs, clippy::large_enum_variant)] // Nearly all are values.
 pub enum ValueOrDefault {
     Default,
     Value(Expr),

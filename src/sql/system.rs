@@ -10,6 +10,7 @@ mod cluster;
 pub mod definition;
 mod functions;
 mod information;
+pub(crate) mod io_functions;
 mod objects;
 mod opfamily;
 mod relations;

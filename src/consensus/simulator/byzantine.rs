@@ -351,10 +351,10 @@ impl Liar {
                 }
                 self.agree(from, replica, vote, &mut said);
             }
-            Message::Commit(commit) if self.does(Way::YesMan) => {
-                if self.agreed.insert((from, 3, commit.view, commit.seq, commit.digest)) {
-                    said.push((from, message.clone()));
-                }
+            Message::Commit(commit)
+                if self.does(Way::YesMan) && self.agreed.insert((from, 3, commit.view, commit.seq, commit.digest)) =>
+            {
+                said.push((from, message.clone()));
             }
             _ => {}
         }

@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 
 impl JsonbRef<'_> {
     /// PostgreSQL's btree order of whole documents.
+    #[allow(clippy::should_implement_trait)] // By value, and beside an equality of another kind.
     pub fn cmp(self, other: JsonbRef<'_>) -> Ordering {
         match (self.kind(), other.kind()) {
             (Kind::Array, kind) if kind < Kind::Array && self.is_empty() => Ordering::Less,

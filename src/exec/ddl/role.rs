@@ -65,8 +65,10 @@ impl Ddl<'_> {
                 ("template", Some("template0" | "template1")) | (_, None) => {}
                 ("encoding", Some(v)) if is_utf8(v) => {}
                 ("encoding", Some(v)) => return Err(Error::unsupported(format!("encoding \"{v}\""))),
-                ("lc_collate" | "lc_ctype" | "locale" | "icu_locale" | "builtin_locale", Some(v))
-                    if matches!(v, "C" | "POSIX" | "C.UTF-8" | "C.utf8") => {}
+                (
+                    "lc_collate" | "lc_ctype" | "locale" | "icu_locale" | "builtin_locale",
+                    Some("C" | "POSIX" | "C.UTF-8" | "C.utf8"),
+                ) => {}
                 ("locale_provider", Some("libc" | "builtin")) | ("tablespace", Some("pg_default")) => {}
                 ("connection_limit", Some("-1")) | ("allow_connections", Some("true" | "on")) => {}
                 ("is_template", Some("false" | "off")) => {}

@@ -198,8 +198,11 @@ fn by_row(
 struct State {
     accumulator: Box<dyn Accumulator>,
     seen: HashSet<Vec<u8>>,
-    rows: Vec<(Vec<Option<Vec<u8>>>, Vec<Datum>)>,
+    rows: Vec<(OrderKeys, Vec<Datum>)>,
 }
+
+/// The sort keys of a row; `None` is NULL.
+type OrderKeys = Vec<Option<Vec<u8>>>;
 
 struct Group {
     set: usize,

@@ -18,7 +18,7 @@ use crate::sql::plan::{ColumnId, Expr, JoinKind, Rel};
 use super::expr::{Scope, symbol};
 use super::physical::{self, Physical};
 use super::rel::{Lowering, Relation};
-use super::{from_datafusion, set_function, single, subquery};
+use super::{from_datafusion, interrupt, set_function, single, subquery};
 
 /// Rows assumed of what cannot be estimated.
 const UNKNOWN_ROWS: u64 = 1000;
@@ -150,6 +150,7 @@ pub(crate) fn join_by(
     }
     let filter =
         if rest.is_empty() { None } else { Some(join_filter(lowering, &left, &right, Expr::conjunction(rest))?) };
+    let cancel = lowering.context.cancel.clone();
     let columns: Vec<(ColumnId, Type)> = match kind {
         JoinType::LeftSemi | JoinType::LeftAnti => left.columns.clone(),
         JoinType::RightSemi | JoinType::RightAnti => right.columns.clone(),
@@ -176,7 +177,7 @@ pub(crate) fn join_by(
         );
         Arc::new(join.map_err(from_datafusion)?)
     };
-    Ok(Relation::new(plan, columns))
+    Ok(Relation::new(interrupt::stoppable(plan, cancel), columns))
 }
 
 /// The part of a condition that is not hashed: over an intermediate batch of the columns that it names.
@@ -197,7 +198,8 @@ fn join_filter(lowering: &Lowering, left: &Relation, right: &Relation, condition
         schema: schema.clone(),
         context: &lowering.context.eval,
     };
-    Ok(JoinFilter::new(scope.lower(&condition)?, indices, schema))
+    let condition = interrupt::StoppableExpr::over(scope.lower(&condition)?, lowering.context.cancel.clone());
+    Ok(JoinFilter::new(condition, indices, schema))
 }
 
 fn lateral_join(lowering: &Lowering, kind: JoinKind, left: &Rel, right: &Rel, on: &Expr) -> Result<Relation> {

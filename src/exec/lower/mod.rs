@@ -13,6 +13,7 @@
 mod aggregate;
 mod arithmetic;
 mod expr;
+mod interrupt;
 mod join;
 mod json_path;
 mod native_aggregate;
@@ -229,7 +230,7 @@ fn single(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     if plan.output_partitioning().partition_count() == 1 {
         return plan;
     }
-    Arc::new(datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec::new(plan))
+    Arc::new(datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec::new(interrupt::aside(plan)))
 }
 
 /// Our error inside DataFusion's.

@@ -19,7 +19,7 @@ use crate::sql::plan::{AggregateCall, ColumnId, Expr};
 
 use super::physical::Physical;
 use super::rel::{Lowering, Relation};
-use super::{from_datafusion, single};
+use super::{from_datafusion, interrupt, single};
 
 /// Whether an aggregate call has a native form.
 fn is_native(call: &AggregateCall, lowering: &Lowering, input: &Relation) -> Result<bool> {
@@ -45,12 +45,10 @@ fn is_native(call: &AggregateCall, lowering: &Lowering, input: &Relation) -> Res
     })
 }
 
-fn build(
-    call: &AggregateCall,
-    id: ColumnId,
-    lowering: &Lowering,
-    input: &Relation,
-) -> Result<(Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>)> {
+/// An aggregate and its FILTER.
+type Filtered = (Arc<AggregateFunctionExpr>, Option<Arc<dyn PhysicalExpr>>);
+
+fn build(call: &AggregateCall, id: ColumnId, lowering: &Lowering, input: &Relation) -> Result<Filtered> {
     let scope = input.scope(lowering);
     let (udaf, args): (_, Vec<Arc<dyn PhysicalExpr>>) = match (call.function.name, call.args.first()) {
         ("count", None) => (count_udaf(), vec![lit(1i64)]),
@@ -124,7 +122,7 @@ pub(crate) fn aggregate(
             let partitioning = Partitioning::Hash(by, lowering.context.parallelism);
             (
                 AggregateMode::FinalPartitioned,
-                Arc::new(RepartitionExec::try_new(partial, partitioning).map_err(from_datafusion)?),
+                Arc::new(RepartitionExec::try_new(interrupt::aside(partial), partitioning).map_err(from_datafusion)?),
             )
         };
         let last = AggregateExec::try_new(mode, PhysicalGroupBy::new_single(final_keys), exprs, none, input, schema);

@@ -38,6 +38,7 @@ pub(crate) struct Operator {
 impl Operator {
     /// An operator with `partitions` output partitions. Partition i reads partition i of each child that has as many
     /// partitions, and partition 0 of a child with one.
+    #[allow(clippy::new_ret_no_self)]
     pub(crate) fn new(
         name: &'static str,
         schema: SchemaRef,

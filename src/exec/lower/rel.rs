@@ -23,6 +23,7 @@ use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel, SetOpKind, SortKey};
 
 use super::expr::Scope;
+use super::interrupt;
 use super::json_path::PushedPaths;
 use super::operator::Operator;
 use super::physical::{self, from_rows};
@@ -302,7 +303,7 @@ impl Lowering {
         let several = input.plan.output_partitioning().partition_count() > 1;
         let sort = SortExec::new(ordering.clone(), input.plan).with_preserve_partitioning(several).with_fetch(fetch);
         let plan: Arc<dyn ExecutionPlan> = if several {
-            Arc::new(SortPreservingMergeExec::new(ordering, Arc::new(sort)).with_fetch(fetch))
+            Arc::new(SortPreservingMergeExec::new(ordering, interrupt::aside(Arc::new(sort))).with_fetch(fetch))
         } else {
             Arc::new(sort)
         };

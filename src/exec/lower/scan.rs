@@ -209,7 +209,7 @@ pub(crate) fn scan(
                 let mut seen = 0usize;
                 partitions[partition](&mut |locator, row| {
                     seen += 1;
-                    if seen % 1024 == 0 {
+                    if seen.is_multiple_of(1024) {
                         cancel.check()?;
                     }
                     batcher.push(locator, row)?;

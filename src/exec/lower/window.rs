@@ -166,10 +166,13 @@ struct Sorted {
     peers: Vec<(usize, usize)>,
 }
 
+/// The sort keys of a row; `None` is NULL.
+type OrderKeys = Vec<Option<Vec<u8>>>;
+
 impl Sorted {
     fn new(call: &Call, rows: &[Vec<Datum>], context: &EvalContext) -> Result<Self> {
         let partition_types: Vec<Type> = call.partition.iter().map(|(_, t)| *t).collect();
-        let mut keys: Vec<(Vec<u8>, Vec<Option<Vec<u8>>>)> = Vec::with_capacity(rows.len());
+        let mut keys: Vec<(Vec<u8>, OrderKeys)> = Vec::with_capacity(rows.len());
         for row in rows {
             let values = call.partition.iter().map(|(e, _)| e.eval(row, &[], context)).collect::<Result<Vec<_>>>()?;
             let mut order = Vec::with_capacity(call.order.len());

@@ -3,7 +3,7 @@
 
 use crate::document::{Datum, Oid};
 use crate::error::Result;
-use crate::sql::system::{self, Activity, Live, Setting};
+use crate::sql::system::{self, Activity, Cursor, Live, PreparedStatement, Setting};
 use crate::storage::catalog::Entry;
 
 use super::context::Context;
@@ -42,6 +42,14 @@ impl Live for Running<'_> {
         let mut all: Vec<Activity> = self.0.shared.server.sessions().iter().map(|s| session(s)).collect();
         all.sort_unstable_by_key(|a| a.pid);
         all
+    }
+
+    fn prepared_statements(&self) -> Vec<PreparedStatement> {
+        self.0.shared.lock().own.statements.clone()
+    }
+
+    fn cursors(&self) -> Vec<Cursor> {
+        self.0.shared.lock().own.cursors.clone()
     }
 
     fn rows(&self, table: Oid) -> Option<u64> {

@@ -36,6 +36,8 @@ pub(in crate::pg) struct CopyDecoder {
     state: State,
     line_bytes_max: usize,
     batch: Vec<Vec<Datum>>,
+    /// The line of each row of the batch.
+    lines: Vec<u64>,
     /// Input bytes of the batch.
     batch_bytes: usize,
 }
@@ -70,6 +72,7 @@ impl CopyDecoder {
             line: 0,
             line_bytes_max,
             batch: Vec::new(),
+            lines: Vec::new(),
             batch_bytes: 0,
         }
     }
@@ -112,15 +115,10 @@ impl CopyDecoder {
         Ok(false)
     }
 
-    /// The rows read so far, and the line of the last of them.
-    pub(in crate::pg) fn take_batch(&mut self) -> Vec<Vec<Datum>> {
+    /// The rows read so far, and the line of each.
+    pub(in crate::pg) fn take_batch(&mut self) -> (Vec<Vec<Datum>>, Vec<u64>) {
         self.batch_bytes = 0;
-        std::mem::take(&mut self.batch)
-    }
-
-    /// The place of the last row that was read, as an error's context.
-    pub(in crate::pg) fn place(&self) -> String {
-        format!("COPY {}, line {}", self.options.table, self.line.max(1))
+        (std::mem::take(&mut self.batch), std::mem::take(&mut self.lines))
     }
 
     /// Reads one line; `false` when it is not there yet.
@@ -156,6 +154,7 @@ impl CopyDecoder {
         }
         let values = self.values(bytes)?;
         self.batch.push(values);
+        self.lines.push(self.line);
         Ok(true)
     }
 
@@ -271,6 +270,7 @@ impl CopyDecoder {
                     values.push(value);
                 }
                 self.batch.push(values);
+                self.lines.push(self.line);
                 self.start += length;
                 Ok(true)
             }
@@ -282,7 +282,7 @@ impl CopyDecoder {
     }
 
     fn in_row(&self, error: Error) -> Error {
-        with_context(error, self.place())
+        with_context(error, format!("COPY {}, line {}", self.options.table, self.line.max(1)))
     }
 
     fn in_column(&self, error: Error, column: &str, value: &[u8]) -> Error {
@@ -386,10 +386,10 @@ mod tests {
         for (is_last, piece) in data.chunks(step).map(|c| (false, c)).chain([(true, &b""[..])]) {
             decoder.feed(piece);
             while decoder.read(is_last)? {
-                rows.extend(decoder.take_batch());
+                rows.extend(decoder.take_batch().0);
             }
         }
-        rows.extend(decoder.take_batch());
+        rows.extend(decoder.take_batch().0);
         Ok(rows)
     }
 

@@ -1,10 +1,10 @@
 //! Constant folding: immutable calls on constants are done once.
 //!
-//! An expression that fails stays as it is, so that the error comes only if it is reached at run time
-//! (`CASE WHEN false THEN 1/0 END`).
+//! An expression that fails stays as it is: what is around it may fold to something that has no place for it
+//! (`CASE WHEN false THEN 1/0 END`). What is left then is asked for its [`failure`].
 
 use crate::document::{Datum, Type};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Body, Volatility};
 use crate::sql::plan::{CastKind, Expr};
@@ -16,28 +16,39 @@ pub fn fold(expr: Expr, context: &EvalContext) -> Expr {
     grow(|| step(expr, context))
 }
 
+/// The error of a constant part that is left after folding because it fails. PostgreSQL folds when it plans, so this is
+/// the statement's error before it runs, whether or not a row would ever reach the part.
+pub fn failure(expr: &Expr, context: &EvalContext) -> Option<Error> {
+    if is_ready(expr) { super::constant(expr, &[], context).err() } else { None }
+}
+
+/// Whether a node can be computed at once: immutable, over constants.
+fn is_ready(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call { function, args, .. } => {
+            function.volatility == Volatility::Immutable
+                && matches!(function.body, Body::Scalar(_))
+                && args.iter().all(is_const)
+        }
+        Expr::Cast { input, typ, kind } => {
+            is_const(input)
+                && match kind {
+                    CastKind::InOut => is_stable_text(super::compile::type_of(input).oid) && is_stable_text(typ.oid),
+                    CastKind::Array => false,
+                    _ => true,
+                }
+        }
+        Expr::Array { elements, .. } => elements.iter().all(is_const),
+        _ => false,
+    }
+}
+
 fn step(expr: Expr, context: &EvalContext) -> Expr {
     let all = |exprs: Vec<Expr>| exprs.into_iter().map(|expr| fold(expr, context)).collect::<Vec<_>>();
     let boxed = |expr: Box<Expr>| Box::new(fold(*expr, context));
     match expr {
-        Expr::Call { function, args, typ } => {
-            let args = all(args);
-            let constant = function.volatility == Volatility::Immutable && matches!(function.body, Body::Scalar(_));
-            let ready = constant && args.iter().all(is_const);
-            let expr = Expr::Call { function, args, typ };
-            if ready { evaluated(expr, typ, context) } else { expr }
-        }
-        Expr::Cast { input, typ, kind } => {
-            let input = boxed(input);
-            let ready = is_const(&input)
-                && match kind {
-                    CastKind::InOut => is_stable_text(super::compile::type_of(&input).oid) && is_stable_text(typ.oid),
-                    CastKind::Array => false,
-                    _ => true,
-                };
-            let expr = Expr::Cast { input, typ, kind };
-            if ready { evaluated(expr, typ, context) } else { expr }
-        }
+        Expr::Call { function, args, typ } => evaluated(Expr::Call { function, args: all(args), typ }, typ, context),
+        Expr::Cast { input, typ, kind } => evaluated(Expr::Cast { input: boxed(input), typ, kind }, typ, context),
         Expr::And(terms) => connective(all(terms), false),
         Expr::Or(terms) => connective(all(terms), true),
         Expr::Not(input) => {
@@ -63,10 +74,7 @@ fn step(expr: Expr, context: &EvalContext) -> Expr {
             Expr::InList { left: boxed(left), list: all(list), equal, negated }
         }
         Expr::Array { elements, nested, typ, element } => {
-            let elements = all(elements);
-            let ready = elements.iter().all(is_const);
-            let expr = Expr::Array { elements, nested, typ, element };
-            if ready { evaluated(expr, typ, context) } else { expr }
+            evaluated(Expr::Array { elements: all(elements), nested, typ, element }, typ, context)
         }
         Expr::Row { fields, names, typ } => Expr::Row { fields: all(fields), names, typ },
         Expr::Field { input, index, typ } => Expr::Field { input: boxed(input), index, typ },
@@ -78,7 +86,11 @@ fn is_const(expr: &Expr) -> bool {
     matches!(expr, Expr::Const(..))
 }
 
+/// The constant that a node is, if it is one.
 fn evaluated(expr: Expr, typ: Type, context: &EvalContext) -> Expr {
+    if !is_ready(&expr) {
+        return expr;
+    }
     let value: Result<Datum> = super::constant(&expr, &[], context);
     match value {
         Ok(value) => Expr::Const(value, typ),

@@ -16,7 +16,7 @@ mod fold;
 mod node;
 mod run;
 
-pub use fold::fold;
+pub use fold::{failure, fold};
 
 /// An expression ready to be run on rows.
 #[derive(Debug)]

@@ -23,6 +23,7 @@ pub(crate) mod window;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use aggregates::heap_bytes;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

@@ -383,19 +383,16 @@ fn evaluate(line: &str, context: &EvalContext) -> String {
             reader.expression().map(|(value, typ)| show(&value, typ, context))
         }
     };
-    result.map_or_else(
-        |error: Error| {
-            let report = error.report();
-            let mut text = format!("ERROR {}: {}", error.code(), report.message);
-            for (name, part) in [("DETAIL", &report.detail), ("HINT", &report.hint)] {
-                if let Some(part) = part {
-                    write!(text, " {name}: {part}").expect("to a string");
-                }
+    result.unwrap_or_else(|error: Error| {
+        let report = error.report();
+        let mut text = format!("ERROR {}: {}", error.code(), report.message);
+        for (name, part) in [("DETAIL", &report.detail), ("HINT", &report.hint)] {
+            if let Some(part) = part {
+                write!(text, " {name}: {part}").expect("to a string");
             }
-            text
-        },
-        |text| text,
-    )
+        }
+        text
+    })
 }
 
 #[test]

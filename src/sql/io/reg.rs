@@ -4,6 +4,7 @@ use crate::document::{Datum, Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
+use crate::sql::system::io_functions;
 use crate::sql::{functions, operators, system, types};
 use crate::storage::catalog::{Catalog, Entry, INFORMATION_SCHEMA, PG_CATALOG};
 
@@ -158,7 +159,10 @@ fn built_in(text: &str) -> Result<String> {
 fn regproc_in(text: &str) -> Result<Oid> {
     let name = built_in(text)?;
     match functions::find(&name) {
-        [] => Err(err!(UNDEFINED_FUNCTION, "function \"{text}\" does not exist")),
+        [] => match io_functions::find(&name) {
+            Some(function) => Ok(function.oid),
+            None => Err(err!(UNDEFINED_FUNCTION, "function \"{text}\" does not exist")),
+        },
         [function] => Ok(function.oid),
         _ => Err(err!(AMBIGUOUS_FUNCTION, "more than one function named \"{text}\"")),
     }
@@ -427,7 +431,10 @@ pub(crate) fn reg_out(typ: Type, oid: Oid, context: Option<&EvalContext>, out: &
     let name = match Type::new(typ.oid) {
         Type::REGCLASS => context.and_then(|context| relation_name(oid, context)),
         Type::REGTYPE => type_name(oid, context),
-        Type::REGPROC => functions::by_oid(oid).map(|function| quote_identifier(function.name)),
+        Type::REGPROC => functions::by_oid(oid)
+            .map(|function| function.name)
+            .or_else(|| io_functions::by_oid(oid).map(|function| function.name))
+            .map(quote_identifier),
         Type::REGPROCEDURE => functions::by_oid(oid).map(|function| {
             let args: Vec<String> = function.args.iter().map(|arg| types::format_type(Type::new(arg.oid))).collect();
             format!("{}({})", quote_identifier(function.name), args.join(","))

@@ -236,7 +236,7 @@ fn malformed_binary_input_is_refused() {
         for _ in 0..300 {
             let length = (random.next() % 40) as usize;
             let mut bytes: Vec<u8> = (0..length).map(|_| (random.next() >> 24) as u8 % 5).collect();
-            if random.next() % 2 == 0 {
+            if random.next().is_multiple_of(2) {
                 bytes.iter_mut().for_each(|byte| *byte = (random.next() >> 16) as u8);
             }
             if let Ok(value) = binary_in(Type::new(info.oid), &bytes) {

@@ -94,6 +94,7 @@ pub(super) fn procedures(rows: &mut Rows) {
             ("prosrc", text(function.name)),
         ]);
     }
+    super::io_functions::procedures(rows);
 }
 
 pub(super) fn aggregates(rows: &mut Rows) {

@@ -8,9 +8,11 @@ use crate::storage::catalog::{BOOTSTRAP_ROLE, Entry, PG_CATALOG};
 use super::builder::{Rows, letter, text};
 use super::{Context, definition};
 
+type TypeFunctions = (Oid, Oid, Oid, Oid, Oid, Oid, Oid, Oid);
+
 /// Type, then its input, output, receive, send, modifier input and output and subscript functions.
 #[rustfmt::skip]
-const FUNCTIONS: &[(Oid, Oid, Oid, Oid, Oid, Oid, Oid, Oid)] = &[
+const FUNCTIONS: &[TypeFunctions] = &[
     (16, 1242, 1243, 2436, 2437, 0, 0, 0), (17, 1244, 31, 2412, 2413, 0, 0, 0),
     (18, 1245, 33, 2434, 2435, 0, 0, 0), (19, 34, 35, 2422, 2423, 0, 0, 6180), (20, 460, 461, 2408, 2409, 0, 0, 0),
     (21, 38, 39, 2404, 2405, 0, 0, 0), (23, 42, 43, 2406, 2407, 0, 0, 0), (24, 44, 45, 2444, 2445, 0, 0, 0),

@@ -75,6 +75,9 @@ impl TablePlan {
     }
 }
 
+/// Takes what has been appended, the place of the entry in it, and its form.
+type EntryVisitor<'a> = dyn FnMut(&mut Vec<u8>, Range<usize>, EntryForm) + 'a;
+
 impl IndexPlan {
     /// Appends the keys of a row's entries to `out` (index OID, encoded keys, row key unless the keys must be unique) and
     /// calls `entry` after each with its place and form; it may take what was appended away again. Entries of an
@@ -84,7 +87,7 @@ impl IndexPlan {
         row_key: &[u8],
         row: &[u8],
         out: &mut Vec<u8>,
-        entry: &mut dyn FnMut(&mut Vec<u8>, Range<usize>, EntryForm),
+        entry: &mut EntryVisitor<'_>,
     ) -> Result<()> {
         let oid = self.index.oid.to_be_bytes();
         let inverted = self.function.encode_items(row, &mut |item| {

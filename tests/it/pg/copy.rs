@@ -145,3 +145,47 @@ async fn a_long_copy_and_an_error_deep_inside() {
     assert_eq!(error.as_db_error().unwrap().where_(), Some("COPY t, line 20001, column id: \"x\""));
     assert_eq!(copy_out(&client, "COPY (SELECT count(*) FROM t) TO STDOUT").await, "0\n");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_name_their_row_in_every_format() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.batch_execute("CREATE TABLE c (a int PRIMARY KEY CHECK (a > 0), b text, d date)").await.unwrap();
+    // Contexts as PostgreSQL 18 says them; it adds the line's text to those of constraints.
+    for (options, data, expected, context) in [
+        ("", "1\tx\t2020-01-01\n2\ty\t2020-13-01\n", "22008", "COPY c, line 2, column d: \"2020-13-01\""),
+        ("", "1\tx\t2020-01-01\n1\ty\t2020-01-01\n2\tz\t2020-01-01\n", "23505", "COPY c, line 2"),
+        ("", "1\t\\N\t\\N\n-1\t\\N\t\\N\n3\t\\N\t\\N\n", "23514", "COPY c, line 2"),
+        ("", "\\N\tx\t2020-01-01\n", "23502", "COPY c, line 1"),
+        ("WHERE a / (a - 3) > 0", "1\tx\t\\N\n2\tx\t\\N\n3\tx\t\\N\n4\tx\t\\N\n", "22012", "COPY c, line 3"),
+        ("(FORMAT csv)", "1,\"two\nlines\",2020-01-01\n2,y,bad\n", "22007", "COPY c, line 3, column d: \"bad\""),
+        ("(FORMAT csv)", "1,x,2020-01-01,4\n", "22P04", "COPY c, line 1: \"1,x,2020-01-01,4\""),
+        ("(FORMAT csv, HEADER match)", "a,b,zz\n", "22P04", "COPY c, line 1: \"a,b,zz\""),
+    ] {
+        let error = copy_in(&client, &format!("COPY c FROM STDIN {options}"), &[data]).await.unwrap_err();
+        let report = error.as_db_error().unwrap();
+        assert_eq!((report.code().code(), report.where_()), (expected, Some(context)), "{data}");
+    }
+    let mut raw = node.raw().await;
+    let head = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+    let row = b"\0\x03\0\0\0\x04\0\0\0\x01\0\0\0\x01x\0\0\0\x04\0\0\0\0";
+    for (data, expected, context) in [
+        (&b"nonsense"[..], "22P04", None),
+        (b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\x02", "22P04", Some("COPY c, line 1")),
+        (
+            &[head, &row[..], b"\0\x03\0\0\0\x03\0\0\0\0\0\0\x01x\0\0\0\x04\0\0\0\0\xff\xff"].concat(),
+            "08P01",
+            Some("COPY c, line 2, column a"),
+        ),
+        (&[head, &b"\0\x03\0\0\0\x04\0\0\0\x01\x7f\xff\xff\xff"[..]].concat(), "22P04", Some("COPY c, line 1")),
+    ] {
+        raw.send(b'Q', b"COPY c FROM STDIN (FORMAT binary)\0").await;
+        raw.expect(b'G').await;
+        raw.send(b'd', data).await;
+        raw.send(b'c', b"").await;
+        let messages = raw.until_ready().await;
+        assert_eq!(messages[0].field(b'C').unwrap(), expected);
+        assert_eq!(messages[0].field(b'W').as_deref(), context);
+    }
+    assert_eq!(copy_out(&client, "COPY c TO STDOUT").await, "");
+}

@@ -60,8 +60,8 @@ async fn a_pipeline_is_one_transaction() {
     let run = |sql: &str| [parse("", sql), bind("", ""), execute("", 0)].concat();
     let insert = |n: i32| run(&format!("INSERT INTO t VALUES ({n})"));
     raw.bytes(&[insert(1), insert(2), run("SELECT 1/0"), insert(3), SYNC.to_vec()].concat()).await;
-    // Pinned, and wrong: PostgreSQL folds 1/0 while planning, before the BindComplete (`12C12C1E`).
-    assert_eq!(raw.kinds().await, "12C12C12E(22012)Z");
+    // A constant expression fails when Bind plans the statement.
+    assert_eq!(raw.kinds().await, "12C12C1E(22012)Z");
     raw.bytes(&[insert(1), insert(2), SYNC.to_vec(), insert(3), SYNC.to_vec()].concat()).await;
     assert_eq!(raw.kinds().await, "12C12CZ");
     assert_eq!(raw.kinds().await, "12CZ");
@@ -166,4 +166,43 @@ async fn a_large_result_streams() {
         }
     }
     assert_eq!(count, 200_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn constants_fail_when_they_are_planned() {
+    let node = Node::start().await;
+    let mut raw = node.raw().await;
+    raw.send(b'Q', b"CREATE TABLE t (a int); CREATE VIEW v AS SELECT 1/0 AS x; PREPARE p AS SELECT 1/0\0").await;
+    assert_eq!(raw.kinds().await, "CCCZ");
+    // Simple and extended, as PostgreSQL 18 answers. Parse and Describe see nothing wrong.
+    for (sql, simple, extended_) in [
+        ("SELECT 1/0", "E(22012)Z", "1E(22012)Z"),
+        ("SELECT 1 FROM t WHERE 1/0 = 1", "E(22012)Z", "1E(22012)Z"),
+        ("SELECT CASE WHEN a = 1 THEN 1/0 ELSE 2 END FROM t", "E(22012)Z", "1E(22012)Z"),
+        ("SELECT 'x'::text::int", "E(22P02)Z", "1E(22P02)Z"),
+        ("SELECT sum(1/0) FROM t", "E(22012)Z", "1E(22012)Z"),
+        ("SELECT (SELECT 1/0)", "E(22012)Z", "1E(22012)Z"),
+        ("INSERT INTO t VALUES (1/0)", "E(22012)Z", "1E(22012)Z"),
+        ("SELECT * FROM v", "E(22012)Z", "1E(22012)Z"),
+        ("EXPLAIN SELECT 1/0", "E(22012)Z", "12TE(22012)Z"),
+        ("EXECUTE p", "E(22012)Z", "12TE(22012)Z"),
+        ("COPY (SELECT 1/0) TO STDOUT", "E(22012)Z", "12nE(22012)Z"),
+        // What is folded away, or not asked for, does not fail.
+        ("SELECT CASE WHEN true THEN 1 ELSE 1/0 END", "TDCZ", "12TDCZ"),
+        ("SELECT coalesce(1, 1/0)", "TDCZ", "12TDCZ"),
+        ("SELECT false AND 1/0 = 1", "TDCZ", "12TDCZ"),
+        ("SELECT 1 FROM (SELECT 1/0 AS x) s", "TDCZ", "12TDCZ"),
+        ("SELECT EXISTS (SELECT 1/0)", "TDCZ", "12TDCZ"),
+        // What is not constant fails when it runs.
+        ("SELECT 1/(random() * 0)", "TE(22012)Z", "12TE(22012)Z"),
+        ("SELECT 1/(SELECT 0)", "TE(22012)Z", "12TE(22012)Z"),
+        ("SELECT 1/a FROM (SELECT random()::int * 0) s(a)", "TE(22012)Z", "12TE(22012)Z"),
+    ] {
+        raw.send(b'Q', format!("{sql}\0").as_bytes()).await;
+        assert_eq!(raw.kinds().await, simple, "{sql}");
+        raw.bytes(&extended(sql, 0)).await;
+        assert_eq!(raw.kinds().await, extended_, "{sql}");
+        raw.bytes(&[parse("", sql), message(b'D', b"S\0"), SYNC.to_vec()].concat()).await;
+        assert!(raw.kinds().await.starts_with("1t"), "{sql}");
+    }
 }

@@ -117,6 +117,47 @@ async fn passwords() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_log_in() {
+    let node = Node::start().await;
+    let client = node.connect().await;
+    client.batch_execute("CREATE ROLE nobody NOLOGIN PASSWORD 'p'; CREATE ROLE without LOGIN").await.unwrap();
+    let refused = async |user: &str, password: &str| {
+        let mut raw = Raw::connect(node.port()).await;
+        let messages = raw.log_in(user, password, "aerolith").await;
+        let error = messages.last().unwrap().clone();
+        (error.field(b'S').unwrap(), error.field(b'C').unwrap(), error.field(b'M').unwrap())
+    };
+    let expected = ("FATAL".into(), "28000".into(), "role \"nobody\" is not permitted to log in".into());
+    assert_eq!(refused("nobody", "p").await, expected);
+    // Only who knows the password is told.
+    assert_eq!(refused("nobody", "x").await.1, "28P01");
+    assert_eq!(refused("without", "").await.1, "28P01");
+    client.batch_execute("ALTER ROLE nobody LOGIN").await.unwrap();
+    let mut raw = Raw::connect(node.port()).await;
+    assert_eq!(raw.log_in("nobody", "p", "aerolith").await.last().unwrap().kind, b'Z');
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_key_of_protocol_3_2() {
+    let node = Node::start().await;
+    let mut raw = Raw::connect(node.port()).await;
+    raw.startup((3 << 16) + 2, &[("user", "aerolith")]).await;
+    let messages = raw.scram(&node.password()).await;
+    let key = messages.iter().find(|m| m.kind == b'K').unwrap().body.clone();
+    raw.send(b'Q', b"SELECT pg_sleep(600)\0").await;
+    let request = [&[0, 0, 0, 8 + key.len() as u8, 0x04, 0xd2, 0x16, 0x2e][..], &key].concat();
+    let cancelling = async {
+        loop {
+            let mut other = Raw::connect(node.port()).await;
+            other.bytes(&request).await;
+            assert!(other.next().await.is_none());
+        }
+    };
+    let messages = tokio::select! { messages = raw.until_ready() => messages, () = cancelling => unreachable!() };
+    assert!(kinds(&messages).ends_with("E(57014)Z"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn garbage_instead_of_a_password() {
     let node = Node::start().await;
     for (kind, body) in
@@ -140,9 +181,32 @@ async fn garbage_instead_of_a_password() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_nothing_is_dropped() {
     let node = Node::with(|config| config.pg.authentication_timeout = Duration::from_millis(50)).await;
+    let late = async |mut raw: Raw| {
+        let error = raw.expect(b'E').await;
+        assert_eq!(error.field(b'M').unwrap(), "canceling authentication due to timeout");
+        assert!(raw.next().await.is_none());
+    };
+    late(Raw::connect(node.port()).await).await;
+    // In the middle of a start-up packet, and of the password exchange.
     let mut raw = Raw::connect(node.port()).await;
+    raw.bytes(b"\0\0\0\x20\0\x03").await;
+    late(raw).await;
+    let mut raw = Raw::connect(node.port()).await;
+    raw.startup(3 << 16, &[("user", "aerolith")]).await;
+    raw.expect(b'R').await;
+    late(raw).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_may_send_little() {
+    let node = Node::start().await;
+    let mut raw = Raw::connect(node.port()).await;
+    raw.startup(3 << 16, &[("user", "aerolith")]).await;
+    raw.expect(b'R').await;
+    // The longest message there may be, and more than there may be in all.
+    raw.bytes(&[&[b'p', 0, 1, 0, 0][..], &[b'x'; 65_532]].concat()).await;
     let error = raw.expect(b'E').await;
-    assert_eq!(error.field(b'M').unwrap(), "canceling authentication due to timeout");
+    assert_eq!(error.field(b'M').unwrap(), "too much data before authentication");
     assert!(raw.next().await.is_none());
 }
 
@@ -162,6 +226,12 @@ async fn encryption_is_declined_without_a_certificate() {
 
 /// A node with a certificate, and a client configuration that trusts it.
 async fn tls_node() -> (Node, rustls::ClientConfig) {
+    let (node, _, client) = tls_node_with_certificate().await;
+    (node, client)
+}
+
+/// The same with the certificate.
+async fn tls_node_with_certificate() -> (Node, Vec<u8>, rustls::ClientConfig) {
     let certified = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let files = tempfile::tempdir().unwrap();
     let (certificate, key) = (files.path().join("c.pem"), files.path().join("k.pem"));
@@ -180,7 +250,7 @@ async fn tls_node() -> (Node, rustls::ClientConfig) {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    (node, client)
+    (node, certified.cert.der().to_vec(), client)
 }
 
 async fn handshake(client: rustls::ClientConfig, socket: TcpStream) -> std::io::Result<Raw> {
@@ -208,6 +278,29 @@ async fn tls_by_request_and_direct() {
     let socket = TcpStream::connect(("127.0.0.1", node.port())).await.unwrap();
     let mut raw = handshake(client, socket).await.unwrap();
     assert_eq!(raw.log_in("aerolith", &node.password(), "aerolith").await.last().unwrap().kind, b'Z');
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channel_binding() {
+    let (node, certificate, client) = tls_node_with_certificate().await;
+    let connect = async || {
+        let mut socket = TcpStream::connect(("127.0.0.1", node.port())).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut socket, &SSL_REQUEST).await.unwrap();
+        socket.read_exact(&mut [0]).await.unwrap();
+        let mut raw = handshake(client.clone(), socket).await.unwrap();
+        raw.startup(3 << 16, &[("user", "aerolith")]).await;
+        raw
+    };
+    let password = node.password();
+    let mut raw = connect().await;
+    assert_eq!(raw.scram_plus(&password, &certificate).await.last().unwrap().kind, b'Z');
+    // Somebody in the middle shows another certificate.
+    let mut raw = connect().await;
+    assert_eq!(kinds(&raw.scram_plus(&password, b"another").await), "E(28000)");
+    // A client that was made to believe that the server has no channel binding.
+    let mut raw = connect().await;
+    let messages = raw.scram_with("SCRAM-SHA-256", "y,,", b"", &password).await;
+    assert_eq!(kinds(&messages), "E(28000)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! What tests need: a node in this process on a free port and a temporary folder, and clients for it.
 
+pub mod process;
 pub mod raw;
 
 use std::path::Path;

@@ -58,7 +58,7 @@ impl Raw {
     /// The next message; `None` when the server has closed.
     pub async fn next(&mut self) -> Option<Message> {
         let mut head = [0; 5];
-        let limit = std::time::Duration::from_secs(30);
+        let limit = std::time::Duration::from_secs(100);
         match tokio::time::timeout(limit, self.stream.read_exact(&mut head)).await.expect("an answer in time") {
             Ok(_) => {}
             Err(_) => return None,
@@ -101,16 +101,30 @@ impl Raw {
 
     /// The SCRAM exchange, from the server's offer on; gives what came after it.
     pub async fn scram(&mut self, password: &str) -> Vec<Message> {
+        self.scram_with("SCRAM-SHA-256", "n,,", b"", password).await
+    }
+
+    /// The same with channel binding: `certificate` is the server's, as the client saw it.
+    pub async fn scram_plus(&mut self, password: &str, certificate: &[u8]) -> Vec<Message> {
+        let hash = Sha256::digest(certificate);
+        self.scram_with("SCRAM-SHA-256-PLUS", "p=tls-server-end-point,,", &hash, password).await
+    }
+
+    /// The SCRAM exchange with a mechanism, a GS2 header and channel binding data.
+    pub async fn scram_with(&mut self, mechanism: &str, header: &str, binding: &[u8], password: &str) -> Vec<Message> {
         let offer = self.expect(b'R').await;
         assert_eq!(offer.body[..4], [0, 0, 0, 10]);
+        let offered: Vec<&[u8]> = offer.body[4..].split(|byte| *byte == 0).collect();
+        assert!(offered.contains(&mechanism.as_bytes()), "{mechanism} is offered");
         let first = "n=,r=nonce";
-        let mut initial = b"SCRAM-SHA-256\0".to_vec();
-        initial.extend_from_slice(&(first.len() as u32 + 3).to_be_bytes());
-        initial.extend_from_slice(format!("n,,{first}").as_bytes());
+        let mut initial = format!("{mechanism}\0").into_bytes();
+        initial.extend_from_slice(&((header.len() + first.len()) as u32).to_be_bytes());
+        initial.extend_from_slice(format!("{header}{first}").as_bytes());
         self.send(b'p', &initial).await;
         let challenge = self.expect(b'R').await;
         let server_first = String::from_utf8(challenge.body[4..].to_vec()).unwrap();
-        self.send(b'p', client_final(password, first, &server_first).as_bytes()).await;
+        let bound = STANDARD.encode([header.as_bytes(), binding].concat());
+        self.send(b'p', client_final(password, first, &server_first, &bound).as_bytes()).await;
         self.until_ready().await
     }
 }
@@ -177,7 +191,7 @@ impl Message {
     }
 }
 
-fn client_final(password: &str, bare: &str, server_first: &str) -> String {
+fn client_final(password: &str, bare: &str, server_first: &str, bound: &str) -> String {
     let field = |name: &str| server_first.split(',').find_map(|f| f.strip_prefix(name)).unwrap();
     let hmac = |key: &[u8], data: &[u8]| -> [u8; 32] {
         let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
@@ -192,7 +206,7 @@ fn client_final(password: &str, bare: &str, server_first: &str) -> String {
         last = hmac(password.as_bytes(), &last);
         salted.iter_mut().zip(last).for_each(|(s, l)| *s ^= l);
     }
-    let without_proof = format!("c=biws,r={}", field("r="));
+    let without_proof = format!("c={bound},r={}", field("r="));
     let client_key = hmac(&salted, b"Client Key");
     let stored_key: [u8; 32] = Sha256::digest(client_key).into();
     let mut proof = hmac(&stored_key, format!("{bare},{server_first},{without_proof}").as_bytes());

@@ -1,6 +1,8 @@
 //! generate_series, generate_subscripts and unnest, lazily.
 
-use crate::document::{Datum, Numeric, Type};
+use std::sync::Arc;
+
+use crate::document::{Datum, Numeric, Oid, Record, Type};
 use crate::err;
 use crate::error::Result;
 use crate::sql::context::EvalContext;
@@ -17,6 +19,9 @@ pub(crate) static LIST: &[Function] = &[
     set(3259, "generate_series", &[Type::NUMERIC, Type::NUMERIC, Type::NUMERIC], Type::NUMERIC, series_numeric),
     set(1192, "generate_subscripts", &[Type::ANYARRAY, Type::INT4], Type::INT4, subscripts),
     set(1191, "generate_subscripts", &[Type::ANYARRAY, Type::INT4, Type::BOOL], Type::INT4, subscripts),
+    // In information_schema. PostgreSQL's takes any array; these are what catalogs have, and drivers ask with.
+    set(13145, "_pg_expandarray", &[Type::INT2VECTOR], Type::RECORD, numbered).columns(&NUMBERED),
+    set(13146, "_pg_expandarray", &[Type::INT2_ARRAY], Type::RECORD, numbered).columns(&NUMBERED),
     set(2331, "unnest", &[Type::ANYARRAY], Type::ANYELEMENT, unnest),
 ];
 
@@ -117,6 +122,19 @@ fn subscripts(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
     let upper = lower + length - 1;
     let rows = (lower..=upper).map(move |value| if backwards { lower + (upper - value) } else { value });
     Ok(interruptible(context, rows.map(|value| Ok(Datum::Int4(value)))))
+}
+
+/// What `_pg_expandarray` gives.
+const NUMBERED: [(&str, Type); 2] = [("x", Type::INT2), ("n", Type::INT4)];
+
+/// The elements with their numbers from 1.
+fn numbered(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
+    let fields: Arc<[(Box<str>, Oid)]> = NUMBERED.iter().map(|(name, typ)| ((*name).into(), typ.oid)).collect();
+    let values = args.array(0)?.values.clone();
+    let rows = values.into_iter().zip(1..).map(move |(value, number)| {
+        Ok(Datum::Record(Box::new(Record { fields: fields.clone(), values: vec![value, Datum::Int4(number)] })))
+    });
+    Ok(interruptible(context, rows))
 }
 
 fn unnest(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
