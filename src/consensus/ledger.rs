@@ -125,10 +125,8 @@ impl Ledger {
         self.mountains.append(self.header);
         let mut effective = Vec::new();
         for body in bodies.iter().map(|signed| &signed.body) {
-            if self.members.member(body.gateway).is_none()
-                || (turn(self.gateways.get(&body.gateway), &body.id()) != Turn::Next
-                    && !planted::is(Bug::BodyOutOfTurn))
-            {
+            let is_its_turn = turn(self.gateways.get(&body.gateway), &body.id()) == Turn::Next;
+            if self.members.member(body.gateway).is_none() || !is_its_turn {
                 continue;
             }
             self.gateways.insert(body.gateway, (body.incarnation, body.number));

@@ -378,23 +378,23 @@ impl Replica {
         Ok(())
     }
 
-    /// Whether a batch of the log names this body.
+    /// Whether a batch that is still to be executed names this body; those before had all of theirs.
     fn is_wanted(&self, body: &Digest) -> bool {
         self.slots
-            .values()
-            .flat_map(Slot::digests)
+            .range(self.ledger.seq.next()..)
+            .flat_map(|(_, slot)| slot.digests())
             .any(|digest| self.batches.get(&digest).is_some_and(|batch| batch.bodies.contains(body)))
     }
 
     /// Something that a position may have waited for is here.
     pub(super) fn content_arrived(&mut self) {
-        let open: Vec<SeqNo> =
-            self.slots.iter().filter(|(_, slot)| !slot.voted || slot.decided.is_some()).map(|(seq, _)| *seq).collect();
+        let (epoch, view, first) = (self.members.epoch, self.view, self.low.min(self.ledger.seq).next());
+        let is_open = |slot: &Slot| !slot.voted || !slot.is_prepared_in(epoch, view);
+        let open = self.slots.range(first..).filter(|(_, slot)| slot.proposal.is_some() && is_open(slot));
+        let open: Vec<SeqNo> = open.map(|(seq, _)| *seq).collect();
         for seq in open {
-            if seq > self.low.min(self.ledger.seq) {
-                self.try_prepare(seq);
-                self.try_certify(seq);
-            }
+            self.try_prepare(seq);
+            self.try_certify(seq);
         }
         self.execute();
     }

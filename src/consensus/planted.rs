@@ -56,8 +56,6 @@ bugs! {
     TimeRunsBackwards,
     /// the client table is not consulted
     RequestExecutedTwice,
-    /// a gateway's bodies are executed in any order
-    BodyOutOfTurn,
     // Durability.
     /// COMMIT is said before the certificate is on disk
     CommitBeforeSync,

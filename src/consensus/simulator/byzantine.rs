@@ -109,7 +109,21 @@ const MEMORY: usize = 200;
 impl Liar {
     pub(super) fn new(rng: &mut Rng, id: ReplicaId, keys: Vec<Keys>, cluster: Digest) -> Self {
         let count = [1, 2, 4, 8, 12][rng.below(5) as usize];
-        let ways = (0..count).map(|_| WAYS[rng.below(WAYS.len() as u64) as usize]).collect();
+        let mut ways: Vec<Way> = (0..count).map(|_| WAYS[rng.below(WAYS.len() as u64) as usize]).collect();
+        // What makes most others dangerous is drawn more often.
+        let likely = [
+            (Way::YesMan, 40),
+            (Way::Equivocate, 30),
+            (Way::WrongPlan, 25),
+            (Way::FabricatePrepared, 15),
+            (Way::Hasty, 10),
+            (Way::Flood, 10),
+        ];
+        for (way, percent) in likely {
+            if rng.percent(percent) && !ways.contains(&way) {
+                ways.push(way);
+            }
+        }
         Self {
             ways,
             id,
@@ -282,9 +296,9 @@ impl Liar {
 
     /// Another O: shorter, or with a batch replaced by the null batch or one that was once proposed elsewhere.
     fn spoil(&self, rng: &mut Rng, new: &mut NewView) {
-        let Some(at) = (!new.proposals.is_empty()).then(|| rng.below(new.proposals.len() as u64) as usize) else {
-            return;
-        };
+        // The last ones are most likely not decided everywhere.
+        let Some(last) = new.proposals.len().checked_sub(1) else { return };
+        let at = last.saturating_sub(rng.below(3) as usize);
         let digest = match rng.below(3) {
             0 => {
                 new.proposals.truncate(at);

@@ -108,9 +108,9 @@ fn plan(seed: u64, family: Family) -> Plan {
         plan.checkpoint_time = [50_000, 250_000, 1_000_000][rng.below(3) as usize];
     }
     if calm {
-        plan.thinking = 100_000;
+        plan.thinking = 300_000;
         plan.clients = plan.clients.max(3);
-        plan.faults_for = 10_000_000;
+        plan.faults_for = 6_500_000;
     }
     if is_churn {
         plan.thinking = plan.thinking.min(200_000);
@@ -314,7 +314,7 @@ fn planted_bugs_are_found() {
         Some(name) => format!("{bug:?}") == *name,
         None => limit.is_some() || quick.contains(bug),
     };
-    let mut missed = Vec::new();
+    let (families, mut missed) = (families(), Vec::new());
     let bugs: Vec<_> = ALL.iter().filter(|(bug, _)| is_asked(bug)).collect();
     for (bug, what) in &bugs {
         plant(Some(*bug));
@@ -322,7 +322,7 @@ fn planted_bugs_are_found() {
         let is_over = || started.elapsed() > Duration::from_secs(limit.unwrap_or(60));
         let mut seed = first_seed();
         let report = loop {
-            let family = FAMILIES[(seed % FAMILIES.len() as u64) as usize];
+            let family = families[(seed % families.len() as u64) as usize];
             match run(seed, family, false) {
                 Err(report) => break Some(report),
                 Ok(_) if is_over() => break None,

@@ -862,7 +862,7 @@ impl World {
                 self.acknowledge(at, id, number);
                 return Ok(());
             }
-            let patience = 12 * (self.parameters.request_timeout + self.parameters.view_timeout);
+            let patience = 8 * (self.parameters.request_timeout + self.parameters.view_timeout);
             if self.plan.calm && self.now - client.asked_at > patience {
                 let wait = format!("{id} has waited since {}us for {}", client.asked_at, client.number);
                 return Err(format!("I8: {wait}; {}", self.standing()));
