@@ -265,7 +265,7 @@ fn a_table_in_the_catalogs() {
     assert_eq!(of("pg_catalog.pg_type", "users", &["typname", "typtype", "typrelid"]), strings(&[&["c", "16386"]]));
     assert_eq!(of("pg_catalog.pg_description", "16386", &["objoid", "objsubid"]), strings(&[&["2"]]));
     assert_eq!(of("pg_catalog.pg_am", "btree", &["amname", "oid"]), strings(&[&["403"]]));
-    assert_eq!(of("pg_catalog.pg_type", "_int4", &["typname", "typelem", "typinput"]), strings(&[&["23", "750"]]));
+    assert_eq!(of("pg_catalog.pg_type", "_int4", &["typname", "typelem", "typinput"]), strings(&[&["23", "array_in"]]));
 }
 
 #[test]

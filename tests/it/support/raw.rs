@@ -121,7 +121,11 @@ impl Raw {
         initial.extend_from_slice(&((header.len() + first.len()) as u32).to_be_bytes());
         initial.extend_from_slice(format!("{header}{first}").as_bytes());
         self.send(b'p', &initial).await;
-        let challenge = self.expect(b'R').await;
+        let challenge = match self.next().await {
+            // Refused at once.
+            Some(error) if error.kind == b'E' => return vec![error],
+            challenge => challenge.expect("an answer"),
+        };
         let server_first = String::from_utf8(challenge.body[4..].to_vec()).unwrap();
         let bound = STANDARD.encode([header.as_bytes(), binding].concat());
         self.send(b'p', client_final(password, first, &server_first, &bound).as_bytes()).await;
