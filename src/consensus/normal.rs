@@ -265,10 +265,6 @@ impl Replica {
         // Having left the view, the certificate travels in the VIEW-CHANGE instead.
         if self.active && (self.members.epoch, self.view) == (epoch, view) && self.is_voter() {
             self.commit(seq);
-        } else if planted::is(Bug::CommitsAfterLeaving) {
-            let prepared = self.slots.get(&seq).and_then(|slot| slot.prepared.as_ref());
-            let digest = prepared.map(|cert| cert.proposal.digest).unwrap_or_default();
-            self.broadcast(Message::Commit(Commit { epoch, view, seq, digest }));
         }
     }
 

@@ -105,8 +105,6 @@ bugs! {
     NewViewQuorumUnchecked,
     /// a NEW-VIEW of an earlier view is accepted
     StaleNewViewAccepted,
-    /// COMMIT is said after leaving the view
-    CommitsAfterLeaving,
     /// one VIEW-CHANGE is enough to follow
     OneDeserterSuffices,
     // Time.

@@ -117,6 +117,7 @@ impl Liar {
             (Way::WrongPlan, 25),
             (Way::FabricatePrepared, 15),
             (Way::Hasty, 10),
+            (Way::Censor, 15),
             (Way::Flood, 10),
         ];
         for (way, percent) in likely {
@@ -424,7 +425,8 @@ impl Liar {
         if self.does(Way::Replay) && !self.memory.is_empty() && rng.percent(20) {
             said.push(self.memory[rng.below(self.memory.len() as u64) as usize].clone());
         }
-        if self.does(Way::Premature) && rng.percent(5) {
+        let haste = if self.ways.len().is_multiple_of(2) { 60 } else { 5 };
+        if self.does(Way::Premature) && rng.percent(haste) {
             let (stable, prepared) = (replica.stable().cloned(), Vec::new());
             let seq = stable.as_ref().map_or(SeqNo(0), |cert| cert.seq);
             let target = View(view.0 + 1 + rng.below(3));

@@ -88,6 +88,7 @@ fn plan(seed: u64, family: Family) -> Plan {
         rot: disk && !amnesia && !byzantine && on(60),
         calm,
         timeout: 200_000,
+        impatient: family == Family::Swarm && on(15),
         twin: 0,
         rounds: Vec::new(),
         round: 0,
