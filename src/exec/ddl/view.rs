@@ -62,7 +62,7 @@ impl Ddl<'_> {
             return Err(err!(UNDEFINED_PARAMETER, "there is no parameter $1"));
         }
         if create.columns.len() > query.output.len() {
-            return Err(err!(INVALID_TABLE_DEFINITION, "CREATE VIEW specifies more column names than columns"));
+            return Err(err!(SYNTAX_ERROR, "CREATE VIEW specifies more column names than columns"));
         }
         let mut columns: Vec<(String, Type)> = Vec::new();
         for (i, output) in query.output.iter().enumerate() {

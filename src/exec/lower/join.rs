@@ -13,7 +13,7 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use crate::document::Type;
 use crate::error::Result;
-use crate::sql::plan::{ColumnId, Expr, JoinKind, Rel};
+use crate::sql::plan::{ColumnId, Expr, JoinKind, Rel, visit};
 
 use super::expr::{Scope, symbol};
 use super::physical::{self, Physical};
@@ -35,6 +35,11 @@ pub(crate) fn join(
     if lateral {
         return lateral_join(lowering, kind, left, right, on);
     }
+    if kind == JoinKind::Inner
+        && let Some(joined) = in_order(lowering, left, right, on)?
+    {
+        return Ok(joined);
+    }
     let (left_rows, right_rows) = (estimate(lowering, left), estimate(lowering, right));
     let (left, right) = (lowering.relation(left)?, lowering.relation(right)?);
     let conjuncts = if on.is_true() { Vec::new() } else { on.clone().into_conjuncts() };
@@ -53,6 +58,85 @@ pub(crate) fn join(
         JoinKind::Full => JoinType::Full,
     };
     join_by(lowering, kind, left, right, &conjuncts, left_rows, right_rows)
+}
+
+/// The relations and conditions of nested inner joins.
+fn gather<'a>(rel: &'a Rel, relations: &mut Vec<&'a Rel>, conjuncts: &mut Vec<Expr>) {
+    match rel {
+        Rel::Join { kind: JoinKind::Inner, left, right, on, lateral: false } => visit::guard(|| {
+            gather(left, relations, conjuncts);
+            gather(right, relations, conjuncts);
+            if !on.is_true() {
+                conjuncts.extend(on.clone().into_conjuncts());
+            }
+        }),
+        rel => relations.push(rel),
+    }
+}
+
+/// One relation of several that are joined, or what is joined already.
+struct Part {
+    relation: Relation,
+    rows: u64,
+}
+
+/// Three and more relations under inner joins, in an order that follows the equalities between them: the smallest
+/// first, then always the smallest that an equality leads to. What no equality leads to is joined last.
+fn in_order(lowering: &Lowering, left: &Rel, right: &Rel, on: &Expr) -> Result<Option<Relation>> {
+    let (mut relations, mut conjuncts) = (Vec::new(), Vec::new());
+    gather(left, &mut relations, &mut conjuncts);
+    gather(right, &mut relations, &mut conjuncts);
+    if !on.is_true() {
+        conjuncts.extend(on.clone().into_conjuncts());
+    }
+    if relations.len() < 3 || conjuncts.iter().any(|c| c.contains_subquery() || c.is_volatile()) {
+        return Ok(None);
+    }
+    let mut parts = Vec::with_capacity(relations.len());
+    for rel in relations {
+        parts.push(Part { relation: lowering.relation(rel)?, rows: estimate(lowering, rel) });
+    }
+    // Each round joins what equalities connect into one part; the parts that are left are unconnected.
+    let mut done: Vec<Part> = Vec::new();
+    while let Some(first) = smallest(parts.iter().map(|p| p.rows)) {
+        let mut part = parts.swap_remove(first);
+        loop {
+            let connected =
+                |other: &Part| conjuncts.iter().any(|c| equality(c, &part.relation, &other.relation).is_some());
+            let next = parts.iter().enumerate().filter(|(_, p)| connected(p)).min_by_key(|(_, p)| p.rows);
+            let Some((next, _)) = next else { break };
+            part = joined(lowering, part, parts.swap_remove(next), &mut conjuncts)?;
+        }
+        done.push(part);
+    }
+    while done.len() > 1 {
+        done.sort_by_key(|p| std::cmp::Reverse(p.rows));
+        if let (Some(a), Some(b)) = (done.pop(), done.pop()) {
+            done.push(joined(lowering, a, b, &mut conjuncts)?);
+        }
+    }
+    let whole = done.pop().map(|p| p.relation);
+    match whole {
+        Some(relation) if !conjuncts.is_empty() => lowering.filter_by(relation, conjuncts).map(Some),
+        whole => Ok(whole),
+    }
+}
+
+fn smallest(rows: impl Iterator<Item = u64>) -> Option<usize> {
+    rows.enumerate().min_by_key(|(_, rows)| *rows).map(|(at, _)| at)
+}
+
+/// Joins two parts by every condition that names nothing else.
+fn joined(lowering: &Lowering, left: Part, right: Part, conjuncts: &mut Vec<Expr>) -> Result<Part> {
+    let has = |relation: &Relation, id: &ColumnId| relation.columns.iter().any(|(c, _)| c == id);
+    let (own, rest): (Vec<Expr>, Vec<Expr>) = std::mem::take(conjuncts)
+        .into_iter()
+        .partition(|c| c.free_columns().iter().all(|id| has(&left.relation, id) || has(&right.relation, id)));
+    *conjuncts = rest;
+    let by_equality = own.iter().any(|c| equality(c, &left.relation, &right.relation).is_some());
+    let rows = if by_equality { left.rows.max(right.rows) } else { left.rows.saturating_mul(right.rows) };
+    let relation = join_by(lowering, JoinType::Inner, left.relation, right.relation, &own, left.rows, right.rows)?;
+    Ok(Part { relation, rows })
 }
 
 /// About how many rows a relation has: what is needed to choose the side that is held in memory.

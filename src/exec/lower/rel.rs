@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::compute::SortOptions;
 use arrow::record_batch::RecordBatch;
+use datafusion::execution::TaskContext;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{LexOrdering, PhysicalExpr, PhysicalSortExpr};
 use datafusion::physical_plan::filter::FilterExec;
@@ -13,7 +14,7 @@ use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::UnionExec;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
-use futures::stream::StreamExt;
+use futures::stream::{StreamExt, TryStreamExt};
 
 use crate::document::{Datum, Oid, Type};
 use crate::err;
@@ -374,11 +375,27 @@ impl Lowering {
                 let columns = left.columns;
                 let plan = UnionExec::try_new(vec![left.plan, right.plan]).map_err(from_datafusion)?;
                 let union = Relation::new(plan, columns);
-                if all { Ok(union) } else { aggregate::distinct(self, union) }
+                if !all {
+                    return aggregate::distinct(self, union);
+                }
+                Ok(self.one_after_the_other(union))
             }
             SetOpKind::Intersect => set_operation::match_rows(left.single(), right.single(), all, true),
             SetOpKind::Except => set_operation::match_rows(left.single(), right.single(), all, false),
         }
+    }
+
+    /// The partitions of a relation one after the other: the rows of UNION ALL come as they are written.
+    fn one_after_the_other(&self, union: Relation) -> Relation {
+        let schema = physical::schema(&union.columns);
+        let (plan, columns) = (union.plan, union.columns);
+        let run = move |_, _, task: Arc<TaskContext>| {
+            let (plan, task) = (plan.clone(), task.clone());
+            let count = plan.output_partitioning().partition_count();
+            let parts = futures::stream::iter(0..count).map(move |part| plan.execute(part, task.clone()));
+            Ok(parts.try_flatten().map_err(from_datafusion).boxed())
+        };
+        Relation::new(Operator::new("Append", schema, Vec::new(), 1, Arc::new(run)), columns)
     }
 
     fn cte(&self, cte: u32, columns: &[(ColumnId, ColumnId, Type)]) -> Result<Relation> {

@@ -12,9 +12,9 @@ use crate::sql::plan::{AggregateCall, Expr, SetCall, SortKey};
 use crate::sql::types;
 
 use super::Binder;
-use super::coerce::Context;
+use super::coerce::{Context, can_coerce, is_composite};
 use super::polymorphic::{self, Conflict};
-use super::relation::name_parts;
+use super::relation::{name_parts, row_fields};
 use super::resolve::{Candidate, Choice, candidates, choose};
 use super::scope::Scope;
 
@@ -247,7 +247,17 @@ impl Binder<'_> {
             Resolution::Call(resolved) => resolved,
             Resolution::Cast(expr) => return Ok(expr),
         };
-        let Resolved { function, args, typ } = resolved;
+        let Resolved { function, mut args, typ } = resolved;
+        // A row made from JSON has the shape of the first argument, NULL or not.
+        if function.name.contains("_populate_record")
+            && let Some(shape) = args.first().map(Expr::typ).filter(|typ| is_composite(typ.oid))
+            && let Some(fields) = row_fields(&self.catalog, shape.oid)
+        {
+            let names = fields.iter().map(|(name, typ)| (name.as_str().into(), typ.oid)).collect();
+            let nulls = fields.iter().map(|(_, typ)| Expr::null(*typ)).collect();
+            let row = Expr::Row { fields: nulls, names, typ: shape };
+            args[0] = Expr::Coalesce(vec![args[0].take(), row], shape);
+        }
         let refuse = |what: &str| {
             err!(WRONG_OBJECT_TYPE, "{what} specified, but {name} is not an aggregate function").at(position)
         };
@@ -597,7 +607,7 @@ impl Binder<'_> {
     /// An aggregate call: it belongs to the innermost level whose columns it names, and leaves a column behind.
     fn aggregate(&mut self, name: &str, aggregate: Aggregate, position: u32, scope: &Scope<'_>) -> Result<Expr> {
         let Aggregate { resolved, distinct, mut order, within_group, direct, filter, sets_before } = aggregate;
-        let Resolved { function, args, typ } = resolved;
+        let Resolved { function, mut args, typ } = resolved;
         let ordered_set =
             ORDERED_SET.contains(&function.name) || (within_group && HYPOTHETICAL.contains(&function.name));
         if within_group && !ordered_set {
@@ -615,6 +625,21 @@ impl Binder<'_> {
         if within_group {
             if distinct {
                 return Err(err!(SYNTAX_ERROR, "cannot use DISTINCT with WITHIN GROUP").at(position));
+            }
+            // What is ranked is compared with the rows: both sides have one type.
+            if HYPOTHETICAL.contains(&function.name) {
+                for i in 0..direct.min(args.len() - direct.min(args.len())) {
+                    let (asked, ordered) = (args[i].typ(), args[direct + i].typ());
+                    if asked.oid == ordered.oid {
+                        continue;
+                    }
+                    let (changed, to) = match can_coerce(asked.oid, ordered.oid, Context::Implicit) {
+                        true => (i, ordered),
+                        false => (direct + i, asked),
+                    };
+                    let arg = args[changed].take();
+                    args[changed] = self.coerce(arg, Type::new(to.oid), Context::Implicit, position)?;
+                }
             }
             for (key, arg) in order.iter_mut().zip(&args[direct.min(args.len())..]) {
                 key.expr = arg.clone();

@@ -102,6 +102,9 @@ impl Binder<'_> {
         match &insert.source {
             InsertSource::DefaultValues => Ok(Source { rel: Rel::OneRow, values: Vec::new() }),
             InsertSource::Values(rows) => {
+                if rows.iter().any(|row| row.len() != rows[0].len()) {
+                    return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
+                }
                 for row in rows {
                     let position = row.get(columns.len()).map_or(0, |value| match value {
                         ValueOrDefault::Value(expr) => self.expr_at(expr),
@@ -109,9 +112,6 @@ impl Binder<'_> {
                     });
                     let missing = column_at(row.len()).map_or(0, |span| self.at(span));
                     self.check_width(row.len(), columns.len(), explicit, position, missing)?;
-                    if row.len() != rows[0].len() {
-                        return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
-                    }
                 }
                 self.insert_rows(rows, insert.overriding, table, columns, parent)
             }

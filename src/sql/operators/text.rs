@@ -29,12 +29,13 @@ pub(crate) fn byteacat(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     }
 }
 
-/// `text || anynonarray` and `anynonarray || text`: the other side as its type's output function writes it.
+/// `text || anynonarray` and `anynonarray || text`: the other side as its cast to text.
 pub(crate) fn anytextcat(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let mut text = String::new();
     for arg in args {
         match arg {
             Datum::Text(part) => text.push_str(part),
+            Datum::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
             other => io::text_out(other, io::natural_type(other), &context.format, &mut text),
         }
     }

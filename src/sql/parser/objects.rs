@@ -344,6 +344,33 @@ impl Grammar<'_, '_> {
             return self.unsupported_statement(2);
         }
         let Some(kind) = self.plain_kind() else {
+            let known = matches!(
+                word(self),
+                "function"
+                    | "procedure"
+                    | "routine"
+                    | "aggregate"
+                    | "operator"
+                    | "trigger"
+                    | "rule"
+                    | "policy"
+                    | "cast"
+                    | "transform"
+                    | "access"
+                    | "event"
+                    | "foreign"
+                    | "publication"
+                    | "subscription"
+                    | "server"
+                    | "statistics"
+                    | "text"
+                    | "conversion"
+                    | "owned"
+                    | "materialized"
+            );
+            if !known {
+                return unexpected(self);
+            }
             self.prev_token();
             return self.unsupported_statement(1);
         };

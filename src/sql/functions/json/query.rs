@@ -96,6 +96,14 @@ impl Otherwise<'_> {
     }
 }
 
+/// What is missing says in which column of JSON_TABLE.
+fn of_column(error: Error, name: &str) -> Error {
+    if error.code() != crate::error::SqlState::NO_SQL_JSON_ITEM {
+        return error;
+    }
+    Error::new(error.code(), format!("{} of column \"{name}\"", error.message()))
+}
+
 fn no_item() -> Error {
     err!(NO_SQL_JSON_ITEM, "no SQL/JSON item found for specified path")
 }
@@ -236,8 +244,8 @@ fn json_query(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
 /// A column of JSON_TABLE, or a nested path with columns of its own, as the binder says it.
 enum Column {
     Ordinality,
-    Value { typ: Type, path: String, empty: Kept, failed: Kept },
-    Query { typ: Type, path: String, wrapper: String, omit: bool, empty: Kept, failed: Kept },
+    Value { name: String, typ: Type, path: String, empty: Kept, failed: Kept },
+    Query { name: String, typ: Type, path: String, wrapper: String, omit: bool, empty: Kept, failed: Kept },
     Exists { typ: Type, path: String, failed: Kept },
     Nested { path: String, columns: Vec<Column>, width: usize },
 }
@@ -273,6 +281,7 @@ impl Column {
             "ordinality" => Self::Ordinality,
             "exists" => Self::Exists { typ, path: text("path"), failed: otherwise("failed") },
             "query" => Self::Query {
+                name: text("name"),
                 typ,
                 path: text("path"),
                 wrapper: text("wrapper"),
@@ -285,7 +294,13 @@ impl Column {
                 let width = columns.iter().map(Self::width).sum();
                 Self::Nested { path: text("path"), columns, width }
             }
-            _ => Self::Value { typ, path: text("path"), empty: otherwise("empty"), failed: otherwise("failed") },
+            _ => Self::Value {
+                name: text("name"),
+                typ,
+                path: text("path"),
+                empty: otherwise("empty"),
+                failed: otherwise("failed"),
+            },
         }
     }
 
@@ -357,16 +372,18 @@ impl Table<'_> {
         let found = |path: &str, first| find(context, item.as_ref(), path, self.variables, first);
         match column {
             Column::Ordinality => Ok(Datum::Int4(ordinal)),
-            Column::Value { typ, path, empty, failed } => {
+            Column::Value { name, typ, path, empty, failed } => {
                 let found = found(path, false)?;
-                empty
-                    .with(*typ, context, |e| failed.with(*typ, context, |f| value_of(found, *typ, e, f, context)))??
+                let value = empty
+                    .with(*typ, context, |e| failed.with(*typ, context, |f| value_of(found, *typ, e, f, context)))??;
+                value.map_err(|error| of_column(error, name))
             }
-            Column::Query { typ, path, wrapper, omit, empty, failed } => {
+            Column::Query { name, typ, path, wrapper, omit, empty, failed } => {
                 let (found, form) = (found(path, false)?, (wrapper.as_str(), *omit));
-                empty.with(*typ, context, |e| {
+                let value = empty.with(*typ, context, |e| {
                     failed.with(*typ, context, |f| query_of(found, *typ, form, e, f, context))
-                })??
+                })??;
+                value.map_err(|error| of_column(error, name))
             }
             Column::Exists { typ, path, failed } => {
                 let exists = match found(path, true)? {
