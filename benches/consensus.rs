@@ -3,6 +3,8 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
+#![allow(clippy::print_stdout, missing_docs)]
+
 use aerolithdb::consensus::codec::Bytes;
 use aerolithdb::consensus::message::Message;
 use aerolithdb::consensus::types::*;
