@@ -10,7 +10,7 @@
 #   make loopback four consensus processes on TCP with fsync
 #   make bench    criterion benches of the layers
 #   make crash    kill -9 under load, fifty times
-#   make drivers  the programs in tests/drivers against a node (not all pass yet: see README)
+#   make drivers  the programs in tests/drivers against a node (part of `make test`)
 
 SHELL := /bin/bash
 export AEROLITHDB_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aerolithdb
@@ -37,6 +37,9 @@ demo: build
 
 test: rocksdb
 	cargo test --locked
+	@tools/setup.sh drivers
+	@tests/drivers/run.sh $(BIN)
+	@tests/crash/run.sh $(BIN) 5
 
 # Consensus alone, optimised: the simulator runs a hundred times faster than time.
 SIMULATE := CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/simulator \

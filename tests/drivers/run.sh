@@ -31,5 +31,8 @@ run "node pg" env NODE_PATH="$cache/node_modules" timeout 300 node node_pg_progr
 javac -cp /usr/share/java/postgresql.jar -d "$work" Jdbc.java
 jars=$(printf "%s:" /usr/share/java/{postgresql,scram-client,scram-common,saslprep,stringprep}.jar)
 run pgjdbc timeout 300 java -cp "$jars:$work" Jdbc
+if [[ -n $node_pid ]] && grep -E 'panicked|ERROR' "$work/log" >&2; then
+  failed=$((failed + 1)); echo "FAILED: the node's log asks somebody to look" >&2
+fi
 echo "drivers: $passed passed, $failed failed"
 ((failed == 0))

@@ -35,7 +35,7 @@ pub(crate) static LIST: &[Function] = &[
     scalar(10_100_006, "json_object", &[BOOL, BOOL, ANY], J, make_object).variadic().loose().stable(),
     scalar(10_100_008, "json_array", &[BOOL, ANY], J, make_array).variadic().loose().stable(),
     scalar(10_100_009, "json_array", &[BOOL], J, make_array).loose().stable(),
-    scalar(10_100_010, "json_scalar", &[ANY], J, |c, a| super::build::to_json(c, a)).stable(),
+    scalar(10_100_010, "json_scalar", &[ANY], J, super::build::to_json).stable(),
     scalar(10_100_011, "json_serialize", &[J], T, |_, a| Ok(Datum::text(a.json(0)?))),
 ];
 
