@@ -42,7 +42,6 @@ async fn run(node: &mut Process, cases: &[(&str, String, Expected)]) {
     let before = node.resident_bytes();
     query(&mut raw, "CREATE TABLE t (a int, b text); INSERT INTO t VALUES (1, 'x'), (2, 'y')").await;
     for (name, sql, expected) in cases {
-        println!("{name}");
         let messages = query(&mut raw, sql).await;
         let error = messages.iter().find(|m| m.kind == b'E').map(|m| m.field(b'C').unwrap());
         let text = messages.iter().find(|m| m.kind == b'E').and_then(|m| m.field(b'M')).unwrap_or_default();
