@@ -219,7 +219,13 @@ fn write_binary(cell: &Cell<'_>, typ: Type, out: &mut Vec<u8>) -> Result<bool> {
         Cell::Int4(value) => out.extend_from_slice(&value.to_be_bytes()),
         Cell::Int8(value) => out.extend_from_slice(&value.to_be_bytes()),
         Cell::Oid(value) => out.extend_from_slice(&value.to_be_bytes()),
-        Cell::Text(text) => out.extend_from_slice(text.as_bytes()),
+        Cell::Text(text) => {
+            // So has jsonpath's.
+            if typ.oid == Type::JSONPATH.oid {
+                out.push(1);
+            }
+            out.extend_from_slice(text.as_bytes());
+        }
         Cell::Jsonb(document) => {
             // The version of jsonb's binary form, then its text.
             out.push(1);

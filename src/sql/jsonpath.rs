@@ -6,9 +6,13 @@
 //! A value of type `jsonpath` is kept as the text that PostgreSQL prints for it; [`Path::of`] reads it back and keeps
 //! the last few.
 
+mod datetime;
+mod keyvalue;
 mod parse;
 mod print;
 pub mod run;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -46,6 +46,8 @@ struct Fields {
 struct Reader<'a> {
     rest: &'a str,
     fixed: bool,
+    /// Separators and texts of the template must be those of the text.
+    standard: bool,
     fields: Fields,
 }
 
@@ -182,7 +184,13 @@ impl<'a> Reader<'a> {
         let mut extra = 0;
         for (at, node) in nodes.iter().enumerate() {
             if self.rest.is_empty() {
+                if self.standard {
+                    return Err(format_error("input string is too short for datetime format".to_string()));
+                }
                 break;
+            }
+            if self.standard && self.matches_exactly(node)? {
+                continue;
             }
             if !self.fixed && (matches!(node, Node::Keyword(_)) || at == 0) {
                 extra += self.skip_spaces();
@@ -215,6 +223,20 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(())
+    }
+
+    /// In standard mode, takes a separator or a text.
+    fn matches_exactly(&mut self, node: &Node) -> Result<bool> {
+        let (wanted, what) = match node {
+            Node::Keyword(_) => return Ok(false),
+            Node::Space(c) | Node::Separator(c) => (*c, "separator"),
+            Node::Literal(c) => (*c, "character"),
+        };
+        if !self.rest.starts_with(wanted) {
+            return Err(format_error(format!("unmatched format {what} \"{wanted}\"")));
+        }
+        self.skip_char();
+        Ok(true)
     }
 
     fn keyword(&mut self, keyword: &Keyword, next: Option<&Node>) -> Result<()> {
@@ -415,9 +437,13 @@ fn out_of_range(text: &str) -> Error {
 
 /// Reads a text by a template: local fields and, if given, the zone in seconds east.
 fn read(text: &str, template: &str) -> Result<(Tm, Option<i32>)> {
-    let mut reader = Reader { rest: text, fixed: false, fields: Fields::default() };
+    let mut reader = Reader { rest: text, fixed: false, standard: false, fields: Fields::default() };
     reader.read(&dates(template))?;
-    let fields = reader.fields;
+    combine(reader.fields, text)
+}
+
+/// Fields as read to a local time and, if given, the zone in seconds east.
+fn combine(fields: Fields, text: &str) -> Result<(Tm, Option<i32>)> {
     let mut tm = Tm { month: 1, day: 1, ..Tm::default() };
     set_time(&fields, &mut tm)?;
     set_date(&fields, &mut tm)?;
@@ -541,6 +567,79 @@ fn set_date(fields: &Fields, tm: &mut Tm) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a keyword says something about.
+enum Part {
+    Date,
+    Time,
+    Zone,
+    Nothing,
+}
+
+fn part_of(name: &str) -> Part {
+    match name.to_ascii_lowercase().as_str() {
+        "a.m." | "p.m." | "am" | "pm" | "hh" | "hh12" | "hh24" | "mi" | "ss" | "ms" | "us" | "ssss" | "sssss" => {
+            Part::Time
+        }
+        name if name.starts_with("ff") => Part::Time,
+        "tz" | "of" | "tzh" | "tzm" => Part::Zone,
+        "fx" => Part::Nothing,
+        _ => Part::Date,
+    }
+}
+
+/// Reads a text by the SQL standard's rules (jsonpath's `.datetime(template)`): the template says which type it is.
+/// With it the zone, in seconds east.
+pub(crate) fn standard(text: &str, template: &str) -> Result<(Datum, i32)> {
+    let nodes = super::template::standard(template)
+        .map_err(|c| format_error(format!("invalid datetime format separator: \"{c}\"")))?;
+    let mut reader = Reader { rest: text, fixed: true, standard: true, fields: Fields::default() };
+    reader.read(&nodes)?;
+    if !reader.rest.trim_start_matches(|c: char| c.is_ascii_whitespace()).is_empty() {
+        return Err(format_error("trailing characters remain in input string after datetime format".to_string()));
+    }
+    let (mut dated, mut timed, mut zoned, mut precision) = (false, false, false, 6);
+    for node in &nodes {
+        let Node::Keyword(keyword) = node else { continue };
+        match part_of(keyword.name) {
+            Part::Date => dated = true,
+            Part::Time => timed = true,
+            Part::Zone => zoned = true,
+            Part::Nothing => {}
+        }
+        if let Some(digits) = keyword.name.to_ascii_lowercase().strip_prefix("ff") {
+            precision = digits.parse().unwrap_or(6);
+        }
+    }
+    let (tm, east) = combine(reader.fields, text)?;
+    let given =
+        |typ: &str| east.ok_or_else(|| format_error(format!("missing time zone in input string for type {typ}")));
+    let range = || err!(DATETIME_FIELD_OVERFLOW, "timestamp out of range");
+    let time = || super::typmod::round(super::calendar::time_of(&tm), precision);
+    Ok(match (dated, timed, zoned) {
+        (true, false, true) => return Err(format_error("datetime format is zoned but not timed".to_string())),
+        (true, false, false) => {
+            let days = days_of(tm.year, tm.month, tm.day);
+            (Datum::Date(days.ok_or_else(|| err!(DATETIME_FIELD_OVERFLOW, "date out of range: \"{text}\""))?), 0)
+        }
+        (true, true, false) => {
+            let local = timestamp_of(&tm).ok_or_else(range)?;
+            (Datum::Timestamp(super::typmod::timestamp(local, precision)?), 0)
+        }
+        (true, true, true) => {
+            let east = given("timestamptz")?;
+            let instant = timestamp_of(&tm).map(|local| local - i64::from(east) * SECOND).ok_or_else(range)?;
+            let instant = super::typmod::timestamp(instant, precision)?;
+            (Datum::TimestampTz(instant), east)
+        }
+        (false, true, false) => (Datum::Time(time()), 0),
+        (false, true, true) => {
+            let east = given("timetz")?;
+            (Datum::TimeTz(time(), -east), east)
+        }
+        _ => return Err(format_error("datetime format is not dated and not timed".to_string())),
+    })
 }
 
 fn texts(args: &[Datum]) -> Result<(&str, &str)> {

@@ -11,7 +11,7 @@ pub(crate) mod calendar;
 pub(crate) mod casts;
 mod fields;
 pub mod format;
-mod from_char;
+pub(crate) mod from_char;
 mod functions;
 pub mod interval_in;
 mod number_format;

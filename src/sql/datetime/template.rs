@@ -52,7 +52,24 @@ pub(super) fn numbers(template: &str) -> Vec<Node> {
     cut(template, false)
 }
 
+/// Cuts a template of dates and times by the SQL standard's rules: between the keywords stand `-./,':;`, blanks and
+/// quoted texts only. The first other character is the error.
+pub(super) fn standard(template: &str) -> Result<Vec<Node>, char> {
+    let mut refused = None;
+    let nodes = cut_with(template, true, |c| {
+        if !"-./,':; ".contains(c) {
+            refused.get_or_insert(c);
+        }
+    });
+    refused.map_or(Ok(nodes), Err)
+}
+
 fn cut(template: &str, dates: bool) -> Vec<Node> {
+    cut_with(template, dates, |_| {})
+}
+
+/// `between` is told the unquoted characters that belong to no keyword.
+fn cut_with(template: &str, dates: bool, mut between: impl FnMut(char)) -> Vec<Node> {
     let mut nodes = Vec::new();
     let mut rest = template;
     while !rest.is_empty() {
@@ -99,6 +116,7 @@ fn cut(template: &str, dates: bool) -> Vec<Node> {
         }
         let mut chars = rest.chars();
         if let Some(c) = chars.next() {
+            between(c);
             nodes.push(match c {
                 c if dates && c.is_ascii_punctuation() => Node::Separator(c),
                 c if c.is_ascii_whitespace() => Node::Space(c),

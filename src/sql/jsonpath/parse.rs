@@ -313,7 +313,7 @@ impl Parser<'_> {
             return Err(err!(STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
                 .detail(format!("A jsonpath nests at most {DEPTH_MAX} levels deep.")));
         }
-        let result = f(self);
+        let result = crate::sql::plan::visit::guard(|| f(self));
         self.depth -= 1;
         result
     }

@@ -65,6 +65,12 @@ fn write_node(f: &mut Formatter<'_>, at: &Node, brackets: bool) -> fmt::Result {
         Node::Steps(base, steps) => {
             match &**base {
                 Node::Number(n) => write!(f, "({n})")?,
+                // PostgreSQL leaves these parentheses out, and cannot read what it then prints.
+                base @ (Node::Not(_) | Node::IsUnknown(_) | Node::Exists(_)) => {
+                    f.write_str("(")?;
+                    node(f, base, false)?;
+                    f.write_str(")")?;
+                }
                 base => node(f, base, true)?,
             }
             steps.iter().try_for_each(|s| step(f, s))

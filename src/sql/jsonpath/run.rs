@@ -5,14 +5,13 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::{Arithmetic, Comparison, Method, Node, Path, Step};
+use super::{Arithmetic, Comparison, Method, Node, Path, Step, datetime};
 use crate::document::jsonb::Kind;
 use crate::document::{Datum, Jsonb, JsonbBuilder, JsonbRef, Numeric, Type};
 use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::casts::typmod;
 use crate::sql::context::EvalContext;
-use crate::sql::datetime::format;
 use crate::sql::functions::pattern::{self, Options, Regex};
 use crate::sql::io;
 
@@ -23,8 +22,8 @@ pub enum Item<'a> {
     Part(JsonbRef<'a>),
     /// A value of its own.
     Own(Arc<Jsonb>),
-    /// A date or time, which JSON has not: its value and type.
-    Time(Datum, Type),
+    /// A date or time, which JSON has not, with the zone it was written in (seconds east).
+    Time(Datum, i32),
 }
 
 /// How a run ended before its end.
@@ -58,6 +57,8 @@ struct Runner<'a, 'p> {
     lax: bool,
     /// What is missing is no error: in lax mode, and under `**`.
     forgiving: Cell<bool>,
+    /// The session's time zone may be used.
+    zoned: bool,
     /// Stop at this many top-level items.
     enough: usize,
 }
@@ -70,20 +71,22 @@ struct Here<'h, 'a> {
     length: Option<i64>,
 }
 
-/// Runs a path. `first`: in lax mode, stop at the first item.
+/// Runs a path. `first`: in lax mode, stop at the first item; `zoned`: the session's time zone may be used.
 pub fn run<'a>(
     context: &EvalContext,
     path: &Path,
     document: JsonbRef<'a>,
     variables: Option<JsonbRef<'a>>,
     first: bool,
+    zoned: bool,
 ) -> Result<Found<'a>> {
     if variables.is_some_and(|v| !v.is_object()) {
         return Err(err!(INVALID_PARAMETER_VALUE, "\"vars\" argument is not an object")
             .detail("Jsonpath parameters should be encoded as key-value pairs of \"vars\" object."));
     }
     let enough = if first && path.lax { 1 } else { usize::MAX };
-    let runner = Runner { context, root: document, variables, lax: path.lax, forgiving: Cell::new(path.lax), enough };
+    let forgiving = Cell::new(path.lax);
+    let runner = Runner { context, root: document, variables, lax: path.lax, forgiving, zoned, enough };
     let mut items = Vec::new();
     let root = Item::Part(document);
     let end = runner.expr(&path.expr, Here { current: &root, length: None }, true, &mut items);
@@ -96,11 +99,11 @@ pub fn run<'a>(
 
 impl<'a> Item<'a> {
     /// The item as JSON; a date or time is its text.
-    pub fn to_jsonb(&self, context: &EvalContext) -> Jsonb {
+    pub fn to_jsonb(&self, _: &EvalContext) -> Jsonb {
         match self {
             Self::Part(part) => (*part).to_owned(),
             Self::Own(own) => (**own).clone(),
-            Self::Time(value, typ) => Jsonb::string(&time_text(value, *typ, context)),
+            Self::Time(value, east) => Jsonb::string(&datetime::to_text(value, *east)),
         }
     }
 
@@ -156,26 +159,6 @@ impl<'a> Item<'a> {
 
 fn own<'a>(value: Jsonb) -> Item<'a> {
     Item::Own(Arc::new(value))
-}
-
-/// A date or time as JSON has it.
-fn time_text(value: &Datum, typ: Type, context: &EvalContext) -> String {
-    let mut out = String::new();
-    match value {
-        Datum::Timestamp(t) => format::timestamp_json(*t, None, &mut out),
-        Datum::TimestampTz(t) => format::timestamp_json(*t, Some(&context.format), &mut out),
-        value => {
-            let format = crate::sql::context::FormatSettings::default();
-            io::text_out(value, typ, &format, &mut out);
-            // A zone always has its minutes.
-            if matches!(value, Datum::TimeTz(..))
-                && out.as_bytes().iter().rev().nth(2).is_some_and(|b| b"+-".contains(b))
-            {
-                out.push_str(":00");
-            }
-        }
-    }
-    out
 }
 
 /// A pattern of `like_regex` with its flags.
@@ -379,7 +362,7 @@ impl<'a> Runner<'a, '_> {
             }
             Step::Method(Method::Type, _) => {
                 let name = match item {
-                    Item::Time(_, typ) => crate::sql::types::format_type(*typ),
+                    Item::Time(value, _) => datetime::type_name(value).to_string(),
                     item => item.json().map_or("null", |j| j.kind().name()).to_string(),
                 };
                 go(&own(Jsonb::string(&name)), out)
@@ -408,9 +391,7 @@ impl<'a> Runner<'a, '_> {
                 }
                 // Objects are told apart by where they lie in the document.
                 let id = match item {
-                    Item::Part(part) => {
-                        (part.as_bytes().as_ptr() as usize).saturating_sub(self.root.as_bytes().as_ptr() as usize)
-                    }
+                    Item::Part(part) => super::keyvalue::offset(self.root, *part).unwrap_or(0),
                     _ => 0,
                 };
                 for (key, value) in item.members() {
@@ -540,7 +521,7 @@ impl<'a> Runner<'a, '_> {
             }
             Method::String => {
                 let text = match item {
-                    Item::Time(value, typ) => time_text(value, *typ, self.context),
+                    Item::Time(value, east) => datetime::to_text(value, *east),
                     item => match item.json() {
                         Some(json) if json.as_str().is_some() => json.as_str().unwrap_or_default().to_string(),
                         Some(json) if json.as_numeric().is_some() || json.as_bool().is_some() => json.to_string(),
@@ -639,93 +620,23 @@ impl<'a> Runner<'a, '_> {
             )
             .into());
         };
-        if method == Method::Datetime && !args.is_empty() {
-            return Err(Error::unsupported("a template of jsonpath item method .datetime()").into());
+        let made = match (method, args) {
+            (Method::Datetime, [Node::Text(template)]) => Ok(datetime::datetime(text, Some(template))?),
+            (Method::Datetime, _) => Ok(datetime::datetime(text, None)?),
+            (Method::Date, _) => datetime::date(self.context, text, self.zoned),
+            (method, args) => {
+                let precision = match args {
+                    [Node::Number(precision)] => Some(precision),
+                    _ => None,
+                };
+                datetime::moment(self.context, method, text, precision, self.zoned)
+            }
+        };
+        match made {
+            Ok((value, east)) => Ok(Item::Time(value, east)),
+            // The code of a hard one is no error of the data.
+            Err(datetime::Failure::Hard(error) | datetime::Failure::Suppressible(error)) => Err(error.into()),
         }
-        let (value, typ) = self.iso(text).ok_or_else(|| {
-            let error = if method == Method::Datetime {
-                err!(INVALID_ARGUMENT_FOR_SQL_JSON_DATETIME_FUNCTION, "datetime format is not recognized: \"{text}\"")
-                    .hint("Use a datetime template argument to specify the input data format.")
-            } else {
-                err!(INVALID_ARGUMENT_FOR_SQL_JSON_DATETIME_FUNCTION, "{name} format is not recognized: \"{text}\"")
-            };
-            Halt::from(error)
-        })?;
-        let wanted = match method {
-            Method::Date => Type::DATE,
-            Method::Time => Type::TIME,
-            Method::TimeTz => Type::TIMETZ,
-            Method::Timestamp => Type::TIMESTAMP,
-            Method::TimestampTz => Type::TIMESTAMPTZ,
-            _ => return Ok(Item::Time(value, typ)),
-        };
-        let target = match args {
-            [Node::Number(n)] => Type::with_typmod(wanted.oid, n.to_i64().map_or(6, |n| n.clamp(0, 6) as i32)),
-            _ => wanted,
-        };
-        if typ == wanted && target.typmod < 0 {
-            return Ok(Item::Time(value, typ));
-        }
-        let cast = crate::sql::casts::pathway(typ.oid, wanted.oid, crate::sql::casts::Context::Explicit);
-        let value = match cast {
-            Some(crate::sql::casts::Pathway::Function(function)) => match function.body {
-                crate::sql::function::Body::Scalar(kernel) => kernel(self.context, &[value])?,
-                _ => return Err(Error::internal("a cast is scalar").into()),
-            },
-            Some(_) => value,
-            None => {
-                return Err(err!(
-                    INVALID_ARGUMENT_FOR_SQL_JSON_DATETIME_FUNCTION,
-                    "{name} format is not recognized: \"{text}\""
-                )
-                .into());
-            }
-        };
-        Ok(Item::Time(typmod::apply(value, target, true)?, wanted))
-    }
-
-    /// A date or time in one of the ISO forms.
-    fn iso(&self, text: &str) -> Option<(Datum, Type)> {
-        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
-        let digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b == b'9');
-        let is_date = |s: &str| s == "9999-99-99";
-        let split_zone = |s: &str| -> (String, Option<String>) {
-            if let Some(rest) = s.strip_suffix('Z') {
-                return (rest.to_string(), Some("Z".into()));
-            }
-            match s.rfind(['+', '-']).filter(|at| *at >= 5) {
-                Some(at) => (s[..at].trim_end().to_string(), Some(s[at + 1..].to_string())),
-                None => (s.to_string(), None),
-            }
-        };
-        let is_zone = |z: &Option<String>| match z.as_deref() {
-            None => true,
-            Some("Z") => true,
-            Some(z) => matches!(z, "9" | "99" | "99:99" | "9:99" | "99:99:99"),
-        };
-        let is_time = |s: &str| match s.split_once('.') {
-            Some((whole, fraction)) => whole == "99:99:99" && digits(fraction),
-            None => s == "99:99:99",
-        };
-        let typ = if is_date(&shape) {
-            Type::DATE
-        } else if let Some((date, time)) = shape.split_once(['T', ' ']).filter(|(date, _)| is_date(date)) {
-            let _ = date;
-            let (time, zone) = split_zone(time);
-            match is_time(&time) && is_zone(&zone) {
-                true if zone.is_some() => Type::TIMESTAMPTZ,
-                true => Type::TIMESTAMP,
-                false => return None,
-            }
-        } else {
-            let (time, zone) = split_zone(&shape);
-            match is_time(&time) && is_zone(&zone) {
-                true if zone.is_some() => Type::TIMETZ,
-                true => Type::TIME,
-                false => return None,
-            }
-        };
-        io::text_in(typ, text, self.context).ok().map(|value| (value, typ))
     }
 
     /// A condition: true, false or unknown.
@@ -761,7 +672,7 @@ impl<'a> Runner<'a, '_> {
                 }
             }
             Node::Compare(comparison, left, right) => {
-                self.pairs(left, Some(right), here, &mut |l, r| Ok(compare(*comparison, l, r, self.context)))?
+                self.pairs(left, Some(right), here, &mut |l, r| compare(*comparison, l, r, self.context, self.zoned))?
             }
             Node::StartsWith(left, right) => self.pairs(left, Some(right), here, &mut |l, r| {
                 Ok(match (l.text(), r.text()) {
@@ -850,66 +761,40 @@ pub fn is_hidden(error: &Error) -> bool {
     error.code().as_str().starts_with("22")
 }
 
-fn compare(comparison: Comparison, left: &Item<'_>, right: &Item<'_>, context: &EvalContext) -> Option<bool> {
+fn compare(
+    comparison: Comparison,
+    left: &Item<'_>,
+    right: &Item<'_>,
+    context: &EvalContext,
+    zoned: bool,
+) -> Result<Option<bool>> {
     let order = match (left, right) {
-        (Item::Time(l, lt), Item::Time(r, rt)) => times(l, *lt, r, *rt, context)?,
+        (Item::Time(left, _), Item::Time(right, _)) => datetime::compare(context, left, right, zoned)?,
         (Item::Time(..), other) | (other, Item::Time(..)) => {
             let null = other.json().is_some_and(JsonbRef::is_null);
-            return null.then_some(comparison == Comparison::NotEqual);
+            return Ok(null.then_some(comparison == Comparison::NotEqual));
         }
         (left, right) => {
-            let (left, right) = (left.json()?, right.json()?);
+            let (Some(left), Some(right)) = (left.json(), right.json()) else { return Ok(None) };
             if left.kind() != right.kind() {
-                if left.is_null() || right.is_null() {
-                    return Some(comparison == Comparison::NotEqual);
-                }
-                return None;
+                let null = left.is_null() || right.is_null();
+                return Ok(null.then_some(comparison == Comparison::NotEqual));
             }
             match left.kind() {
-                Kind::Array | Kind::Object => return None,
-                Kind::Null => Ordering::Equal,
-                Kind::Bool => left.as_bool().cmp(&right.as_bool()),
-                Kind::Number => left.as_numeric()?.cmp(&right.as_numeric()?),
-                Kind::String => left.as_str()?.cmp(right.as_str()?),
+                Kind::Array | Kind::Object => None,
+                Kind::Null => Some(Ordering::Equal),
+                Kind::Bool => Some(left.as_bool().cmp(&right.as_bool())),
+                Kind::Number => left.as_numeric().zip(right.as_numeric()).map(|(left, right)| left.cmp(&right)),
+                Kind::String => Some(left.as_str().cmp(&right.as_str())),
             }
         }
     };
-    Some(match comparison {
+    Ok(order.map(|order| match comparison {
         Comparison::Equal => order.is_eq(),
         Comparison::NotEqual => order.is_ne(),
         Comparison::Less => order.is_lt(),
         Comparison::LessOrEqual => order.is_le(),
         Comparison::Greater => order.is_gt(),
         Comparison::GreaterOrEqual => order.is_ge(),
-    })
-}
-
-/// Dates and times compare where one of them can be had in the other's type.
-fn times(left: &Datum, lt: Type, right: &Datum, rt: Type, context: &EvalContext) -> Option<Ordering> {
-    use crate::sql::casts::{Context, Pathway, pathway};
-    let rank = |typ: Type| match typ {
-        Type::DATE => 0,
-        Type::TIMESTAMP => 1,
-        Type::TIMESTAMPTZ => 2,
-        Type::TIME => 10,
-        _ => 11,
-    };
-    let (low, high) = if rank(lt) <= rank(rt) { (lt, rt) } else { (rt, lt) };
-    if (rank(low) < 10) != (rank(high) < 10) {
-        return None;
-    }
-    let raise = |value: &Datum, typ: Type| -> Option<Datum> {
-        match pathway(typ.oid, high.oid, Context::Explicit)? {
-            Pathway::Function(function) => match function.body {
-                crate::sql::function::Body::Scalar(kernel) => kernel(context, std::slice::from_ref(value)).ok(),
-                _ => None,
-            },
-            _ => Some(value.clone()),
-        }
-    };
-    let (left, right) = (raise(left, lt)?, raise(right, rt)?);
-    let (mut l, mut r) = (Vec::new(), Vec::new());
-    crate::document::sort_key(&left, &mut l);
-    crate::document::sort_key(&right, &mut r);
-    Some(l.cmp(&r))
+    }))
 }

@@ -47,7 +47,7 @@ fn find<'a>(
     variables: Option<JsonbRef<'a>>,
     first: bool,
 ) -> Result<std::result::Result<Vec<Item<'a>>, Error>> {
-    let found = run(context, &*Path::of(path)?, document, variables, first)?;
+    let found = run(context, &*Path::of(path)?, document, variables, first, true)?;
     match found.error {
         Some(error) if is_hidden(&error) => Ok(Err(error)),
         Some(error) => Err(error),
