@@ -80,8 +80,9 @@ fmt:
 clippy: rocksdb
 	cargo clippy --locked --all-targets -- -D warnings
 
+# For who works on the crate: private items are documented too, so links to them lead somewhere.
 doc: rocksdb
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --lib --document-private-items
 
 bench: rocksdb
 	CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false \

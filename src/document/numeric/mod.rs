@@ -4,7 +4,7 @@
 //! Which one is used depends on the value alone, so equal values with equal scales are represented equally.
 //!
 //! - [`decimal`]: the unbounded arithmetic underneath.
-//! - [`format`]: text in and out.
+//! - [`mod@format`]: text in and out.
 //! - [`arith`]: the operators, with PostgreSQL's result scales.
 //! - [`math`]: roots, logarithms, powers.
 //! - [`codec`]: storage bytes, the wire format, sort keys.

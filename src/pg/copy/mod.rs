@@ -1,6 +1,6 @@
 //! COPY data: rows from and to PostgreSQL's text, csv and binary formats.
 //!
-//! - [`decode`]: what a client sends for COPY FROM, cut into rows as it arrives; [`line`] cuts text and csv lines into fields.
+//! - [`decode`]: what a client sends for COPY FROM, cut into rows as it arrives; [`mod@line`] cuts text and csv lines into fields.
 //! - [`encode`]: rows as COPY TO sends them.
 
 pub(super) mod decode;

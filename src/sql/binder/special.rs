@@ -155,7 +155,7 @@ impl Binder<'_> {
         self.call_plain(name, &args, self.expr_at(text), scope)
     }
 
-    /// IS [NOT] NORMALIZED.
+    /// `IS [NOT] NORMALIZED`.
     pub(super) fn is_normalized(
         &mut self,
         inner: &ast::Expr,

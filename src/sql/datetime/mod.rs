@@ -2,7 +2,7 @@
 //! `timestamptz` that belongs to the session, not to the value.
 //!
 //! - [`calendar`]: days and microseconds to fields and back; [`zone`]: zones and their offsets.
-//! - [`parse`], [`interval_in`]: input in all its forms; [`format`]: output in all styles.
+//! - [`parse`], [`interval_in`]: input in all its forms; [`mod@format`]: output in all styles.
 //! - [`arithmetic`]: what the [`operators`], [`casts`] and functions are made of.
 
 mod abbreviations;

@@ -1,6 +1,6 @@
 //! The row interpreter: a [`plan::Expr`](super::plan::Expr) compiled against the columns of a row.
 //!
-//! [`compile`] resolves columns to slots and picks fast forms (comparisons and json navigation work on references,
+//! [`fn@compile`] resolves columns to slots and picks fast forms (comparisons and json navigation work on references,
 //! constant IN lists become hash sets, long operator chains are flat). [`Compiled::eval`] then runs it for one row.
 //! Subqueries have no place here: the executor replaces them before.
 

@@ -2,7 +2,7 @@
 //!
 //! Signatures, OIDs, strictness and volatility are PostgreSQL's (`pg_proc`), so that the same table serves the binder,
 //! the executor and the system catalogs. A file holds one area, its `LIST` first and the kernels after it:
-//! [`aggregates`], [`window`], [`string`], [`math`], [`array`], [`json`], [`misc`]. Functions behind operators and casts
+//! [`aggregates`], [`window`], [`string`], [`math`], [`mod@array`], [`json`], [`misc`]. Functions behind operators and casts
 //! belong to `sql::operators` and `sql::casts`, those of dates and times to `sql::datetime`; they are chained in here.
 
 pub(crate) mod aggregates;

@@ -13,7 +13,7 @@ use super::Grammar;
 use super::cursor::*;
 
 impl Grammar<'_, '_> {
-    /// CREATE [UNIQUE] INDEX from INDEX on.
+    /// `CREATE [UNIQUE] INDEX` from INDEX on.
     pub(super) fn create_index(&mut self, unique: bool) -> Parse<Statement> {
         expect(self, "index")?;
         let concurrently = take(self, "concurrently");
@@ -89,7 +89,7 @@ impl Grammar<'_, '_> {
         Ok(key)
     }
 
-    /// CREATE [OR REPLACE] [TEMP] [RECURSIVE] VIEW from RECURSIVE or VIEW on.
+    /// `CREATE [OR REPLACE] [TEMP] [RECURSIVE] VIEW` from RECURSIVE or VIEW on.
     pub(super) fn create_view(&mut self, or_replace: bool, temporary: bool) -> Parse<Statement> {
         let recursive = take(self, "recursive");
         expect(self, "view")?;

@@ -463,7 +463,7 @@ pub struct Grant {
     pub grant_option_for: bool,
     /// Privileges in lower case with their columns; empty: ALL.
     pub privileges: Vec<(String, Vec<Ident>)>,
-    /// ALL [PRIVILEGES] with columns.
+    /// `ALL [PRIVILEGES]` with columns.
     pub all_columns: Vec<Ident>,
     /// The kind of object (`Table` when not said).
     pub kind: ObjectKind,

@@ -1,5 +1,5 @@
 //! Functions on text and bytea: [`basic`] (length, case, padding, trimming, parts), [`split`] (to and from arrays),
-//! [`format`](mod@format) (concat, format, quoting), [`binary`] (bytea, digests, encodings), [`unicode`] (normal forms, escapes).
+//! [`mod@format`] (concat, format, quoting), [`binary`] (bytea, digests, encodings), [`unicode`] (normal forms, escapes).
 //!
 //! Positions and lengths count characters (code points), as the database encoding is UTF-8.
 
