@@ -2,7 +2,6 @@
 //! batch after the other. `make bench` runs it optimised.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
-#![allow(clippy::print_stdout, missing_docs)]
 
 use aerolithdb::consensus::codec::Bytes;
 use aerolithdb::consensus::message::Message;
