@@ -2,7 +2,7 @@
 #   make demo     build, start a node, load documents, run queries, leave it running
 #   make test     everything that must pass
 #   make check    fmt, clippy, rustdoc (what .ci/run does beside `make test`)
-#   make seeds    the simulator's slice of .ci/run: 2,000 seeds and 20,000 Twins scenarios of consensus
+#   make seeds    a long slice of the simulator: 2,000 seeds and 20,000 Twins scenarios of consensus
 #   make soak     more of them, for MINUTES=n, from FIRST=seed on
 #   make mutations  every planted bug of consensus, and how long the simulator takes to notice
 #   make model    the model of consensus' one-sync rule, in all its states
