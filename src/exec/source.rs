@@ -284,7 +284,13 @@ pub(crate) async fn query(context: &Arc<Context>, query: &Query) -> Result<RowSt
         None => lower::execute(&query.plan, &output, &context.params, &lowered).await?,
         Some(_) => return lock_rows(context, query, &output, &lowered).await,
     };
-    Ok(batches.map_ok(Batch::Arrow).boxed())
+    // When nobody wants the rows any more, its parts are to stop wherever they are.
+    let guard = lowered.stop.guard();
+    let rows = batches.map_ok(move |batch| {
+        let _held = &guard;
+        Batch::Arrow(batch)
+    });
+    Ok(rows.boxed())
 }
 
 /// FOR UPDATE: the rows are written as they are, so that a commit fails when somebody else has changed them since.
@@ -368,6 +374,7 @@ fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid)>) -> Result
 /// Runs INSERT, UPDATE or DELETE: the number of rows changed and the rows of RETURNING.
 pub(crate) async fn modify(context: &Arc<Context>, query: &Query) -> Result<(u64, Vec<Vec<Datum>>)> {
     let (lowered, source) = query_context(context);
+    let _guard = lowered.stop.guard();
     let output: Vec<(ColumnId, Type)> = query.output.iter().map(|c| (c.id, c.typ)).collect();
     if let Rel::Modify(modify) = &query.plan {
         let columns: Vec<ColumnId> = modify.returning.iter().flatten().map(|(id, _)| *id).collect();

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::datatypes::{DataType, Schema};
 use arrow::record_batch::RecordBatch;
@@ -14,19 +15,48 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::stream::StreamExt;
 
+use crate::error::Result;
 use crate::exec::aside::block;
 use crate::exec::server::Cancel;
 
 use super::operator::Operator;
 use super::{from_datafusion, to_datafusion};
 
+/// Whether a statement is to go on. Its parts that other tasks run may outlive it: the cancel flag may mean the next
+/// statement by then, but the plan of this one has been given up.
+#[derive(Clone)]
+pub(crate) struct Stop {
+    cancel: Arc<Cancel>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// For a statement that is about to run.
+    pub(crate) fn new(cancel: Arc<Cancel>) -> Self {
+        Self { cancel, given_up: Arc::default() }
+    }
+
+    /// Fails when the statement is to stop.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self.given_up.load(Ordering::Relaxed) {
+            true => Err(self.cancel.error()),
+            false => self.cancel.check(),
+        }
+    }
+
+    /// What gives the statement up when it is dropped.
+    pub(crate) fn guard(&self) -> impl Send + Sync + use<> {
+        scopeguard::guard(self.given_up.clone(), |given_up| given_up.store(true, Ordering::Relaxed))
+    }
+}
+
 /// A plan that stops between two of its batches when the statement is cancelled.
-pub(crate) fn stoppable(plan: Arc<dyn ExecutionPlan>, cancel: Arc<Cancel>) -> Arc<dyn ExecutionPlan> {
+pub(crate) fn stoppable(plan: Arc<dyn ExecutionPlan>, stop: Stop) -> Arc<dyn ExecutionPlan> {
     let (schema, partitions) = (plan.schema(), plan.output_partitioning().partition_count());
     let run = move |_: usize, mut inputs: Vec<SendableRecordBatchStream>, _| {
-        let cancel = cancel.clone();
+        let stop = stop.clone();
         let stream = inputs.remove(0).map(move |batch| {
-            cancel.check()?;
+            stop.check()?;
             batch.map_err(from_datafusion)
         });
         Ok(stream.boxed())
@@ -48,13 +78,13 @@ pub(crate) fn aside(plan: Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
 /// An expression that fails when the statement is cancelled.
 pub(crate) struct StoppableExpr {
     inner: Arc<dyn PhysicalExpr>,
-    cancel: Arc<Cancel>,
+    stop: Stop,
 }
 
 impl StoppableExpr {
     /// Wraps an expression.
-    pub(crate) fn over(inner: Arc<dyn PhysicalExpr>, cancel: Arc<Cancel>) -> Arc<dyn PhysicalExpr> {
-        Arc::new(Self { inner, cancel })
+    pub(crate) fn over(inner: Arc<dyn PhysicalExpr>, stop: Stop) -> Arc<dyn PhysicalExpr> {
+        Arc::new(Self { inner, stop })
     }
 }
 
@@ -94,7 +124,7 @@ impl PhysicalExpr for StoppableExpr {
     }
 
     fn evaluate(&self, batch: &RecordBatch) -> DfResult<ColumnarValue> {
-        self.cancel.check().map_err(to_datafusion)?;
+        self.stop.check().map_err(to_datafusion)?;
         self.inner.evaluate(batch)
     }
 
@@ -103,7 +133,7 @@ impl PhysicalExpr for StoppableExpr {
     }
 
     fn with_new_children(self: Arc<Self>, mut children: Vec<Arc<dyn PhysicalExpr>>) -> DfResult<Arc<dyn PhysicalExpr>> {
-        Ok(Arc::new(Self { inner: children.remove(0), cancel: self.cancel.clone() }))
+        Ok(Arc::new(Self { inner: children.remove(0), stop: self.stop.clone() }))
     }
 
     fn fmt_sql(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

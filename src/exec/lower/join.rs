@@ -234,7 +234,7 @@ pub(crate) fn join_by(
     }
     let filter =
         if rest.is_empty() { None } else { Some(join_filter(lowering, &left, &right, Expr::conjunction(rest))?) };
-    let cancel = lowering.context.cancel.clone();
+    let stop = lowering.context.stop.clone();
     let columns: Vec<(ColumnId, Type)> = match kind {
         JoinType::LeftSemi | JoinType::LeftAnti => left.columns.clone(),
         JoinType::RightSemi | JoinType::RightAnti => right.columns.clone(),
@@ -261,7 +261,7 @@ pub(crate) fn join_by(
         );
         Arc::new(join.map_err(from_datafusion)?)
     };
-    Ok(Relation::new(interrupt::stoppable(plan, cancel), columns))
+    Ok(Relation::new(interrupt::stoppable(plan, stop), columns))
 }
 
 /// The part of a condition that is not hashed: over an intermediate batch of the columns that it names.
@@ -282,7 +282,7 @@ fn join_filter(lowering: &Lowering, left: &Relation, right: &Relation, condition
         schema: schema.clone(),
         context: &lowering.context.eval,
     };
-    let condition = interrupt::StoppableExpr::over(scope.lower(&condition)?, lowering.context.cancel.clone());
+    let condition = interrupt::StoppableExpr::over(scope.lower(&condition)?, lowering.context.stop.clone());
     Ok(JoinFilter::new(condition, indices, schema))
 }
 

@@ -97,6 +97,8 @@ pub(crate) struct QueryContext {
     pub task: Arc<TaskContext>,
     /// Asked between batches.
     pub cancel: Arc<Cancel>,
+    /// The same for what runs in tasks of its own.
+    pub stop: interrupt::Stop,
     /// Partitions of a parallel plan.
     pub parallelism: usize,
     /// WITH definitions that were run, and the working tables of recursive ones.
@@ -124,6 +126,7 @@ impl QueryContext {
             eval,
             source,
             task,
+            stop: interrupt::Stop::new(cancel.clone()),
             cancel,
             parallelism,
             ctes: Mutex::default(),
