@@ -13,11 +13,11 @@
 #   make drivers  the programs in tests/drivers against a node (part of `make test`)
 
 SHELL := /bin/bash
-export AEROLITHDB_BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aerolithdb
-export CARGO_TARGET_DIR ?= $(AEROLITHDB_BUILD_CACHE)/target
+export BUILD_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/aerolithdb
+export CARGO_TARGET_DIR ?= $(BUILD_CACHE)/target
 export ROCKSDB_STATIC := 1
 # Built once by `make rocksdb`; every cargo call links it from there.
-export ROCKSDB_LIB_DIR := $(AEROLITHDB_BUILD_CACHE)/rocksdb-0.19.0+11.8.1-$(shell uname -m)
+export ROCKSDB_LIB_DIR := $(BUILD_CACHE)/rocksdb-0.19.0+11.8.1-$(shell uname -m)
 BIN := $(CARGO_TARGET_DIR)/debug/aerolithdb
 
 .PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers seeds soak mutations model fuzz loopback

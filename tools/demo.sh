@@ -4,7 +4,7 @@
 set -euo pipefail
 binary=${1:?usage: demo.sh BINARY [DOCUMENTS]}
 documents=${2:-100000}
-data=${AEROLITHDB_DEMO_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb/demo}
+data=${DEMO_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb/demo}
 mkdir -p "$data"
 if [[ -f $data/pid ]] && kill -0 "$(cat "$data/pid")" 2>/dev/null; then
   echo "a demo node is running already; stopping it"

@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 version=0.19.0+11.8.1
 jobs=${1:-$(nproc)}
-cache=${AEROLITHDB_BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb}
+cache=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb}
 out=$cache/rocksdb-$version-$(uname -m)
 if [[ -f $out/librocksdb.a ]]; then echo "$out"; exit 0; fi
 

@@ -3,7 +3,7 @@
 #   tools/setup.sh           compiler, libclang (for RocksDB's bindings), psql
 #   tools/setup.sh drivers   also the clients that the driver tests run: Python, Node.js and Java with their PostgreSQL drivers
 set -euo pipefail
-cache=${AEROLITHDB_BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb}
+cache=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb}
 
 command -v cargo >/dev/null || { echo "cargo is not installed: install Rust 1.94 or newer from https://rustup.rs and run this again" >&2; exit 1; }
 

@@ -3,7 +3,7 @@
 #   tests/drivers/run.sh BINARY
 set -euo pipefail
 cd "$(dirname "$0")"
-cache=${AEROLITHDB_BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb}/drivers
+cache=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb}/drivers
 binary=${1:?usage: run.sh BINARY}
 work=$(mktemp -d)
 node_pid=
