@@ -168,7 +168,7 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// Makes an [`Error`](crate::error::Error): `err!(SYNTAX_ERROR, "format {}", args)`.
+/// Makes an [`Error`]: `err!(SYNTAX_ERROR, "format {}", args)`.
 #[macro_export]
 macro_rules! err {
     ($code:ident, $($arg:tt)*) => {

@@ -1,5 +1,5 @@
 //! GROUP BY, DISTINCT and grouping sets over the SQL layer's accumulators; what DataFusion can do with the same meaning
-//! goes to [`native_aggregate`](super::native_aggregate).
+//! goes to [`native_aggregate`].
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
