@@ -25,6 +25,27 @@ impl Type {
     pub const fn with_typmod(oid: Oid, typmod: i32) -> Self {
         Self { oid, typmod }
     }
+
+    /// Whether the type's values are [`Datum::Oid`](super::Datum::Oid).
+    pub fn is_oid(self) -> bool {
+        matches!(
+            Self::new(self.oid),
+            Self::OID
+                | Self::REGPROC
+                | Self::REGPROCEDURE
+                | Self::REGOPER
+                | Self::REGOPERATOR
+                | Self::REGCLASS
+                | Self::REGTYPE
+                | Self::REGCONFIG
+                | Self::REGDICTIONARY
+                | Self::REGNAMESPACE
+                | Self::REGROLE
+                | Self::REGCOLLATION
+                | Self::XID
+                | Self::CID
+        )
+    }
 }
 
 macro_rules! oids {

@@ -162,8 +162,8 @@ pub fn pathway(from: Oid, to: Oid, context: Context) -> Option<Pathway> {
 /// A value as a binary compatible type has it: the bits stay, the variant is the type's own (an oid is an unsigned int4).
 pub fn relabelled(value: Datum, to: Type) -> Datum {
     match (value, Type::new(to.oid)) {
-        (Datum::Int4(n), to) if is_oid(to) => Datum::Oid(n as Oid),
-        (Datum::Int2(n), to) if is_oid(to) => Datum::Oid(i32::from(n) as Oid),
+        (Datum::Int4(n), to) if to.is_oid() => Datum::Oid(n as Oid),
+        (Datum::Int2(n), to) if to.is_oid() => Datum::Oid(i32::from(n) as Oid),
         (Datum::Oid(n), Type::INT4) => Datum::Int4(n as i32),
         (Datum::Array(mut array), to) => {
             let Some(element) = types::element_of(to.oid) else { return Datum::Array(array) };
@@ -180,28 +180,7 @@ pub fn relabelled(value: Datum, to: Type) -> Datum {
 /// Whether relabelling between two types leaves the value as it is.
 pub fn is_same_value(from: Type, to: Type) -> bool {
     let is_array = |typ: Type| types::by_oid(typ.oid).is_some_and(types::TypeInfo::is_array);
-    is_oid(from) == is_oid(to) && !(is_array(from) && is_array(to))
-}
-
-/// Whether a type's values are [`Datum::Oid`].
-fn is_oid(typ: Type) -> bool {
-    matches!(
-        Type::new(typ.oid),
-        Type::OID
-            | Type::REGPROC
-            | Type::REGPROCEDURE
-            | Type::REGOPER
-            | Type::REGOPERATOR
-            | Type::REGCLASS
-            | Type::REGTYPE
-            | Type::REGCONFIG
-            | Type::REGDICTIONARY
-            | Type::REGNAMESPACE
-            | Type::REGROLE
-            | Type::REGCOLLATION
-            | Type::XID
-            | Type::CID
-    )
+    from.is_oid() == to.is_oid() && !(is_array(from) && is_array(to))
 }
 
 #[cfg(test)]

@@ -150,20 +150,7 @@ fn receive(oid: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Datum> {
             let months = reader.i32()?;
             Datum::Interval(Interval { months, days, micros })
         }
-        Type::OID
-        | Type::XID
-        | Type::CID
-        | Type::REGPROC
-        | Type::REGPROCEDURE
-        | Type::REGOPER
-        | Type::REGOPERATOR
-        | Type::REGCLASS
-        | Type::REGTYPE
-        | Type::REGCONFIG
-        | Type::REGDICTIONARY
-        | Type::REGNAMESPACE
-        | Type::REGROLE
-        | Type::REGCOLLATION => Datum::Oid(reader.i32()? as u32),
+        typ if typ.is_oid() => Datum::Oid(reader.i32()? as u32),
         Type::JSONPATH => {
             let text = reader.text()?;
             let Some(text) = text.strip_prefix('\u{1}') else {
