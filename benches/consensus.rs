@@ -81,7 +81,7 @@ impl Cluster {
         self.number += 1;
         let expected = self.executed + 4 * size;
         for client in 0..size {
-            let operation = Operation::Data(Bytes(vec![7; 64]));
+            let operation = Operation::Data(Bytes::from(vec![7; 64]));
             self.step(0, Input::Submit(Request { client: ClientId(client.into()), number: self.number, operation }));
         }
         while self.executed < expected {

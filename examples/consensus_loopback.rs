@@ -10,10 +10,10 @@
 
 #![allow(clippy::print_stdout, missing_docs)]
 
-use aerolithdb::consensus::codec::{Bytes, decode, encode};
+use aerolithdb::consensus::codec::{Bytes, Codec, decode_frame, encode};
 use aerolithdb::consensus::message::Message;
 use aerolithdb::consensus::types::*;
-use aerolithdb::consensus::{Input, Keys, Output, Record, Recovered, Replica, verify};
+use aerolithdb::consensus::{Directory, Input, Keys, Output, Record, Recovered, Replica, Verified, verify};
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -24,11 +24,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const REPLICAS: u32 = 4;
 
+/// Bodies from here on are verified by the thread that reads them.
+const LARGE: usize = 8192;
+
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// What wakes the replica's thread.
 enum Event {
     Message(ReplicaId, Message),
+    /// A large body, whose hash was computed by the thread that read it.
+    Verified(Verified<Message>),
     Synced(u64),
 }
 
@@ -102,9 +107,12 @@ fn open(settings: &Settings) -> Outcome<Replica> {
 fn read(stream: &mut impl Read) -> Outcome<Message> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;
-    let mut frame = vec![0; u32::from_be_bytes(length) as usize];
-    stream.read_exact(&mut frame)?;
-    Ok(decode(&frame)?)
+    let length = u32::from_be_bytes(length);
+    let mut frame = Vec::with_capacity(length as usize);
+    if stream.take(u64::from(length)).read_to_end(&mut frame)? < length as usize {
+        return Err("cut off".into());
+    }
+    Ok(decode_frame(&frame.into())?)
 }
 
 fn write(stream: &mut impl Write, frame: &[u8]) -> Outcome<()> {
@@ -113,7 +121,11 @@ fn write(stream: &mut impl Write, frame: &[u8]) -> Outcome<()> {
 }
 
 /// Connections to everybody, and a thread for each that comes from them.
-fn connect(settings: &Settings, events: &Sender<Event>) -> Outcome<Vec<Option<BufWriter<TcpStream>>>> {
+fn connect(
+    settings: &Settings,
+    directory: &Directory,
+    events: &Sender<Event>,
+) -> Outcome<Vec<Option<BufWriter<TcpStream>>>> {
     let port = |id: ReplicaId| settings.port + id.0 as u16;
     let listener = TcpListener::bind(("127.0.0.1", port(settings.id)))?;
     let mut peers = Vec::new();
@@ -130,18 +142,26 @@ fn connect(settings: &Settings, events: &Sender<Event>) -> Outcome<Vec<Option<Bu
         };
         stream.set_nodelay(true)?;
         stream.write_all(&settings.id.0.to_be_bytes())?;
-        peers.push(Some(BufWriter::with_capacity(1 << 17, stream)));
+        peers.push(Some(BufWriter::with_capacity(1 << 16, stream)));
     }
     for _ in 1..REPLICAS {
         let (mut stream, _) = listener.accept()?;
         let mut id = [0; 4];
         stream.read_exact(&mut id)?;
         let from = ReplicaId(u32::from_be_bytes(id));
-        let events = events.clone();
+        let (events, directory) = (events.clone(), directory.clone());
         std::thread::spawn(move || {
             let mut stream = BufReader::with_capacity(1 << 17, stream);
             while let Ok(message) = read(&mut stream) {
-                if events.send(Event::Message(from, message)).is_err() {
+                let event = match message {
+                    Message::Body(ref signed) if signed.body.size() >= LARGE => match verify(&directory, from, message)
+                    {
+                        Ok(verified) => Event::Verified(verified),
+                        Err(_) => continue,
+                    },
+                    _ => Event::Message(from, message),
+                };
+                if events.send(event).is_err() {
                     break;
                 }
             }
@@ -152,12 +172,13 @@ fn connect(settings: &Settings, events: &Sender<Event>) -> Outcome<Vec<Option<Bu
 
 /// The log: whatever has gathered is written and synced at once.
 fn write_log(mut file: File, records: Receiver<(u64, Vec<Record>)>, events: Sender<Event>) -> Outcome<()> {
-    while let Ok(first) = records.recv() {
-        let mut token = first.0;
-        let mut bytes = encode(&first.1);
-        while let Ok((next, records)) = records.try_recv() {
+    let mut bytes = Vec::new();
+    while let Ok((mut token, first)) = records.recv() {
+        bytes.clear();
+        first.put(&mut bytes);
+        while let Ok((next, more)) = records.try_recv() {
             token = next;
-            bytes.extend(encode(&records));
+            more.put(&mut bytes);
         }
         file.write_all(&bytes)?;
         file.sync_data()?;
@@ -181,10 +202,13 @@ struct Node<'a> {
 }
 
 impl Node<'_> {
-    fn step(&mut self, input: Input) -> Outcome<()> {
+    fn now(&self) -> Outcome<Now> {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros() as u64;
-        let now = Now { monotonic: self.started.elapsed().as_micros() as u64 + 1, wall };
-        for output in self.replica.step(now, input) {
+        Ok(Now { monotonic: self.started.elapsed().as_micros() as u64 + 1, wall })
+    }
+
+    fn step(&mut self, input: Input) -> Outcome<()> {
+        for output in self.replica.step(self.now()?, input) {
             self.obey(output)?;
         }
         Ok(())
@@ -224,24 +248,22 @@ impl Node<'_> {
             return Ok(());
         }
         self.sent_at[client] = Instant::now();
-        let operation = Operation::Data(Bytes(vec![7; self.settings.bytes]));
+        let operation = Operation::Data(Bytes::from(vec![7; self.settings.bytes]));
         self.step(Input::Submit(Request { client: ClientId(client as u128), number, operation }))
     }
 
-    fn hear(&mut self, event: Event) -> Outcome<()> {
-        match event {
-            Event::Synced(token) => self.step(Input::Persisted(token)),
-            Event::Message(from, message) if self.replica.is_news(from, &message) => {
-                match verify(self.replica.directory(), from, message) {
-                    Ok(message) => self.step(Input::Message(message)),
-                    Err(refusal) => {
-                        self.replica.refused(refusal);
-                        Ok(())
-                    }
-                }
+    /// What has come meanwhile; signatures are verified all together.
+    fn hear(&mut self, events: Vec<Event>) -> Outcome<()> {
+        let mut messages = Vec::new();
+        for event in events {
+            match event {
+                Event::Synced(token) => self.step(Input::Persisted(token))?,
+                Event::Message(from, message) => messages.push((from, message)),
+                Event::Verified(message) => self.step(Input::Message(message))?,
             }
-            Event::Message(..) => Ok(()),
         }
+        let outputs = self.replica.receive_all(self.now()?, messages);
+        outputs.into_iter().try_for_each(|output| self.obey(output))
     }
 
     fn flush(&mut self) -> Outcome<()> {
@@ -265,14 +287,15 @@ impl Node<'_> {
 
 fn run(settings: &Settings) -> Outcome<()> {
     let (events, inbox) = channel();
-    let peers = connect(settings, &events)?;
+    let replica = open(settings)?;
+    let peers = connect(settings, replica.directory(), &events)?;
     let (log, records) = channel();
     let path = std::env::current_dir()?.join(format!("consensus-loopback-{}.tmp", settings.id));
     let (file, sender) = (File::create(&path)?, events.clone());
     std::thread::spawn(move || write_log(file, records, sender).ok());
     let mut node = Node {
         settings,
-        replica: open(settings)?,
+        replica,
         peers,
         log,
         started: Instant::now(),
@@ -286,13 +309,10 @@ fn run(settings: &Settings) -> Outcome<()> {
     loop {
         node.flush()?;
         match inbox.recv_timeout(Duration::from_millis(5)) {
-            Ok(event) => node.hear(event)?,
+            // What has come meanwhile goes out together.
+            Ok(event) => node.hear(std::iter::once(event).chain(inbox.try_iter().take(256)).collect())?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
-        }
-        // What has come meanwhile goes out together.
-        for event in inbox.try_iter().take(256).collect::<Vec<_>>() {
-            node.hear(event)?;
         }
         if ticked.elapsed() >= Duration::from_millis(5) {
             ticked = Instant::now();

@@ -16,7 +16,7 @@ impl Replica {
         let Some(snapshot) = self.snapshots.get_mut(&seq) else { return };
         let content = snapshot.ledger.content(Chunk::root(&chunks));
         let epoch = snapshot.ledger.members.epoch;
-        let manifest = Arc::new(Manifest { seq, ledger: Bytes(encode(&snapshot.ledger)), chunks });
+        let manifest = Arc::new(Manifest { seq, ledger: Bytes::from(encode(&snapshot.ledger)), chunks });
         snapshot.manifest = Some(manifest.clone());
         let mut then = Vec::new();
         if epoch == self.members.epoch {

@@ -13,8 +13,8 @@ use std::sync::Arc;
 #[error("malformed consensus message")]
 pub struct Malformed;
 
-/// A cursor over received bytes.
-pub struct Reader<'a>(&'a [u8]);
+/// A cursor over received bytes, and the memory they lie in if byte strings may share it.
+pub struct Reader<'a>(&'a [u8], Option<&'a bytes::Bytes>);
 
 impl<'a> Reader<'a> {
     fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
@@ -34,14 +34,22 @@ pub trait Codec: Sized {
 
 /// Encodes a value.
 pub fn encode<T: Codec>(value: &T) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(256);
     value.put(&mut out);
     out
 }
 
 /// Decodes a value that must fill `bytes` entirely.
 pub fn decode<T: Codec>(bytes: &[u8]) -> Result<T, Malformed> {
-    let mut reader = Reader(bytes);
+    read_all(Reader(bytes, None))
+}
+
+/// Decodes a value that must fill `frame` entirely; long byte strings are not copied but keep the frame alive.
+pub fn decode_frame<T: Codec>(frame: &bytes::Bytes) -> Result<T, Malformed> {
+    read_all(Reader(frame, Some(frame)))
+}
+
+fn read_all<T: Codec>(mut reader: Reader<'_>) -> Result<T, Malformed> {
     let value = T::get(&mut reader)?;
     if reader.0.is_empty() { Ok(value) } else { Err(Malformed) }
 }
@@ -127,9 +135,18 @@ impl<T: Codec> Codec for Vec<T> {
     }
 }
 
-/// A byte string; `Vec<u8>` would work too, but one byte at a time.
+/// A byte string that is shared, not copied.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Bytes(pub Vec<u8>);
+pub struct Bytes(pub bytes::Bytes);
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+/// Shorter ones are copied, so as not to keep a frame alive for a few bytes.
+const SHARED_MIN: usize = 1024;
 
 impl Codec for Bytes {
     fn put(&self, out: &mut Vec<u8>) {
@@ -138,7 +155,11 @@ impl Codec for Bytes {
     }
     fn get(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let length = u32::get(reader)? as usize;
-        Ok(Self(reader.take(length)?.to_vec()))
+        let bytes = reader.take(length)?;
+        Ok(Self(match reader.1.filter(|_| length >= SHARED_MIN) {
+            Some(frame) => frame.slice_ref(bytes),
+            None => bytes::Bytes::copy_from_slice(bytes),
+        }))
     }
 }
 
@@ -221,9 +242,11 @@ mod tests {
 
     #[test]
     fn one_value_has_one_encoding() {
-        let map: BTreeMap<u8, Bytes> = [(1, Bytes(vec![7])), (2, Bytes(vec![]))].into();
+        let map: BTreeMap<u8, Bytes> = [(1, Bytes::from(vec![7])), (2, Bytes::default())].into();
         let bytes = encode(&map);
         assert_eq!(decode::<BTreeMap<u8, Bytes>>(&bytes), Ok(map));
+        let long: (Bytes, u8) = (Bytes::from(vec![7; 2 * SHARED_MIN]), 1);
+        assert_eq!(decode_frame(&encode(&long).into()), Ok(long));
         // Keys in descending order, a byte left over, and a boolean of 2 are all refused.
         assert!(decode::<BTreeMap<u8, bool>>(&[0, 0, 0, 2, 2, 0, 1, 0]).is_err());
         assert!(decode::<bool>(&[1, 0]).is_err());

@@ -38,7 +38,7 @@ fn conversation() -> (Vec<Replica>, Vec<(ReplicaId, ReplicaId, Message)>) {
     let mut inputs: Vec<(usize, Input)> = (0..4).map(|at| (at, Input::Start)).collect();
     for number in 1..40_u64 {
         let now = Now { monotonic: number * 30_000, wall: number * 30_000 };
-        let operation = Operation::Data(super::codec::Bytes(vec![1]));
+        let operation = Operation::Data(super::codec::Bytes::from(vec![1]));
         inputs.push((1, Input::Submit(Request { client: ClientId(1), number, operation })));
         inputs.extend((0..4).map(|at| (at, Input::Tick)));
         while let Some((at, input)) = inputs.pop() {

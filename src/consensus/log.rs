@@ -53,19 +53,23 @@ impl Slot {
     /// of different views are never added up: only within one view does each stand for a certificate that every later
     /// view must respect.
     pub(super) fn verdict(&self, members: &Membership, quorum: usize, weak: usize) -> Option<Digest> {
-        let mut commits: BTreeMap<(Epoch, View, Digest), usize> = BTreeMap::new();
-        for (_, commit) in self.commits.iter().filter(|(id, _)| members.is_voter(**id)) {
-            let view = if planted::is(Bug::CommitViewIgnored) { View(0) } else { commit.view };
-            *commits.entry((commit.epoch, view, commit.digest)).or_default() += 1;
-        }
-        let mut claims: BTreeMap<Digest, usize> = BTreeMap::new();
-        for (_, digest) in self.claims.iter().filter(|(id, _)| members.is_voter(**id)) {
-            *claims.entry(*digest).or_default() += 1;
-        }
         let repeated = self.repeated.1;
-        let by_commits =
-            commits.into_iter().find(|(_, count)| *count + repeated >= quorum).map(|((_, _, digest), _)| digest);
-        by_commits.or_else(|| claims.into_iter().find(|(_, count)| *count >= weak).map(|(digest, _)| digest))
+        let agree = |one: &Commit, other: &Commit| {
+            let is_same_view = one.view == other.view || planted::is(Bug::CommitViewIgnored);
+            is_same_view && (one.epoch, one.digest) == (other.epoch, other.digest)
+        };
+        if self.commits.len() + repeated >= quorum {
+            let voters = || self.commits.iter().filter(|(id, _)| members.is_voter(**id)).map(|(_, commit)| commit);
+            let is_quorum = |one: &&Commit| voters().filter(|other| agree(one, other)).count() + repeated >= quorum;
+            if let Some(commit) = voters().find(is_quorum) {
+                return Some(commit.digest);
+            }
+        }
+        if self.claims.len() < weak {
+            return None;
+        }
+        let voters = || self.claims.iter().filter(|(id, _)| members.is_voter(**id)).map(|(_, digest)| digest);
+        voters().find(|one| voters().filter(|other| one == other).count() >= weak).copied()
     }
 
     /// The batches this position refers to.

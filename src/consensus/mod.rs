@@ -18,7 +18,8 @@
 //!
 //! 1. *Quorums* ([`quorum`]). Any two quorums share a correct replica; f+1 contain one. No other number is counted.
 //! 2. *One door* ([`signed`]). Only a [`Verified`] message can be stepped, and only [`verify`] makes one. Signed bytes
-//!    are canonical and name cluster, kind, epoch, view, position and signer.
+//!    are canonical and name cluster, kind, epoch, view, position and signer. Messages that have gathered are verified
+//!    as one sum ([`Replica::receive_all`]), by a rule that one signature and many share ([`ed25519`]).
 //! 3. *Bodies* ([`types::Body`]). A gateway signs its clients' requests once and sends them to everybody. Batches name
 //!    bodies by digest. Each gateway's bodies are executed in its own order, without gaps.
 //! 4. *Proposal*. The primary of the view proposes the next position, within the pipeline, the watermarks and its
@@ -95,6 +96,7 @@ pub mod types;
 pub mod view_change;
 
 mod checkpoint;
+mod ed25519;
 mod gateway;
 mod log;
 mod normal;
@@ -115,4 +117,4 @@ mod simulator;
 
 pub use message::Message;
 pub use replica::{Input, Output, Record, Recovered, Replica, Sizes};
-pub use signed::{Directory, Keys, Refusal, Verified, verify};
+pub use signed::{Directory, Keys, Refusal, Verified, verify, verify_all};

@@ -399,7 +399,7 @@ impl Replica {
 
     /// Starts the timer anew whenever the oldest waiting body changes (FIFO, so that no client starves).
     pub(super) fn watch_head(&mut self) {
-        let body = self.pool.next(&self.ledger.gateways).map(|(id, _)| Head::Body(id));
+        let body = self.pool.head(&self.ledger).map(|(id, _)| Head::Body(id));
         let head = body
             .or_else(|| self.unfinished())
             .or_else(|| self.ledger.next.as_ref().map(|next| Head::EpochChange(next.epoch)))
@@ -436,7 +436,7 @@ impl Replica {
     /// Measures how long the primary took although it could have proposed earlier.
     fn observe_pace(&mut self, seq: SeqNo) {
         let in_flight = seq.0.saturating_sub(self.ledger.seq.0 + 1);
-        let Some((_, pending)) = self.pool.next(&self.ledger.gateways) else { return };
+        let Some((_, pending)) = self.pool.head(&self.ledger) else { return };
         if in_flight == 0 {
             let free_since = pending.arrived.max(self.executed_at).max(self.view_since);
             self.pace.observe(self.now.monotonic.saturating_sub(free_since));

@@ -26,6 +26,8 @@ pub(super) struct Pool {
     pub(super) pending: BTreeMap<BodyId, Pending>,
     /// Arrivals are numbered too, so that two at the same instant have an order.
     last_arrival: u64,
+    /// The oldest body whose turn it is after what has been executed, until something changes.
+    head: Option<Option<(BodyId, Pending)>>,
 }
 
 /// What became of a body that arrived.
@@ -87,6 +89,7 @@ impl Pool {
         }
         self.last_arrival = now.max(self.last_arrival + 1);
         self.pending.insert(id, Pending { digest: signed.vote.digest, arrived: self.last_arrival, size });
+        self.head = None;
         self.store(signed);
         Arrival::Accepted
     }
@@ -100,8 +103,17 @@ impl Pool {
             .map(|(id, pending)| (*id, *pending))
     }
 
+    /// The oldest pending body whose turn it is now. Only [`Self::arrive`] and [`Self::settle`] change that, and the
+    /// ledger, after which the pool is settled.
+    pub(super) fn head(&mut self, ledger: &Ledger) -> Option<(BodyId, Pending)> {
+        let head = self.head.unwrap_or_else(|| self.next(&ledger.gateways));
+        self.head = Some(head);
+        head
+    }
+
     /// Forgets what the ledger has moved past, and content that nothing refers to.
     pub(super) fn settle(&mut self, ledger: &Ledger) {
+        self.head = None;
         self.pending.retain(|id, _| {
             turn(ledger.gateways.get(&id.gateway), id) != Turn::Past && ledger.members.member(id.gateway).is_some()
         });

@@ -10,7 +10,7 @@ use super::pool::Pool;
 use super::quorum::Quorum;
 use super::recovery::Probing;
 use super::scrub::Repair;
-use super::signed::{Directory, Keys, Kind, Refusal, Signature, Verified, Vote};
+use super::signed::{Directory, Keys, Kind, Refusal, Signature, Verified, Vote, verify_all};
 use super::transfer::Transfer;
 use super::types::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -289,6 +289,49 @@ impl Replica {
         std::mem::take(&mut self.outputs)
     }
 
+    /// Steps through messages that have gathered: those worth it are verified as one sum. PREPAREs beyond what a
+    /// certificate still lacks are looked at last, when most of them are no news any more.
+    pub fn receive_all(&mut self, now: Now, messages: Vec<(ReplicaId, Message)>) -> Vec<Output> {
+        let (mut outputs, mut waiting) = (Vec::new(), messages);
+        while !waiting.is_empty() {
+            let (mut first, mut spare) = (Vec::new(), Vec::new());
+            let mut lacking: BTreeMap<(View, SeqNo), usize> = BTreeMap::new();
+            for (from, message) in waiting {
+                if !self.is_news(from, &message) {
+                    continue;
+                }
+                let is_spare = match &message {
+                    Message::Prepare(vote) => {
+                        let place = (vote.view, vote.seq);
+                        let left = lacking.entry(place).or_insert_with(|| self.lacks(vote.seq));
+                        let is_spare = *left == 0;
+                        *left = left.saturating_sub(1);
+                        is_spare
+                    }
+                    _ => false,
+                };
+                if is_spare { &mut spare } else { &mut first }.push((from, message));
+            }
+            for checked in verify_all(&self.directory, first) {
+                match checked {
+                    Ok(message) => outputs.extend(self.step(now, Input::Message(message))),
+                    Err(refusal) => self.count(refusal),
+                }
+            }
+            waiting = spare;
+        }
+        outputs
+    }
+
+    /// How many PREPAREs of others a position still needs, at least one.
+    fn lacks(&self, seq: SeqNo) -> usize {
+        let slot = self.slots.get(&seq);
+        let others = slot.map_or(0, |slot| slot.prepares.keys().filter(|id| **id != self.id).count());
+        // The primary's proposal is none, and a backup's own will come.
+        let needed = self.quorum.q - 1 - usize::from(self.primary() != self.id && self.is_voter());
+        needed.saturating_sub(others).max(1)
+    }
+
     /// Whether a message that has arrived is worth the price of verifying it; if not, it is counted and may be dropped.
     /// A PREPARE for a batch that has its certificate, a body that is here, a checkpoint that is stable change nothing.
     pub fn is_news(&mut self, from: ReplicaId, message: &Message) -> bool {
@@ -434,6 +477,10 @@ impl Replica {
     /// Whom a broadcast goes to: the members, and while catching up those of the newest epoch known.
     pub fn peers(&self) -> Vec<ReplicaId> {
         let newest = self.directory.membership(self.directory.latest());
+        let newest = newest.filter(|newest| newest.epoch != self.members.epoch);
+        if newest.is_none() {
+            return self.members.members.iter().map(|member| member.id).filter(|id| *id != self.id).collect();
+        }
         let members = self.members.members.iter().chain(newest.iter().flat_map(|newest| &newest.members));
         let ids: BTreeSet<ReplicaId> = members.map(|member| member.id).filter(|id| *id != self.id).collect();
         ids.into_iter().collect()

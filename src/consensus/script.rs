@@ -144,14 +144,15 @@ impl Stage {
                 node.snapshots.retain(|seq, _| *seq >= below);
             }
             Output::ServeChunk(to, seq, index) => {
-                let mut bytes = Bytes(encode_state(&self.nodes[at].snapshots[&seq]));
+                let mut bytes = encode_state(&self.nodes[at].snapshots[&seq]);
                 if self.nodes[at].is_rotten {
-                    bytes.0.push(0);
+                    bytes.push(0);
                 }
+                let bytes = Bytes::from(bytes);
                 self.mail.push_back((id, to, Message::Chunk(Arc::new(Chunk { seq, index, bytes }))));
             }
             Output::StageChunk(_, index, bytes) => {
-                self.nodes[at].staged.insert(index, bytes.0);
+                self.nodes[at].staged.insert(index, bytes.0.to_vec());
             }
             Output::InstallState(seq, _) => {
                 let node = &mut self.nodes[at];
@@ -286,7 +287,7 @@ impl Stage {
 }
 
 fn encode_state(state: &[String]) -> Vec<u8> {
-    encode(&state.iter().map(|item| Bytes(item.clone().into_bytes())).collect::<Vec<_>>())
+    encode(&state.iter().map(|item| Bytes::from(item.clone().into_bytes())).collect::<Vec<_>>())
 }
 
 fn describe(message: &Message) -> String {
@@ -352,7 +353,7 @@ impl Runner for Stage {
                 let client = ClientId(u128::from(number(args.take_key("client"), 1)?));
                 let number = number(args.take_key("number"), 1)?;
                 let data = args.next_pos().ok_or("what?")?;
-                let operation = Operation::Data(Bytes(data.as_bytes().to_vec()));
+                let operation = Operation::Data(Bytes::from(data.as_bytes().to_vec()));
                 self.step(at.0 as usize, Input::Submit(Request { client, number, operation }));
             }
             "deliver" | "drop" => {
@@ -515,12 +516,12 @@ impl Runner for Stage {
                             let mut other = manifest.as_ref().clone();
                             let mut ledger: Ledger = decode(&other.ledger.0)?;
                             ledger.time += 3_600_000_000;
-                            other.ledger = Bytes(encode(&ledger));
+                            other.ledger = Bytes::from(encode(&ledger));
                             *manifest = Arc::new(other);
                         }
                         Message::Chunk(chunk) => {
                             let mut other = chunk.as_ref().clone();
-                            other.bytes.0.push(0);
+                            other.bytes = Bytes::from([&other.bytes.0[..], &[0]].concat());
                             *chunk = Arc::new(other);
                         }
                         Message::NewView(new) => {

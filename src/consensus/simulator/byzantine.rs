@@ -247,10 +247,12 @@ impl Liar {
             }
             Message::Chunk(chunk) if self.does(Way::LyingChunk) => {
                 let mut chunk = chunk.as_ref().clone();
-                match chunk.bytes.0.last_mut() {
+                let mut bytes = chunk.bytes.0.to_vec();
+                match bytes.last_mut() {
                     Some(byte) => *byte ^= 1,
-                    None => chunk.bytes.0.push(9),
+                    None => bytes.push(9),
                 }
+                chunk.bytes = Bytes::from(bytes);
                 Message::Chunk(Arc::new(chunk))
             }
             Message::Manifest(manifest) if self.does(Way::LyingChunk) && rng.percent(50) => {
@@ -342,7 +344,7 @@ impl Liar {
                 2 => ledger.open_since += 7,
                 _ => ledger.gateways.clear(),
             }
-            manifest.ledger = Bytes(encode(&ledger));
+            manifest.ledger = Bytes::from(encode(&ledger));
         }
         Message::Manifest(Arc::new(manifest))
     }
@@ -445,7 +447,7 @@ impl Liar {
         if self.does(Way::Invent) && rng.percent(10) {
             self.bodies += rng.below(3);
             for variant in 0..2_u8 {
-                let operation = Operation::Data(Bytes(vec![variant; 8]));
+                let operation = Operation::Data(Bytes::from(vec![variant; 8]));
                 said.push(self.invent(rng, operation, self.bodies.max(1)));
             }
         }
@@ -503,7 +505,7 @@ impl Liar {
         let digest = Digest::of("flood", &rng.next().to_be_bytes());
         let seq = SeqNo(replica.executed().0 + rng.below(300));
         let later = View(view.0 + 1 + rng.below(1000));
-        let operation = Operation::Data(Bytes(vec![1; 8]));
+        let operation = Operation::Data(Bytes::from(vec![1; 8]));
         let requests = vec![Request { client: ClientId(INVENTED), number: rng.next(), operation }];
         vec![
             Message::Batch(Arc::new(Batch { bodies: vec![digest], time: 1 })),

@@ -585,15 +585,16 @@ impl World {
             }
             Output::ServeChunk(to, seq, index) => {
                 if let Some(app) = self.nodes[at].disk.snapshots.get(&seq) {
-                    let mut bytes = Bytes(app.chunks()[index as usize].clone());
+                    let mut bytes = app.chunks()[index as usize].clone();
                     if self.nodes[at].disk.rotten.get(&seq) == Some(&index) {
-                        bytes.0.push(1);
+                        bytes.push(1);
                     }
+                    let bytes = Bytes::from(bytes);
                     self.send(at, to, Message::Chunk(Arc::new(Chunk { seq, index, bytes })))?;
                 }
             }
             Output::StageChunk(_, index, bytes) => {
-                self.nodes[at].staged.insert(index, bytes.0);
+                self.nodes[at].staged.insert(index, bytes.0.to_vec());
             }
             Output::InstallState(seq, chunks) => {
                 let node = &mut self.nodes[at];
@@ -715,10 +716,11 @@ impl World {
     /// Through the liar, if it is one, onto the network.
     fn emit(&mut self, at: usize, to: ReplicaId, message: Message) {
         let from = self.nodes[at].id;
-        let messages = match &mut self.nodes[at].liar {
-            Some(liar) => liar.corrupt(&mut self.rng, to, message),
-            None => vec![(0, message)],
+        let Some(liar) = &mut self.nodes[at].liar else {
+            self.deliver(at, to, from, 0, &message);
+            return;
         };
+        let messages = liar.corrupt(&mut self.rng, to, message);
         for (extra, message) in messages {
             self.deliver(at, to, from, extra, &message);
         }
@@ -898,7 +900,7 @@ impl World {
         let client = &mut self.clients[index];
         client.sent_at = self.now;
         let (at, number) = (client.gateway, client.number);
-        let request = Request { client: id, number, operation: Operation::Data(Bytes(vec![number as u8; 16])) };
+        let request = Request { client: id, number, operation: Operation::Data(Bytes::from(vec![number as u8; 16])) };
         self.checker.submitted(&request);
         self.at(500_000, Event::Client(index));
         // A second event for the same wait would double the client; the check above tolerates it.
