@@ -47,7 +47,14 @@ fn step(expr: Expr, context: &EvalContext) -> Expr {
     let all = |exprs: Vec<Expr>| exprs.into_iter().map(|expr| fold(expr, context)).collect::<Vec<_>>();
     let boxed = |expr: Box<Expr>| Box::new(fold(*expr, context));
     match expr {
-        Expr::Call { function, args, typ } => evaluated(Expr::Call { function, args: all(args), typ }, typ, context),
+        Expr::Call { function, args, typ } => {
+            let args = all(args);
+            // NULL, whatever the other arguments would be: they are not computed.
+            if function.strict && matches!(function.body, Body::Scalar(_)) && args.iter().any(is_null) {
+                return Expr::Const(Datum::Null, typ);
+            }
+            evaluated(Expr::Call { function, args, typ }, typ, context)
+        }
         Expr::Cast { input, typ, kind } => evaluated(Expr::Cast { input: boxed(input), typ, kind }, typ, context),
         Expr::And(terms) => connective(all(terms), false),
         Expr::Or(terms) => connective(all(terms), true),
@@ -55,6 +62,7 @@ fn step(expr: Expr, context: &EvalContext) -> Expr {
             let input = boxed(input);
             match *input {
                 Expr::Const(Datum::Bool(value), typ) => Expr::Const(Datum::Bool(!value), typ),
+                Expr::Const(Datum::Null, typ) => Expr::Const(Datum::Null, typ),
                 _ => Expr::Not(input),
             }
         }
@@ -71,7 +79,11 @@ fn step(expr: Expr, context: &EvalContext) -> Expr {
             Expr::AnyAll { all, left: boxed(left), operator, array: boxed(array) }
         }
         Expr::InList { left, list, equal, negated } => {
-            Expr::InList { left: boxed(left), list: all(list), equal, negated }
+            let left = boxed(left);
+            if is_null(&left) && !list.is_empty() {
+                return Expr::Const(Datum::Null, Type::BOOL);
+            }
+            Expr::InList { left, list: all(list), equal, negated }
         }
         Expr::Array { elements, nested, typ, element } => {
             evaluated(Expr::Array { elements: all(elements), nested, typ, element }, typ, context)
@@ -80,6 +92,10 @@ fn step(expr: Expr, context: &EvalContext) -> Expr {
         Expr::Field { input, index, typ } => Expr::Field { input: boxed(input), index, typ },
         other => other,
     }
+}
+
+fn is_null(expr: &Expr) -> bool {
+    matches!(expr, Expr::Const(Datum::Null, _))
 }
 
 fn is_const(expr: &Expr) -> bool {
