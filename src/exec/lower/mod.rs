@@ -20,6 +20,7 @@ mod native_aggregate;
 mod operator;
 pub(crate) mod physical;
 mod prepare;
+mod recursion;
 mod rel;
 mod row_expr;
 mod scan;
@@ -110,7 +111,15 @@ pub(crate) struct QueryContext {
 /// The rows of a WITH definition, under its own column ids.
 pub(crate) struct Materialised {
     pub columns: Vec<(ColumnId, Type)>,
-    pub batches: Vec<RecordBatch>,
+    pub rows: CteRows,
+}
+
+/// Where the rows of a WITH definition are.
+pub(crate) enum CteRows {
+    /// All there.
+    Done(Vec<RecordBatch>),
+    /// Made as they are read.
+    Growing(recursion::Recursion),
 }
 
 impl QueryContext {
@@ -131,6 +140,20 @@ impl QueryContext {
             parallelism,
             ctes: Mutex::default(),
             next_id: AtomicU32::new(1 << 31),
+        })
+    }
+
+    /// The same for the terms of a recursive query, whose working table hides the definition.
+    fn inner(&self) -> Arc<Self> {
+        Arc::new(Self {
+            eval: self.eval.clone(),
+            source: self.source.clone(),
+            task: self.task.clone(),
+            stop: self.stop.clone(),
+            cancel: self.cancel.clone(),
+            parallelism: self.parallelism,
+            ctes: Mutex::new(self.ctes.lock().expect("no panic while holding the lock").clone()),
+            next_id: AtomicU32::new(self.next_id.load(Ordering::Relaxed)),
         })
     }
 

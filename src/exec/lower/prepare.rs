@@ -11,11 +11,8 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{Cte, Expr, Rel, Subquery, SubqueryKind};
 
-use super::physical::from_rows;
-use super::{Materialised, QueryContext, collect_rows, execute};
-
-/// Passes of a recursive query; a runaway one meets the memory limit or its time-out first.
-const RECURSION_MAX: u64 = u64::MAX;
+use super::recursion::Recursion;
+use super::{CteRows, Materialised, QueryContext, collect_rows, execute};
 
 /// Puts the values of parameters in place.
 pub(crate) fn bind_params(plan: &mut Rel, params: &[Datum]) {
@@ -185,47 +182,15 @@ pub(crate) fn array(rows: Vec<Vec<Datum>>, element: Type) -> Result<Datum> {
     Ok(Datum::Array(Box::new(Array { element: inner, dims: all, values: flat })))
 }
 
-/// Runs a definition of WITH and keeps its rows.
+/// Runs a definition of WITH and keeps its rows; a recursive one is run as far as it is read.
 async fn materialise(cte: Cte, context: &Arc<QueryContext>) -> Result<()> {
-    let stream = execute(&cte.plan, &cte.columns, &[], context).await?;
-    let Some((term, term_columns, all)) = cte.recursive else {
-        let batches = stream.try_collect().await?;
-        context.set_cte(cte.id, Materialised { columns: cte.columns, batches });
-        return Ok(());
-    };
-    let types: Vec<Type> = cte.columns.iter().map(|(_, typ)| *typ).collect();
-    let output: Vec<(u32, Type)> = term_columns.iter().zip(&types).map(|(id, typ)| (*id, *typ)).collect();
-    let mut seen = std::collections::HashSet::new();
-    let mut keep_new = |rows: &mut Vec<Vec<Datum>>| {
-        if !all {
-            rows.retain(|row| seen.insert(super::set_operation::row_key(row, &types)));
+    let rows = match cte.recursive {
+        None => {
+            let stream = execute(&cte.plan, &cte.columns, &[], context).await?;
+            CteRows::Done(stream.try_collect().await?)
         }
+        Some(_) => CteRows::Growing(Recursion::new(cte.clone(), context)?),
     };
-    let mut working = collect(stream, &types).await?;
-    keep_new(&mut working);
-    let mut result = Vec::new();
-    let mut passes = 0u64;
-    while !working.is_empty() && passes < RECURSION_MAX {
-        passes += 1;
-        context.cancel.check()?;
-        let batch = from_rows(&cte.columns, &working)?;
-        context.set_cte(cte.id, Materialised { columns: cte.columns.clone(), batches: vec![batch.clone()] });
-        result.push(batch);
-        let mut next = collect_rows(&term, &output, &[], context).await?;
-        keep_new(&mut next);
-        working = next;
-    }
-    context.set_cte(cte.id, Materialised { columns: cte.columns, batches: result });
+    context.set_cte(cte.id, Materialised { columns: cte.columns, rows });
     Ok(())
-}
-
-async fn collect(
-    mut stream: futures::stream::BoxStream<'static, Result<arrow::record_batch::RecordBatch>>,
-    types: &[Type],
-) -> Result<Vec<Vec<Datum>>> {
-    let mut rows = Vec::new();
-    while let Some(batch) = stream.try_next().await? {
-        super::physical::append_rows(&batch, types, &mut rows)?;
-    }
-    Ok(rows)
 }

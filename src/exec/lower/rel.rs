@@ -28,6 +28,7 @@ use super::interrupt;
 use super::json_path::PushedPaths;
 use super::operator::Operator;
 use super::physical::{self, from_rows};
+use super::CteRows;
 use super::{
     QueryContext, aggregate, from_datafusion, join, scan, set_function, set_operation, single, subquery, window,
 };
@@ -407,10 +408,23 @@ impl Lowering {
         }
         let columns: Vec<(ColumnId, Type)> = columns.iter().map(|(id, _, typ)| (*id, *typ)).collect();
         let schema = physical::schema(&columns);
-        let batch = |b: &RecordBatch| {
-            physical::batch(&schema, positions.iter().map(|p| b.column(*p).clone()).collect(), b.num_rows())
+        let of = schema.clone();
+        let batch = move |b: &RecordBatch| {
+            physical::batch(&of, positions.iter().map(|p| b.column(*p).clone()).collect(), b.num_rows())
         };
-        let batches = rows.batches.iter().map(batch).collect::<Result<Vec<_>>>()?;
-        Ok(self.batches(columns, batches))
+        match &rows.rows {
+            CteRows::Done(batches) => {
+                let batches = batches.iter().map(batch).collect::<Result<Vec<_>>>()?;
+                Ok(self.batches(columns, batches))
+            }
+            CteRows::Growing(recursion) => {
+                let (recursion, batch) = (recursion.clone(), Arc::new(batch));
+                let run = move |_, _, _| {
+                    let batch = batch.clone();
+                    Ok(recursion.rows().map(move |rows| batch(&rows?)).boxed())
+                };
+                Ok(Relation::new(Operator::new("RecursiveUnion", schema, Vec::new(), 1, Arc::new(run)), columns))
+            }
+        }
     }
 }

@@ -23,7 +23,6 @@ use super::operator::Operator;
 use super::physical;
 use super::rel::{Lowering, Relation};
 use super::row_expr::sort_key;
-use super::set_operation::row_key;
 use super::subquery;
 
 /// One call, ready to be run.
@@ -38,6 +37,23 @@ struct Call {
     end: Option<Compiled>,
     /// Calls with the same number share one sort.
     group: usize,
+}
+
+impl Call {
+    /// How many keys its sort has.
+    fn sort_len(&self) -> usize {
+        self.partition.len() + self.order.len()
+    }
+
+    /// Whether its sort begins with the whole sort of another and goes on.
+    fn goes_on(&self, other: &Call) -> bool {
+        fn key(call: &WindowCall) -> Vec<(&Expr, bool, bool)> {
+            let partition = call.partition.iter().map(|e| (e, false, false));
+            partition.chain(call.order.iter().map(|k| (&k.expr, k.descending, k.nulls_first))).collect()
+        }
+        let (own, others) = (key(&self.call), key(&other.call));
+        own.len() > others.len() && own.starts_with(&others)
+    }
 }
 
 fn bound(bound: &FrameBound) -> Option<&Expr> {
@@ -116,15 +132,14 @@ pub(crate) fn window(lowering: &Lowering, input: &Rel, calls: &[(ColumnId, Windo
                     reservation.try_grow(batch.get_array_memory_size() * 2).map_err(from_datafusion)?;
                     physical::append_rows(&batch, types, &mut rows)?;
                 }
-                let results = compute(calls, &rows, &context)?;
+                let (mut results, order) = compute(calls, &rows, &context)?;
                 let mut batches = Vec::new();
-                let mut results: Vec<_> = results.into_iter().map(Vec::into_iter).collect();
-                let mut rows = rows.into_iter().peekable();
-                while rows.peek().is_some() {
-                    let mut chunk = Vec::with_capacity(super::BATCH_ROWS);
-                    for mut row in rows.by_ref().take(super::BATCH_ROWS) {
+                for places in order.chunks(super::BATCH_ROWS) {
+                    let mut chunk = Vec::with_capacity(places.len());
+                    for at in places {
+                        let mut row = std::mem::take(&mut rows[*at]);
                         row.truncate(*passed);
-                        row.extend(results.iter_mut().map(|r| r.next().unwrap_or(Datum::Null)));
+                        row.extend(results.iter_mut().map(|values| std::mem::replace(&mut values[*at], Datum::Null)));
                         chunk.push(row);
                     }
                     batches.push(physical::from_rows(columns, &chunk)?);
@@ -138,20 +153,32 @@ pub(crate) fn window(lowering: &Lowering, input: &Rel, calls: &[(ColumnId, Windo
     Ok(Relation::new(Operator::new("WindowAgg", schema, vec![input.plan], 1, Arc::new(run)), columns))
 }
 
-/// The values of every call, in the order of the rows.
-fn compute(calls: &[Call], rows: &[Vec<Datum>], context: &EvalContext) -> Result<Vec<Vec<Datum>>> {
+/// The values of every call by row, and the order in which the rows come out: as in PostgreSQL that of the window that
+/// is run last, which is the first one written that sorts, or one that goes on where that ends.
+fn compute(calls: &[Call], rows: &[Vec<Datum>], context: &EvalContext) -> Result<(Vec<Vec<Datum>>, Vec<usize>)> {
     let mut results: Vec<Vec<Datum>> = calls.iter().map(|_| vec![Datum::Null; rows.len()]).collect();
     let groups = calls.iter().map(|c| c.group + 1).max().unwrap_or(0);
+    let first_of = |group: usize| calls.iter().find(|c| c.group == group);
+    let mut last: Option<&Call> = None;
+    for call in (0..groups).filter_map(first_of).filter(|call| call.sort_len() > 0) {
+        if last.is_none_or(|last| call.goes_on(last)) {
+            last = Some(call);
+        }
+    }
+    let mut out: Vec<usize> = (0..rows.len()).collect();
     for group in 0..groups {
-        let Some(first) = calls.iter().find(|c| c.group == group) else { continue };
+        let Some(first) = first_of(group) else { continue };
         let sorted = Sorted::new(first, rows, context)?;
+        if last.is_some_and(|last| last.group == group) {
+            out.clone_from(&sorted.order);
+        }
         for (call, result) in calls.iter().zip(&mut results).filter(|(c, _)| c.group == group) {
             for partition in &sorted.partitions {
                 Partition { call, sorted: &sorted, rows, range: partition.clone(), context }.run(result)?;
             }
         }
     }
-    Ok(results)
+    Ok((results, out))
 }
 
 /// Rows in window order.
@@ -166,25 +193,32 @@ struct Sorted {
     peers: Vec<(usize, usize)>,
 }
 
+/// The PARTITION BY keys of a row, each after whether it is NULL.
+type PartitionKey = Vec<(bool, Option<Vec<u8>>)>;
+
 /// The sort keys of a row; `None` is NULL.
 type OrderKeys = Vec<Option<Vec<u8>>>;
 
 impl Sorted {
     fn new(call: &Call, rows: &[Vec<Datum>], context: &EvalContext) -> Result<Self> {
-        let partition_types: Vec<Type> = call.partition.iter().map(|(_, t)| *t).collect();
-        let mut keys: Vec<(Vec<u8>, OrderKeys)> = Vec::with_capacity(rows.len());
+        let mut keys: Vec<(PartitionKey, OrderKeys)> = Vec::with_capacity(rows.len());
+        let key = |expr: &Compiled, typ: Type, row: &[Datum]| -> Result<Option<Vec<u8>>> {
+            let value = expr.eval(row, &[], context)?;
+            Ok((!value.is_null()).then(|| {
+                let mut key = Vec::new();
+                sort_key(&value, typ, &mut key);
+                key
+            }))
+        };
         for row in rows {
-            let values = call.partition.iter().map(|(e, _)| e.eval(row, &[], context)).collect::<Result<Vec<_>>>()?;
-            let mut order = Vec::with_capacity(call.order.len());
-            for (expr, typ, _, _) in &call.order {
-                let value = expr.eval(row, &[], context)?;
-                order.push((!value.is_null()).then(|| {
-                    let mut key = Vec::new();
-                    sort_key(&value, *typ, &mut key);
-                    key
-                }));
-            }
-            keys.push((row_key(&values, &partition_types), order));
+            // NULLS LAST: whether it is NULL stands before the key.
+            let partition = call.partition.iter().map(|(expr, typ)| {
+                let key = key(expr, *typ, row)?;
+                Ok((key.is_none(), key))
+            });
+            let partition = partition.collect::<Result<Vec<_>>>()?;
+            let order = call.order.iter().map(|(expr, typ, _, _)| key(expr, *typ, row)).collect::<Result<Vec<_>>>()?;
+            keys.push((partition, order));
         }
         let compare = |a: &usize, b: &usize| {
             keys[*a].0.cmp(&keys[*b].0).then_with(|| {

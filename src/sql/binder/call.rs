@@ -288,15 +288,12 @@ impl Binder<'_> {
                 });
             }
         }
+        if matches!(function.body, Body::Aggregate(_)) && function.args.is_empty() && !arguments.star {
+            let message = format!("{name}(*) must be used to call a parameterless aggregate function");
+            return Err(err!(WRONG_OBJECT_TYPE, "{message}").at(position));
+        }
         match function.body {
             Body::Aggregate(_) if call.over.is_none() => {
-                if function.args.is_empty() && !arguments.star {
-                    return Err(err!(
-                        WRONG_OBJECT_TYPE,
-                        "{name}(*) must be used to call a parameterless aggregate function"
-                    )
-                    .at(position));
-                }
                 let aggregate = Aggregate {
                     resolved: Resolved { function, args, typ },
                     distinct: arguments.distinct,

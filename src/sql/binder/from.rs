@@ -5,6 +5,7 @@ use sqlparser::ast::{self, Spanned};
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
+use crate::sql::functions;
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::{Access, Expr, JoinKind, OutputColumn, Rel, SetCall};
 use crate::sql::statement::Statement;
@@ -96,14 +97,18 @@ impl Binder<'_> {
                 if args.is_some() || *with_ordinality {
                     return Err(Error::internal("functions in FROM have their own form"));
                 }
-                if sample.is_some() {
-                    return Err(Error::unsupported("TABLESAMPLE"));
+                let item = self.named_relation(name, alias.as_ref(), parent)?;
+                match sample {
+                    Some(ast::TableSampleKind::AfterTableAlias(sample)) => {
+                        self.sampled(item, sample, self.at(name.span()), before, parent)
+                    }
+                    Some(_) => Err(Error::unsupported("this form of TABLESAMPLE")),
+                    None => Ok(item),
                 }
-                self.named_relation(name, alias.as_ref(), parent)
             }
             ast::TableFactor::Derived { lateral, subquery, alias, sample } => {
                 if sample.is_some() {
-                    return Err(Error::unsupported("TABLESAMPLE"));
+                    return Err(Error::unsupported("TABLESAMPLE of a subquery"));
                 }
                 let mut scope = Scope::over(parent, before.to_vec(), Clause::From);
                 scope.hidden = !lateral;
@@ -338,7 +343,55 @@ impl Binder<'_> {
             row_type: Type::RECORD,
             is_scalar_function: false,
         };
-        self.aliased(bound.rel, item, Some(alias), bound.lateral)
+        let mut aliased = self.aliased(bound.rel, item, Some(alias), bound.lateral)?;
+        // The names inside explain errors and nothing else.
+        let hidden = |entry| Entry { relation_visible: false, columns_visible: false, ..entry };
+        aliased.entries.extend(bound.entries.into_iter().map(hidden));
+        Ok(aliased)
+    }
+
+    /// `t TABLESAMPLE method (percent) [REPEATABLE (seed)]`: a filter. SYSTEM, which takes whole pages elsewhere, takes
+    /// rows too: rows are not stored in pages here.
+    fn sampled(
+        &mut self,
+        mut item: FromItem,
+        sample: &ast::TableSample,
+        position: u32,
+        before: &[Entry],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<FromItem> {
+        let Rel::Scan { columns, .. } = &mut item.rel else {
+            return Err(err!(
+                FEATURE_NOT_SUPPORTED,
+                "TABLESAMPLE clause can only be applied to tables and materialized views"
+            )
+            .at(position));
+        };
+        let scope = Scope::over(parent, before.to_vec(), Clause::FromFunction);
+        let argument = |binder: &mut Self, expr: &ast::Expr, typ: Type| -> Result<Expr> {
+            let at = binder.expr_at(expr);
+            let bound = binder.expr(expr, &scope)?;
+            binder.coerce(bound, typ, Context::Assignment, at)
+        };
+        let Some(quantity) = &sample.quantity else { return Err(Error::internal("TABLESAMPLE has an argument")) };
+        let percent = argument(self, &quantity.value, Type::FLOAT4)?;
+        let percent = self.coerce(percent, Type::FLOAT8, Context::Implicit, position)?;
+        let draw = match &sample.offset {
+            Some(seed) => {
+                let seed = argument(self, seed, Type::FLOAT8)?;
+                let locator = self.column();
+                columns.push((locator, 0, Type::BYTEA));
+                let args = vec![Expr::Column(locator, Type::BYTEA), seed];
+                Expr::Call { function: &functions::SAMPLE_DRAW, args, typ: Type::FLOAT8 }
+            }
+            None => match functions::find("random").iter().find(|f| f.args.is_empty()) {
+                Some(function) => Expr::Call { function, args: Vec::new(), typ: Type::FLOAT8 },
+                None => return Err(Error::internal("random() is a function")),
+            },
+        };
+        let predicate = Expr::Call { function: &functions::SAMPLED, args: vec![percent, draw], typ: Type::BOOL };
+        item.rel = Rel::Filter { input: Box::new(item.rel), predicate };
+        Ok(item)
     }
 
     /// The calls of a function item: one, those of ROWS FROM, or of `unnest` with several arrays.
@@ -371,6 +424,17 @@ impl Binder<'_> {
         let (mut bound_calls, mut columns) = (Vec::new(), Vec::new());
         let mut is_scalar = single && !with_ordinality;
         for call in &calls {
+            // A definition list of its own (in ROWS FROM): a cast to a struct.
+            let own_definitions = match call {
+                ast::Expr::Cast { expr, data_type: ast::DataType::Struct(fields, _), .. } => {
+                    Some((&**expr, struct_alias(fields)))
+                }
+                _ => None,
+            };
+            let (call, definitions) = match &own_definitions {
+                Some((call, definitions)) => (*call, Some(definitions)),
+                None => (call, definitions),
+            };
             let function_name = self.output_name(call);
             let scope = Scope::over(parent, before.to_vec(), Clause::FromFunction);
             let bound = self.expr(call, &scope)?;
@@ -537,6 +601,11 @@ impl Binder<'_> {
             }
             ast::JoinConstraint::Using(names) => {
                 let mut using = Vec::with_capacity(names.len());
+                // A last name of two parts is the alias of the merged columns.
+                let (names, using_alias) = match names.split_last() {
+                    Some((last, names)) if last.0.len() == 2 => (names, last.0[1].as_ident().map(ident)),
+                    _ => (names.as_slice(), None),
+                };
                 for name in names {
                     let Some(part) = name.0.last().and_then(|part| part.as_ident()) else {
                         return Err(Error::internal("USING lists column names"));
@@ -551,14 +620,32 @@ impl Binder<'_> {
                     }
                     using.push((folded, self.at(part.span)));
                 }
-                return self.join_using(
+                let count = using.len();
+                let mut joined = self.join_using(
                     kind,
                     &using,
                     (left.rel, entries),
                     (right.rel, right_entries),
                     right.lateral,
                     lateral,
-                );
+                )?;
+                if let Some(alias) = using_alias
+                    && let Some(merged) = joined.entries.last()
+                {
+                    let item = Item {
+                        name: Some(alias),
+                        schema: None,
+                        relation: None,
+                        columns: merged.item.columns[..count].to_vec(),
+                        system: Vec::new(),
+                        row_type: Type::RECORD,
+                        is_scalar_function: false,
+                    };
+                    let alias = Entry { columns_visible: false, ..Entry::new(item) };
+                    self.check_names(&joined.entries, std::slice::from_ref(&alias))?;
+                    joined.entries.push(alias);
+                }
+                return Ok(joined);
             }
             ast::JoinConstraint::Natural => {
                 let names = |entries: &[Entry]| -> Vec<String> {
@@ -702,6 +789,15 @@ fn join(kind: JoinKind, left: Rel, right: Rel, may_be_lateral: bool, on: Expr) -
         }
         (left, right) => Rel::Join { kind, left: Box::new(left), right: Box::new(right), on, lateral },
     }
+}
+
+/// The column definitions of a struct, as those of an alias.
+fn struct_alias(fields: &[ast::StructField]) -> ast::TableAlias {
+    let columns = fields.iter().filter_map(|field| {
+        let name = field.field_name.clone()?;
+        Some(ast::TableAliasColumnDef { name, data_type: Some(field.field_type.clone()) })
+    });
+    ast::TableAlias { explicit: true, name: ast::Ident::new(""), columns: columns.collect(), at: None }
 }
 
 /// A function call of the AST.

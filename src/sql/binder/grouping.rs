@@ -32,8 +32,9 @@ impl Binder<'_> {
         targets: &mut [Target],
         scope: &Scope<'_>,
     ) -> Result<Option<Grouping>> {
-        let items = match group_by {
-            ast::GroupByExpr::Expressions(items, modifiers) if modifiers.is_empty() => items,
+        // The parser's `Totals` is DISTINCT.
+        let (items, distinct) = match group_by {
+            ast::GroupByExpr::Expressions(items, modifiers) => (items, !modifiers.is_empty()),
             _ => return Err(Error::unsupported("this form of GROUP BY")),
         };
         if items.is_empty() {
@@ -64,6 +65,10 @@ impl Binder<'_> {
                 .collect();
         }
         if !plain {
+            if distinct {
+                let mut seen = BTreeSet::new();
+                product.retain(|set| seen.insert(set.iter().copied().collect::<BTreeSet<_>>()));
+            }
             grouping.sets = Some(product);
         }
         Ok(Some(grouping))

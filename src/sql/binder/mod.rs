@@ -37,6 +37,7 @@ mod literal;
 mod operator;
 mod polymorphic;
 mod position;
+mod recursive;
 mod reference;
 pub mod relation;
 mod resolve;

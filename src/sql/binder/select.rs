@@ -47,7 +47,6 @@ impl Binder<'_> {
     pub(super) fn query(&mut self, query: &ast::Query, options: QueryOptions<'_>, scope: &Scope<'_>) -> Result<Bound> {
         self.deeper(|binder| {
             if query.for_clause.is_some()
-                || query.settings.is_some()
                 || query.format_clause.is_some()
                 || !query.pipe_operators.is_empty()
             {

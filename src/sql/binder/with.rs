@@ -9,10 +9,9 @@ use crate::document::Type;
 use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::parser::ident;
-use crate::sql::plan::{ColumnId, Cte, Expr, OutputColumn, Rel, SetOpKind};
+use crate::sql::plan::{ColumnId, Cte, Expr, OutputColumn, Rel};
 use crate::sql::statement::Statement;
 
-use super::coerce::common_type;
 use super::scope::Scope;
 use super::select::QueryOptions;
 use super::{Binder, Bound};
@@ -29,16 +28,22 @@ pub(super) struct CteEntry {
     pub(super) refused: RefCell<Option<(String, Option<u32>)>>,
     /// A data-modifying member without RETURNING.
     pub(super) returns_nothing: Cell<bool>,
+    /// Where the references stand: a column of each, and its position.
+    pub(super) places: RefCell<Vec<(ColumnId, u32)>>,
+    /// What SEARCH and CYCLE add to the columns, while the recursive term is bound: references there have them too.
+    pub(super) added: RefCell<Vec<(ColumnId, Type)>>,
+    /// Those columns as the reference in the recursive term has them.
+    pub(super) carried: RefCell<Vec<(ColumnId, Type)>>,
 }
 
 /// A bound definition.
 #[derive(Debug)]
 pub(super) struct Definition {
-    entry: Rc<CteEntry>,
-    bound: Bound,
-    recursive: Option<(Rel, Vec<ColumnId>, bool)>,
-    materialized: Option<bool>,
-    modifies: bool,
+    pub(super) entry: Rc<CteEntry>,
+    pub(super) bound: Bound,
+    pub(super) recursive: Option<(Rel, Vec<ColumnId>, bool)>,
+    pub(super) materialized: Option<bool>,
+    pub(super) modifies: bool,
 }
 
 impl Binder<'_> {
@@ -66,6 +71,9 @@ impl Binder<'_> {
                 references: Cell::new(0),
                 refused: RefCell::new(None),
                 returns_nothing: Cell::new(false),
+                places: RefCell::default(),
+                added: RefCell::default(),
+                carried: RefCell::default(),
             });
             self.next_cte += 1;
             let member = members.iter().find(|(at, _)| *at == i).map(|(_, statement)| statement);
@@ -84,7 +92,13 @@ impl Binder<'_> {
         Ok(definitions)
     }
 
-    fn plain_cte(&mut self, entry: Rc<CteEntry>, cte: &ast::Cte, scope: &Scope<'_>) -> Result<Definition> {
+    pub(super) fn plain_cte(&mut self, entry: Rc<CteEntry>, cte: &ast::Cte, scope: &Scope<'_>) -> Result<Definition> {
+        if cte.query.settings.is_some() {
+            // What is wrong with the query itself is said first.
+            let query = ast::Query { settings: None, ..(*cte.query).clone() };
+            self.query(&query, QueryOptions::default(), scope)?;
+            return Err(err!(SYNTAX_ERROR, "WITH query is not recursive").at(self.at(cte.alias.name.span)));
+        }
         let mut bound = self.query(&cte.query, QueryOptions::default(), scope)?;
         self.rename_cte(&entry, cte, &mut bound.columns)?;
         Ok(Definition { entry, bound, recursive: None, materialized: materialized(cte), modifies: false })
@@ -104,118 +118,6 @@ impl Binder<'_> {
         Ok(Definition { entry, bound, recursive: None, materialized, modifies: true })
     }
 
-    fn recursive_cte(&mut self, entry: Rc<CteEntry>, cte: &ast::Cte, scope: &mut Scope<'_>) -> Result<Definition> {
-        let name = entry.name.clone();
-        scope.ctes.push(entry.clone());
-        let refuse = |text: String, at: Option<u32>| *entry.refused.borrow_mut() = Some((text, at));
-        let name_at = self.at(cte.alias.name.span);
-        let union = match &*cte.query.body {
-            ast::SetExpr::SetOperation { op: ast::SetOperator::Union, set_quantifier, left, right } => {
-                Some((*set_quantifier == ast::SetQuantifier::All, left, right))
-            }
-            _ => None,
-        };
-        let Some((all, left, right)) = union.filter(|_| cte.query.with.is_none()) else {
-            refuse(
-                format!(
-                    "recursive query \"{name}\" does not have the form non-recursive-term UNION [ALL] recursive-term"
-                ),
-                Some(name_at),
-            );
-            return self.plain_cte(entry.clone(), cte, scope);
-        };
-        refuse(format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"), None);
-        let first = super::setop::bare((**left).clone());
-        let mut bound = self.query(&first, QueryOptions::default(), scope)?;
-        self.rename_cte(&entry, cte, &mut bound.columns)?;
-        // The definition has columns of its own: those of the first term may be shared with what is below it.
-        bound = self.fresh_columns(bound);
-        *entry.columns.borrow_mut() = Some(bound.columns.clone());
-        *entry.refused.borrow_mut() = None;
-        let second = super::setop::bare((**right).clone());
-        let options = QueryOptions { keep_unknown: true, ..Default::default() };
-        let term = self.query(&second, options, scope)?;
-        let references = entry.references.replace(0);
-        let at = self.target_positions(right, term.columns.len());
-        let first_at = self.target_positions(left, term.columns.len());
-        let position = self.at(super::position::body_start(right));
-        if references == 0 {
-            let mut bound = self.combine_sets(bound, term, SetOpKind::Union, "UNION", all, (&first_at, &at))?;
-            let has_tail = cte.query.order_by.is_some() || cte.query.limit_clause.is_some();
-            if has_tail {
-                // Not recursive after all: bound again as the plain query that it is.
-                bound = self.query(&cte.query, QueryOptions::default(), scope)?;
-                self.rename_cte(&entry, cte, &mut bound.columns)?;
-            }
-            return Ok(Definition { entry, bound, recursive: None, materialized: materialized(cte), modifies: false });
-        }
-        if references > 1 {
-            return Err(err!(
-                INVALID_RECURSION,
-                "recursive reference to query \"{name}\" must not appear more than once"
-            )
-            .at(position));
-        }
-        if cte.query.order_by.is_some() {
-            return Err(err!(FEATURE_NOT_SUPPORTED, "ORDER BY in a recursive query is not implemented"));
-        }
-        if cte.query.limit_clause.is_some() || cte.query.fetch.is_some() {
-            return Err(err!(FEATURE_NOT_SUPPORTED, "LIMIT in a recursive query is not implemented"));
-        }
-        self.check_recursive_types(&name, &bound, &term, &first_at, &at)?;
-        let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
-        if !all {
-            for typ in &types {
-                self.equality_of(*typ, position)?;
-            }
-        }
-        let term = self.convert_columns(term, &types, &at)?;
-        let ids = term.columns.iter().map(|c| c.id).collect();
-        Ok(Definition {
-            entry,
-            bound,
-            recursive: Some((term.rel, ids, all)),
-            materialized: materialized(cte),
-            modifies: false,
-        })
-    }
-
-    fn check_recursive_types(
-        &self,
-        name: &str,
-        first: &Bound,
-        term: &Bound,
-        first_at: &[u32],
-        term_at: &[u32],
-    ) -> Result<()> {
-        let place = |at: &[u32], i: usize| at.get(i).copied().unwrap_or(0);
-        if first.columns.len() != term.columns.len() {
-            return Err(
-                err!(SYNTAX_ERROR, "each UNION query must have the same number of columns").at(place(term_at, 0))
-            );
-        }
-        for (i, (l, r)) in first.columns.iter().zip(&term.columns).enumerate() {
-            let common = match common_type(&[l.typ.oid, r.typ.oid]) {
-                Ok(common) => common,
-                Err(_) => {
-                    return self.common_type(&[l.typ.oid, r.typ.oid], Some("UNION"), place(term_at, i)).map(|_| ());
-                }
-            };
-            if common != l.typ.oid {
-                return Err(err!(
-                    DATATYPE_MISMATCH,
-                    "recursive query \"{name}\" column {} has type {} in non-recursive term but type {} overall",
-                    i + 1,
-                    self.type_name(l.typ.oid),
-                    self.type_name(common)
-                )
-                .hint("Cast the output of the non-recursive term to the correct type.")
-                .at(place(first_at, i)));
-            }
-        }
-        Ok(())
-    }
-
     /// The same rows under new ids, one for each output column.
     pub(super) fn fresh_columns(&mut self, bound: Bound) -> Bound {
         let mut exprs = Vec::with_capacity(bound.columns.len());
@@ -228,7 +130,7 @@ impl Binder<'_> {
         Bound { rel: Rel::Project { input: Box::new(bound.rel), exprs }, columns }
     }
 
-    fn rename_cte(&self, entry: &CteEntry, cte: &ast::Cte, columns: &mut [OutputColumn]) -> Result<()> {
+    pub(super) fn rename_cte(&self, entry: &CteEntry, cte: &ast::Cte, columns: &mut [OutputColumn]) -> Result<()> {
         let given = &cte.alias.columns;
         if given.len() > columns.len() {
             return Err(err!(
@@ -264,6 +166,12 @@ impl Binder<'_> {
             refs.push((id, column.id, column.typ));
             columns.push(OutputColumn { id, ..column });
         }
+        for (source, typ) in entry.added.borrow().iter() {
+            let id = self.column();
+            refs.push((id, *source, *typ));
+            entry.carried.borrow_mut().push((id, *typ));
+        }
+        entry.places.borrow_mut().extend(refs.first().map(|(id, _, _)| (*id, position)));
         Ok((Rel::CteRef { cte: entry.id, columns: refs }, columns))
     }
 
@@ -352,6 +260,6 @@ fn contains_with(rel: &Rel) -> bool {
     found
 }
 
-fn materialized(cte: &ast::Cte) -> Option<bool> {
+pub(super) fn materialized(cte: &ast::Cte) -> Option<bool> {
     cte.materialized.as_ref().map(|m| matches!(m, ast::CteAsMaterialized::Materialized))
 }

@@ -16,6 +16,7 @@ pub(crate) mod misc;
 pub(crate) mod output;
 pub(crate) mod pattern;
 pub(crate) mod privilege;
+pub(crate) mod sample;
 pub(crate) mod string;
 pub(crate) mod system_info;
 pub(crate) mod window;
@@ -24,6 +25,7 @@ pub(crate) mod window;
 mod tests;
 
 pub(crate) use aggregates::heap_bytes;
+pub(crate) use sample::{SAMPLE_DRAW, SAMPLED};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 

@@ -1,9 +1,9 @@
 //! FROM: tables, functions, subqueries, joins and their aliases.
 
 use sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
-    TableAlias, TableAliasColumnDef, TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier,
-    TableSampleQuantity, TableSampleSeed, TableSampleSeedModifier, TableWithJoins,
+    CastKind, DataType, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, Ident, Join, JoinConstraint, JoinOperator, ObjectName,
+    StructBracketKind, StructField, TableAlias, TableAliasColumnDef, TableFactor, TableSample, TableSampleKind, TableSampleMethod, TableSampleModifier,
+    TableSampleQuantity, TableWithJoins,
 };
 use sqlparser::tokenizer::Token;
 
@@ -77,10 +77,13 @@ impl Grammar<'_, '_> {
         } else {
             expect(self, "using")?;
             let columns = self.paren_list(|g| column_id(g))?;
-            if word(self) == "as" {
-                return unsupported(self, "an alias of JOIN USING");
+            let mut names: Vec<ObjectName> = columns.into_iter().map(|c| ObjectName::from(vec![c])).collect();
+            if take(self, "as") {
+                // The alias of the merged columns: a last name of two parts.
+                let alias = column_id(self)?;
+                names.push(ObjectName::from(vec![Ident::new(""), alias]));
             }
-            JoinConstraint::Using(columns.into_iter().map(|c| ObjectName::from(vec![c])).collect())
+            JoinConstraint::Using(names)
         };
         Ok(Some(Join { relation, global: false, join_operator: operator(constraint) }))
     }
@@ -173,9 +176,18 @@ impl Grammar<'_, '_> {
         self.advance_token();
         let args = self.paren_list(|g| {
             let expr = g.prefix()?;
-            if word(g) == "as" {
-                return unsupported(g, "a column definition list in ROWS FROM");
+            if !take(g, "as") {
+                return Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)));
             }
+            // A column definition list: a cast to the struct of its columns.
+            let fields = g.paren_list(|g| {
+                let name = column_id(g)?;
+                let field_type = g.data_type()?;
+                Ok(StructField { field_name: Some(name), field_type, options: None })
+            })?;
+            let data_type = DataType::Struct(fields, StructBracketKind::Parentheses);
+            let kind = CastKind::DoubleColon;
+            let expr = Expr::Cast { kind, expr: Box::new(expr), data_type, format: None };
             Ok(FunctionArg::Unnamed(FunctionArgExpr::Expr(expr)))
         })?;
         let name = ObjectName::from(vec![Ident { value: ROWS_FROM.into(), quote_style: Some('"'), span: at }]);
@@ -292,13 +304,9 @@ impl Grammar<'_, '_> {
         expect_token(self, &Token::RParen)?;
         let seed = if take(self, "repeatable") {
             expect_token(self, &Token::LParen)?;
-            let place = span(self);
-            let Expr::Value(value) = self.expr()? else {
-                let message = "an expression as the seed of TABLESAMPLE is not supported yet";
-                return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, place, message));
-            };
+            let seed = self.expr()?;
             expect_token(self, &Token::RParen)?;
-            Some(TableSampleSeed { modifier: TableSampleSeedModifier::Repeatable, value })
+            Some(seed)
         } else {
             None
         };
@@ -307,9 +315,10 @@ impl Grammar<'_, '_> {
                 modifier: TableSampleModifier::TableSample,
                 name: Some(method),
                 quantity: Some(TableSampleQuantity { parenthesized: true, value, unit: None }),
-                seed,
+                // The AST's own seed can be a literal only: the expression stands in `offset`.
+                seed: None,
                 bucket: None,
-                offset: None,
+                offset: seed,
             })));
         }
         Ok(factor)

@@ -5,14 +5,16 @@
 //! is `TableFunction`); `ROWS FROM (...)` is a function named [`ROWS_FROM`] whose arguments are the calls; a plain
 //! column definition list takes the function's name as alias. Row locks that sqlparser cannot say have a mark as the
 //! first name of `of`: [`super::row_locks`] reads them. In GROUP BY a grouping set inside a grouping set is a set of
-//! this one expression, and `()` is the empty `Tuple`. `ONLY` and `*` say nothing here: no table has children.
+//! this one expression, `()` is the empty `Tuple`, and DISTINCT is the modifier `Totals`. SEARCH and CYCLE of a member of
+//! WITH are the `settings` of its query; a column definition list in ROWS FROM is a cast to a struct; the alias of JOIN
+//! USING is a last name of two parts. `ONLY` and `*` say nothing here: no table has children.
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, Ident, LimitClause, LockClause, LockType,
+    AccessExpr, Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, GroupByWithModifier, Ident, LimitClause, LockClause, LockType,
     NamedWindowDefinition, NamedWindowExpr, NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy,
     OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Table, TableAlias, TableAliasColumnDef,
+    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Setting, Table, TableAlias, TableAliasColumnDef,
     TableWithJoins, Value, Values, WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowFrameUnits,
     WindowSpec, With,
 };
@@ -250,14 +252,55 @@ impl Grammar<'_, '_> {
         };
         let closing_paren_token = self.attached();
         expect_token(self, &Token::RParen)?;
-        match word(self) {
-            "search" => return unsupported(self, "SEARCH in WITH"),
-            "cycle" => return unsupported(self, "CYCLE in WITH"),
-            _ => {}
-        }
+        let mut query = query;
+        query.settings = self.search_and_cycle()?;
         let columns = columns.into_iter().map(|name| TableAliasColumnDef { name, data_type: None }).collect();
         let alias = TableAlias { explicit: true, name, columns, at: None };
         Ok(Cte { alias, query, from: None, materialized, closing_paren_token })
+    }
+
+    /// `SEARCH ... SET seq` and `CYCLE ... SET mark TO .. DEFAULT .. USING path` behind a member of WITH, as the settings
+    /// `search_depth` or `search_breadth` = (columns, seq) and `cycle` = ((columns), mark, value, default, path).
+    fn search_and_cycle(&mut self) -> Parse<Option<Vec<Setting>>> {
+        let mut settings = Vec::new();
+        let columns = |g: &mut Self| -> Parse<Vec<Expr>> {
+            Ok(g.list(|g| column_id(g))?.into_iter().map(Expr::Identifier).collect())
+        };
+        if word(self) == "search" {
+            let at = span(self);
+            self.advance_token();
+            let key = match word(self) {
+                "depth" => "search_depth",
+                "breadth" => "search_breadth",
+                _ => return unexpected(self),
+            };
+            self.advance_token();
+            expect(self, "first")?;
+            expect(self, "by")?;
+            let by = Expr::Tuple(columns(self)?);
+            expect(self, "set")?;
+            let sequence = Expr::Identifier(column_id(self)?);
+            let key = Ident { value: key.into(), quote_style: None, span: at };
+            settings.push(Setting { key, value: Expr::Tuple(vec![by, sequence]) });
+        }
+        if word(self) == "cycle" {
+            let at = span(self);
+            self.advance_token();
+            let by = Expr::Tuple(columns(self)?);
+            expect(self, "set")?;
+            let mark = Expr::Identifier(column_id(self)?);
+            let mut parts = vec![by, mark];
+            if take(self, "to") {
+                parts.push(self.expr()?);
+                expect(self, "default")?;
+                parts.push(self.expr()?);
+            }
+            expect(self, "using")?;
+            parts.push(Expr::Identifier(column_id(self)?));
+            let key = Ident { value: "cycle".into(), quote_style: None, span: at };
+            settings.push(Setting { key, value: Expr::Tuple(parts) });
+        }
+        Ok((!settings.is_empty()).then_some(settings))
     }
 
     /// Set operations that bind tighter than `precedence` (UNION and EXCEPT 1, INTERSECT 2).
@@ -388,14 +431,13 @@ impl Grammar<'_, '_> {
             select.selection = Some(self.expr()?);
         }
         if take_all(self, &["group", "by"]) {
-            if word(self) == "distinct" {
-                return unsupported(self, "GROUP BY DISTINCT");
-            }
-            if take(self, "all") && self.at_select_end() {
+            // PostgreSQL has no TOTALS: here it says DISTINCT.
+            let distinct = take(self, "distinct").then_some(GroupByWithModifier::Totals);
+            if distinct.is_none() && take(self, "all") && self.at_select_end() {
                 return unexpected(self);
             }
             let items = self.list(Self::grouping_item)?;
-            select.group_by = GroupByExpr::Expressions(items, Vec::new());
+            select.group_by = GroupByExpr::Expressions(items, distinct.into_iter().collect());
         }
         if take(self, "having") {
             select.having = Some(self.expr()?);

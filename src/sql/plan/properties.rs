@@ -168,6 +168,31 @@ impl Expr {
 }
 
 impl Rel {
+    /// Lets columns that a leaf below makes come out at the top; false when something on the way cannot pass them on
+    /// (grouping, DISTINCT, set operations).
+    pub fn carry(&mut self, carried: &[(ColumnId, Type)]) -> bool {
+        let Some((first, _)) = carried.first() else { return true };
+        match self {
+            Rel::CteRef { columns, .. } => columns.iter().any(|(id, _, _)| id == first),
+            Rel::Project { input, exprs } => {
+                let found = input.carry(carried);
+                if found {
+                    exprs.extend(carried.iter().map(|(id, typ)| (*id, Expr::Column(*id, *typ))));
+                }
+                found
+            }
+            Rel::Filter { input, .. }
+            | Rel::Sort { input, .. }
+            | Rel::Limit { input, .. }
+            | Rel::Window { input, .. }
+            | Rel::ProjectSet { input, .. }
+            | Rel::Function { input, .. } => input.carry(carried),
+            Rel::With { body, .. } => body.carry(carried),
+            Rel::Join { left, right, .. } => left.carry(carried) || right.carry(carried),
+            _ => false,
+        }
+    }
+
     /// The columns that come out, with their types.
     pub fn columns(&self) -> Vec<(ColumnId, Type)> {
         match self {
