@@ -2,14 +2,13 @@
 //! the rows and times of the whole are added.
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::document::{Datum, Type};
 use crate::error::{Error, Result};
 use crate::sql::context::FormatSettings;
 use crate::sql::plan::{ColumnId, Expr, JoinKind, Modify, ModifyKind, Query, Rel, SetOpKind, SortKey};
-use crate::sql::statement::{Explain, ExplainFormat};
+use crate::sql::statement::Explain;
 use crate::sql::{io, operators, types};
 
 use super::context::Context;
@@ -17,9 +16,6 @@ use super::source::{Chosen, chosen_path};
 
 /// Refuses what EXPLAIN cannot say yet.
 pub(super) fn check_options(explain: &Explain) -> Result<()> {
-    if explain.format != ExplainFormat::Text {
-        return Err(Error::unsupported("EXPLAIN with a FORMAT other than TEXT"));
-    }
     let refused = [
         (explain.generic_plan, "GENERIC_PLAN"),
         (explain.settings, "SETTINGS"),
@@ -34,27 +30,49 @@ pub(super) fn check_options(explain: &Explain) -> Result<()> {
     }
 }
 
+/// A plan as it is shown.
+pub(super) struct Shown {
+    /// Operators and their details, parents first.
+    pub lines: Vec<Line>,
+    /// Planning and execution time, in milliseconds.
+    pub times: Option<(String, String)>,
+}
+
+/// An operator, or a detail of the last operator of this depth.
+pub(super) struct Line {
+    pub depth: usize,
+    pub text: String,
+    /// For an operator: what is expected of it, unless COSTS OFF.
+    pub cost: Option<Cost>,
+    /// A detail.
+    pub is_detail: bool,
+    /// What running it showed: milliseconds (unless TIMING OFF) and rows.
+    pub actual: Option<(Option<String>, u64)>,
+}
+
+/// What is expected of an operator.
+pub(super) struct Cost {
+    pub total: f64,
+    pub rows: u64,
+    pub width: usize,
+}
+
 /// The plan, a line each operator and detail.
-pub(super) fn plan_lines(context: &Context, query: &Query, explain: &Explain) -> Vec<String> {
+pub(super) fn plan_lines(context: &Context, query: &Query, explain: &Explain) -> Shown {
     let mut printer = Printer { context, names: HashMap::new(), costs: explain.costs, lines: Vec::new() };
     printer.name_columns(&query.plan);
     printer.rel(&query.plan, 0);
-    printer.lines
+    Shown { lines: printer.lines, times: None }
 }
 
 /// Adds what running it showed.
-pub(super) fn add_actual(lines: &mut Vec<String>, explain: &Explain, rows: u64, took: Duration, planning: Duration) {
+pub(super) fn add_actual(shown: &mut Shown, explain: &Explain, rows: u64, took: Duration, planning: Duration) {
     let millis = |d: Duration| format!("{:.3}", d.as_secs_f64() * 1000.0);
-    if let Some(first) = lines.first_mut() {
-        let time = match explain.timing {
-            Some(false) => String::new(),
-            _ => format!("time={0}..{0} ", millis(took)),
-        };
-        let _ = write!(first, " (actual {time}rows={rows} loops=1)");
+    if let Some(first) = shown.lines.first_mut() {
+        first.actual = Some(((explain.timing != Some(false)).then(|| millis(took)), rows));
     }
     if explain.summary != Some(false) {
-        lines.push(format!("Planning Time: {} ms", millis(planning)));
-        lines.push(format!("Execution Time: {} ms", millis(took)));
+        shown.times = Some((millis(planning), millis(took)));
     }
 }
 
@@ -62,7 +80,7 @@ struct Printer<'a> {
     context: &'a Context,
     names: HashMap<ColumnId, String>,
     costs: bool,
-    lines: Vec<String>,
+    lines: Vec<Line>,
 }
 
 impl Printer<'_> {
@@ -137,19 +155,15 @@ impl Printer<'_> {
     }
 
     fn node(&mut self, depth: usize, text: &str, rel: &Rel) {
-        let mut line = match depth {
-            0 => text.to_string(),
-            _ => format!("{}->  {text}", " ".repeat(depth * 6 - 4)),
-        };
-        if self.costs {
+        let cost = self.costs.then(|| {
             let rows = estimate(self.context, rel);
-            let _ = write!(line, "  (cost=0.00..{:.2} rows={rows} width={})", rows as f64 * 0.01, width(rel));
-        }
-        self.lines.push(line);
+            Cost { total: rows as f64 * 0.01, rows, width: width(rel) }
+        });
+        self.lines.push(Line { depth, text: text.to_string(), cost, is_detail: false, actual: None });
     }
 
     fn detail(&mut self, depth: usize, text: String) {
-        self.lines.push(format!("{}{text}", " ".repeat(depth * 6 + 2)));
+        self.lines.push(Line { depth, text, cost: None, is_detail: true, actual: None });
     }
 
     fn rel(&mut self, rel: &Rel, depth: usize) {

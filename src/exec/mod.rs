@@ -28,6 +28,7 @@ mod ddl;
 mod dml;
 pub mod evaluator;
 mod explain;
+mod explain_format;
 mod functions;
 mod host;
 mod inverted_path;

@@ -277,6 +277,10 @@ impl Session {
         if self.is_failed() || self.transaction.as_ref().is_some_and(|t| t.block == Block::Auto) {
             return None;
         }
+        // Others (SET TRANSACTION among them) must not take the transaction's snapshot.
+        if !super::prepared::is_query(prepared.part.statement()) {
+            return None;
+        }
         let (snapshot, catalog) = match &mut self.transaction {
             Some(transaction) => {
                 let engine = &self.shared.server.engine;

@@ -301,8 +301,9 @@ async fn lock_rows(
     lowered: &Arc<QueryContext>,
 ) -> Result<RowStream> {
     let locking = query.locking.as_ref().ok_or_else(|| Error::internal("a locking clause was expected"))?;
-    if locking.nowait || locking.skip_locked {
-        return Err(Error::unsupported("NOWAIT and SKIP LOCKED"));
+    // Nothing is ever waited for, so that NOWAIT asks for what is so.
+    if locking.skip_locked {
+        return Err(Error::unsupported("SKIP LOCKED"));
     }
     if context.shared.lock().read_only {
         return Err(err!(READ_ONLY_SQL_TRANSACTION, "cannot execute SELECT FOR UPDATE in a read-only transaction"));

@@ -54,7 +54,7 @@ impl Session {
             }
             Statement::Explain(explain) => {
                 let params = self.inner_params(&explain.statement, part, given, eval)?;
-                (params, Some(Arc::from([text_column("QUERY PLAN")])))
+                (params, Some(explain_columns(explain)))
             }
             Statement::Declare(declare) => (self.inner_params(&declare.query, part, given, eval)?, None),
             Statement::CreateTableAs(create) => (self.inner_params(&create.source, part, given, eval)?, None),
@@ -685,7 +685,7 @@ impl Session {
         deadline: &Deadline,
     ) -> Result<Response> {
         explain::check_options(explain)?;
-        let columns: Arc<[OutputColumn]> = Arc::from([text_column("QUERY PLAN")]);
+        let columns = explain_columns(explain);
         let inner = match &explain.statement {
             Statement::CreateTableAs(create) => &create.source,
             Statement::Declare(declare) => &declare.query,
@@ -717,7 +717,9 @@ impl Session {
         bound.check()?;
         let started = std::time::Instant::now();
         let context = self.statement_context(params.clone())?;
-        let mut lines = explain::plan_lines(&context, &bound.query, explain);
+        let mut query = (*bound.query).clone();
+        super::lower::bind_params(&mut query.plan, params);
+        let mut shown = explain::plan_lines(&context, &query, explain);
         let planning = started.elapsed();
         if explain.analyze {
             let started = std::time::Instant::now();
@@ -729,9 +731,9 @@ impl Session {
                 }
             }
             self.take_notify();
-            explain::add_actual(&mut lines, explain, rows, started.elapsed(), planning);
+            explain::add_actual(&mut shown, explain, rows, started.elapsed(), planning);
         }
-        Ok(lines)
+        Ok(super::explain_format::rendered(shown, explain.format))
     }
 
     fn vacuum(&mut self, vacuum: &Vacuum) -> Result<Response> {
@@ -824,7 +826,9 @@ impl Session {
 }
 
 fn lines_response(columns: Arc<[OutputColumn]>, lines: Vec<String>) -> Response {
-    let rows = lines.into_iter().map(|line| vec![Datum::text(line)]).collect();
+    let is_json = columns.first().is_some_and(|column| column.typ == Type::JSON);
+    let value = |line: String| if is_json { Datum::Json(line.into()) } else { Datum::text(line) };
+    let rows = lines.into_iter().map(|line| vec![value(line)]).collect();
     rows_response(columns, rows, RowsTag::Fixed("EXPLAIN".to_string()))
 }
 
@@ -860,4 +864,13 @@ async fn wait_for_sessions(shared: Arc<Shared>, drop: &Drop) -> Result<()> {
         tokio::time::sleep(SESSION_CHECK_INTERVAL).await;
     }
     Ok(())
+}
+
+/// EXPLAIN's answer: a column of text, or of json with FORMAT JSON.
+fn explain_columns(explain: &crate::sql::statement::Explain) -> Arc<[OutputColumn]> {
+    let mut column = text_column("QUERY PLAN");
+    if explain.format == crate::sql::statement::ExplainFormat::Json {
+        column.typ = Type::JSON;
+    }
+    Arc::from([column])
 }

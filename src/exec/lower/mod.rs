@@ -20,6 +20,7 @@ mod native_aggregate;
 mod operator;
 pub(crate) mod physical;
 mod prepare;
+pub(crate) use prepare::bind_params;
 mod recursion;
 mod rel;
 mod row_expr;

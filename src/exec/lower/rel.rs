@@ -337,7 +337,7 @@ impl Lowering {
         }
         let input = match input {
             // Only the rows that are kept need to be sorted.
-            Rel::Sort { input, keys } => self.sort(self.relation(input)?, keys, kept)?,
+            Rel::Sort { input, keys } => self.sort(self.relation(input)?, keys, kept.map(|rows| rows.max(1)))?,
             input => self.relation(input)?,
         };
         let input = input.single();

@@ -165,7 +165,7 @@ impl<'a> Binder<'a> {
             Statement::Delete(delete) => Ok((self.delete(delete, members, scope)?, Verb::Delete)),
             Statement::Merge(_) => Err(Error::unsupported("MERGE")),
             Statement::With(with) => self.any_statement(&with.body, &with.members, scope),
-            _ => Err(Error::internal("this statement is not bound as a query")),
+            _ => Err(Error::unsupported("this statement as a source of rows")),
         }
     }
 

@@ -155,6 +155,7 @@ impl Binder<'_> {
                 inner.or(Some(("case".to_string(), 1)))
             }
             Exists { negated: false, .. } => good("exists"),
+            BinaryOp { op: ast::BinaryOperator::Overlaps, .. } => good("overlaps"),
             Subquery(query) => self.query_name(query),
             Array(_) => good("array"),
             Tuple(_) => good("row"),

@@ -368,12 +368,28 @@ impl Lexer<'_> {
             let digits = match (self.peek(0), self.peek(1)) {
                 (b'\\', b'u') => 4,
                 (b'\\', b'U') => 8,
-                _ => return Err(surrogate(position)),
+                _ => return Err(self.half_surrogate(self.text[self.at..].chars().next().map_or(0, char::len_utf8))),
             };
             self.at += 2;
-            return self.hex(digits).and_then(|low| join_surrogates(code, low)).ok_or_else(|| surrogate(position));
+            let low = self.at;
+            let joined = self.hex(digits).and_then(|low| join_surrogates(code, low));
+            self.at = low - 2;
+            let Some(joined) = joined else { return Err(self.half_surrogate(digits + 2)) };
+            self.at = low + digits;
+            return Ok(joined);
+        }
+        if (0xdc00..0xe000).contains(&code) {
+            self.at = start;
+            return Err(self.half_surrogate(digits + 2));
         }
         scalar(code, position)
+    }
+
+    /// A high surrogate that the next `bytes` bytes do not complete.
+    fn half_surrogate(&self, bytes: usize) -> Error {
+        let near = self.text.get(self.at..self.at + bytes).unwrap_or_default();
+        let error = err!(SYNTAX_ERROR, "invalid Unicode surrogate pair at or near \"{near}\"");
+        error.at(self.position_of(self.at))
     }
 
     /// The name in double quotes; `at` is behind the opening one.
@@ -429,16 +445,18 @@ impl Lexer<'_> {
     }
 
     fn decode_unicode(&self, raw: &str, escape: char, start: usize) -> Result<String> {
-        let position = self.position_of(start);
-        let invalid = || {
-            err!(SYNTAX_ERROR, "invalid Unicode escape")
-                .hint("Unicode escapes must be \\XXXX or \\+XXXXXX.")
-                .at(position)
-        };
+        // As PostgreSQL counts: behind `U&'`, without regard for quotes that are doubled inside.
+        let first = self.position_of(start) + 3;
         let mut value = String::with_capacity(raw.len());
         let mut rest = raw;
         let mut pending: Option<u32> = None;
         while let Some(c) = rest.chars().next() {
+            let position = first + raw[..raw.len() - rest.len()].chars().count() as u32;
+            let invalid = || {
+                err!(SYNTAX_ERROR, "invalid Unicode escape")
+                    .hint("Unicode escapes must be \\XXXX or \\+XXXXXX.")
+                    .at(position)
+            };
             rest = &rest[c.len_utf8()..];
             let doubled = c == escape && rest.starts_with(escape);
             if c != escape || doubled {
@@ -465,7 +483,7 @@ impl Lexer<'_> {
             }
         }
         if pending.is_some() {
-            return Err(surrogate(position));
+            return Err(surrogate(first + raw.chars().count() as u32));
         }
         Ok(value)
     }
