@@ -13,6 +13,7 @@ use imbl::{OrdMap, OrdSet};
 use crate::document::Oid;
 use crate::err;
 use crate::error::Result;
+use crate::storage::catalog::is_temporary;
 use crate::storage::command::{Expect, Mutation};
 use crate::storage::{IndexFunction, IndexKeys};
 
@@ -56,12 +57,19 @@ pub(crate) struct TableBuffer {
     cleared: bool,
     rows: Rows,
     indexes: HashMap<Oid, IndexBuffer>,
+    /// About what the rows take.
+    bytes: usize,
 }
 
 impl TableBuffer {
     /// The row of a key, when the transaction has written it.
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Pending> {
         self.rows.get(key)
+    }
+
+    /// About what the rows take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The buffered rows.
@@ -111,6 +119,11 @@ impl TableBuffer {
     }
 }
 
+/// About what a row takes in memory.
+fn size_of_row(key: &[u8], row: Option<&Arc<[u8]>>) -> usize {
+    row.map_or(0, |row| key.len() + row.len() + 96)
+}
+
 /// One step to undo.
 enum Undo {
     Row(Oid, Arc<[u8]>, Option<Pending>),
@@ -137,9 +150,28 @@ impl Buffer {
         Self { bytes_max, ..Self::default() }
     }
 
-    /// Whether nothing was written.
+    /// With the rows of the session's temporary tables in it.
+    pub(crate) fn with_temporary(mut self, rows: &HashMap<Oid, TableBuffer>) -> Self {
+        self.bytes += rows.values().map(TableBuffer::bytes).sum::<usize>();
+        self.tables.clone_from(rows);
+        self
+    }
+
+    /// The rows of temporary tables, which no commit carries.
+    pub(crate) fn take_temporary(&mut self) -> HashMap<Oid, TableBuffer> {
+        let (temporary, others) = std::mem::take(&mut self.tables).into_iter().partition(|(oid, _)| is_temporary(*oid));
+        self.tables = others;
+        temporary
+    }
+
+    /// Whether there is nothing to be read in it.
     pub(crate) fn is_empty(&self) -> bool {
         self.tables.values().all(|t| t.rows.is_empty() && !t.cleared)
+    }
+
+    /// Whether a commit has anything to write.
+    pub(crate) fn has_changes(&self) -> bool {
+        self.tables.iter().any(|(oid, t)| !is_temporary(*oid) && (!t.rows.is_empty() || t.cleared))
     }
 
     /// The buffered part of a table.
@@ -162,7 +194,7 @@ impl Buffer {
         row: Option<Arc<[u8]>>,
         expect: Expect,
     ) -> Result<()> {
-        self.bytes += key.len() + row.as_ref().map_or(0, |r| r.len()) + 96;
+        self.bytes += size_of_row(key, row.as_ref()).max(key.len() + 96);
         if self.bytes > self.bytes_max {
             return Err(err!(OUT_OF_MEMORY, "out of memory")
                 .detail(format!("The transaction has changed more than {} bytes.", self.bytes_max))
@@ -170,6 +202,8 @@ impl Buffer {
         }
         let part = self.tables.entry(table).or_insert_with(|| TableBuffer { storage, ..TableBuffer::default() });
         let old = part.rows.get(key).cloned();
+        let before = old.as_ref().map_or(0, |old| size_of_row(key, old.row.as_ref()));
+        part.bytes = (part.bytes + size_of_row(key, row.as_ref())).saturating_sub(before);
         let key: Arc<[u8]> = key.into();
         for index in part.indexes.values_mut() {
             if let Some(Pending { row: Some(row), .. }) = &old
@@ -260,6 +294,9 @@ impl Buffer {
                 Undo::Row(table, key, old) => {
                     let Some(part) = self.tables.get_mut(&table) else { continue };
                     part.indexes.clear();
+                    let size = |row: Option<&Pending>| row.map_or(0, |p| size_of_row(&key, p.row.as_ref()));
+                    let now = size(part.rows.get(&key));
+                    part.bytes = (part.bytes + size(old.as_ref())).saturating_sub(now);
                     match old {
                         Some(pending) => part.rows.insert(key, pending),
                         None => part.rows.remove(&key),
@@ -277,7 +314,8 @@ impl Buffer {
 
     /// The tables written, with the storage OIDs they had (new tables left out), and the changes in order of key.
     pub(crate) fn into_mutations(self) -> (Vec<(Oid, Oid)>, Vec<Mutation>) {
-        let mut parts: Vec<(Oid, TableBuffer)> = self.tables.into_iter().collect();
+        let mut parts: Vec<(Oid, TableBuffer)> =
+            self.tables.into_iter().filter(|(oid, _)| !is_temporary(*oid)).collect();
         parts.sort_unstable_by_key(|(table, _)| *table);
         let tables = parts
             .iter()

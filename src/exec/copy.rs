@@ -203,6 +203,9 @@ impl Session {
 fn copied_table(name: &ast::ObjectName, context: &Context, direction: &str) -> Result<Table> {
     match relation_by_name(name, &context.eval)? {
         Relation::Entry(entry) => match &*entry {
+            Entry::Table(table) if table.view.is_some() && direction == "to" => {
+                Err(err!(WRONG_OBJECT_TYPE, "cannot copy to materialized view \"{}\"", table.name))
+            }
             Entry::Table(table) => Ok(table.clone()),
             Entry::View(view) => {
                 let error = err!(WRONG_OBJECT_TYPE, "cannot copy {direction} view \"{}\"", view.name);

@@ -11,7 +11,7 @@ use crate::sql::eval::{Compiled, compile};
 use crate::sql::functions::heap_bytes;
 use crate::sql::io;
 use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind};
-use crate::storage::catalog::{ConstraintKind, Table};
+use crate::storage::catalog::{ConstraintKind, Table, is_temporary};
 use crate::storage::command::Expect;
 
 use super::context::Context;
@@ -244,7 +244,7 @@ impl<'a> Writer<'a> {
 
     /// Unique keys are looked up among the buffered rows as well, this statement's own included.
     fn keep_indexes(&self) -> Result<()> {
-        if self.context.is_auto && !self.plan.has_conflict_clause() {
+        if self.leaves_to_apply() {
             return Ok(());
         }
         let mut buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
@@ -253,6 +253,11 @@ impl<'a> Writer<'a> {
             buffer.keep_index(self.table.oid, self.storage, *index, || Ok(keys))?;
         }
         Ok(())
+    }
+
+    /// Whether `apply` asks for unique keys anyway. It never sees a temporary table.
+    fn leaves_to_apply(&self) -> bool {
+        self.context.is_auto && !self.plan.has_conflict_clause() && !is_temporary(self.table.oid)
     }
 
     /// Takes one row of the source.
@@ -481,7 +486,7 @@ impl<'a> Writer<'a> {
     /// 23505 when a unique key of the new row is taken. `was`: the row's own old key. A statement that is a transaction
     /// by itself leaves what is stored to `apply`, which asks anyway.
     fn check_unique(&self, key: &[u8], row: &[Datum], was: Option<&[u8]>) -> Result<()> {
-        let leave = self.context.is_auto && !self.plan.has_conflict_clause();
+        let leave = self.leaves_to_apply();
         if !self.table.key.is_empty() && was != Some(key) {
             let taken = if leave { self.is_buffered(key) } else { self.exists(key)? };
             if taken {

@@ -11,9 +11,10 @@ use crate::document::{Datum, Oid};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::Host;
+use crate::sql::privilege::{self, Object, Rights};
 use crate::sql::statement::Isolation;
 use crate::sql::system::{Cursor, PreparedStatement};
-use crate::storage::catalog::{Catalog, Entry, PG_CATALOG};
+use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, is_temporary};
 use crate::storage::sequence::SequenceState;
 
 use super::server::Cancel;
@@ -48,14 +49,17 @@ pub(crate) struct State {
     pub settings: Settings,
     /// The catalog of the running statement.
     pub catalog: Arc<Catalog>,
-    /// The role that logged in, and the one in force (SET ROLE).
+    /// The session's role, and the one in force (SET ROLE).
     pub session_user: (Oid, String),
+    /// The role that logged in, and the session's role before the running transaction changed it.
+    pub authenticated: (Oid, String),
+    pub session_user_before: Option<(Oid, String)>,
     pub current_user: (Oid, String),
     /// The effective search path, and what it was computed from.
-    search_path: Option<(u64, Arc<Catalog>, Arc<[Oid]>)>,
+    search_path: Option<(u64, Oid, Arc<Catalog>, Arc<[Oid]>)>,
     /// What every statement asks of the settings.
     defaults: Option<(u64, Defaults)>,
-    /// Sequences made by the running transaction.
+    /// Sequences made by the running transaction, and the session's temporary ones.
     pub own_sequences: HashMap<Oid, SequenceState>,
     currval: HashMap<Oid, i64>,
     lastval: Option<Oid>,
@@ -111,6 +115,8 @@ impl Shared {
                 settings,
                 catalog,
                 session_user: user.clone(),
+                authenticated: user.clone(),
+                session_user_before: None,
                 current_user: user,
                 search_path: None,
                 defaults: None,
@@ -151,6 +157,26 @@ impl Shared {
             Some(entry) if matches!(**entry, Entry::Sequence(_)) => Ok(entry.clone()),
             Some(entry) => Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", entry.name())),
             None => Err(err!(UNDEFINED_TABLE, "could not open relation with OID {oid}")),
+        }
+    }
+
+    /// 42501 unless the user has one of some rights on a sequence. The one behind an identity column needs none.
+    fn must_hold(&self, entry: &Entry, rights: Rights) -> Result<()> {
+        let Entry::Sequence(sequence) = entry else { return Ok(()) };
+        let (catalog, user) = {
+            let state = self.lock();
+            (state.catalog.clone(), state.current_user.0)
+        };
+        let object = Object::relation(entry).ok_or_else(|| Error::internal("a sequence was expected"))?;
+        let held = || privilege::held(&catalog, user, &object) & rights != 0;
+        let is_identity = || {
+            let (table, number) = sequence.owned_by?;
+            let identity = catalog.table(table)?.column_by_number(number)?.identity.as_ref()?;
+            (identity.sequence == sequence.oid).then_some(())
+        };
+        match sequence.owner == user || held() || is_identity().is_some() {
+            true => Ok(()),
+            false => Err(super::authorize::denied(entry)),
         }
     }
 
@@ -204,8 +230,9 @@ impl State {
     /// The effective search path: the schemas that exist, pg_catalog first unless it is named.
     pub(crate) fn search_path(&mut self, database: Oid) -> Arc<[Oid]> {
         let generation = self.settings.generation();
-        if let Some((g, catalog, path)) = &self.search_path
+        if let Some((g, user, catalog, path)) = &self.search_path
             && *g == generation
+            && *user == self.current_user.0
             && Arc::ptr_eq(catalog, &self.catalog)
         {
             return path.clone();
@@ -215,6 +242,7 @@ impl State {
             let name = if name == "$user" { self.current_user.1.clone() } else { name };
             if let Some(oid) = self.catalog.schema(database, &name)
                 && !path.contains(&oid)
+                && privilege::may_use_schema(&self.catalog, self.current_user.0, oid)
             {
                 path.push(oid);
             }
@@ -222,8 +250,14 @@ impl State {
         if !path.contains(&PG_CATALOG) {
             path.insert(0, PG_CATALOG);
         }
+        // Temporary objects come first unless the path says where.
+        if let Some(temporary) = self.catalog.temporary_schema
+            && !path.contains(&temporary)
+        {
+            path.insert(0, temporary);
+        }
         let path: Arc<[Oid]> = path.into();
-        self.search_path = Some((generation, self.catalog.clone(), path.clone()));
+        self.search_path = Some((generation, self.current_user.0, self.catalog.clone(), path.clone()));
         path
     }
 
@@ -282,8 +316,11 @@ impl Host for Shared {
     }
 
     fn nextval(&self, sequence: Oid) -> Result<i64> {
-        self.refuse_read_only("nextval()")?;
+        if !is_temporary(sequence) {
+            self.refuse_read_only("nextval()")?;
+        }
         let entry = self.sequence_entry(sequence)?;
+        self.must_hold(&entry, privilege::USAGE | privilege::UPDATE)?;
         let Entry::Sequence(definition) = &*entry else {
             return Err(Error::internal("a sequence was expected"));
         };
@@ -304,6 +341,7 @@ impl Host for Shared {
 
     fn currval(&self, sequence: Oid) -> Result<i64> {
         let entry = self.sequence_entry(sequence)?;
+        self.must_hold(&entry, privilege::USAGE | privilege::SELECT)?;
         self.lock().currval.get(&sequence).copied().ok_or_else(|| {
             err!(
                 OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -314,8 +352,11 @@ impl Host for Shared {
     }
 
     fn setval(&self, sequence: Oid, value: i64, is_called: bool) -> Result<i64> {
-        self.refuse_read_only("setval()")?;
+        if !is_temporary(sequence) {
+            self.refuse_read_only("setval()")?;
+        }
         let entry = self.sequence_entry(sequence)?;
+        self.must_hold(&entry, privilege::UPDATE)?;
         let Entry::Sequence(definition) = &*entry else {
             return Err(Error::internal("a sequence was expected"));
         };

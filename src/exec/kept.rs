@@ -111,13 +111,18 @@ pub(crate) fn canonical_predicate(text: &str, table: &Table, eval: &EvalContext)
 
 /// What a view selects, its names resolved by the search path it was made with.
 pub(crate) fn bind_view(view: &View, eval: &EvalContext) -> Result<Query> {
+    bind_kept(&view.query, &view.search_path, eval)
+}
+
+/// A kept query, its names resolved by the search path it was made with.
+pub(crate) fn bind_kept(text: &str, search_path: &[String], eval: &EvalContext) -> Result<Query> {
     let (catalog, database) = (eval.host.catalog(), eval.host.database());
-    let mut path: Vec<Oid> = view.search_path.iter().filter_map(|name| catalog.schema(database, name)).collect();
+    let mut path: Vec<Oid> = search_path.iter().filter_map(|name| catalog.schema(database, name)).collect();
     if !path.contains(&PG_CATALOG) {
         path.insert(0, PG_CATALOG);
     }
     let eval = EvalContext { host: Arc::new(WithPath { inner: eval.host.clone(), path }), ..eval.clone() };
-    let parsed = parser::parse(&view.query)?;
+    let parsed = parser::parse(text)?;
     let statement = parsed.first().ok_or_else(|| Error::internal("a query was expected"))?;
     bind_query(&statement.statement, &BindContext { eval: &eval, param_types: &[], text: "" })
 }

@@ -20,6 +20,7 @@
 mod access_path;
 mod advisory;
 mod aside;
+mod authorize;
 mod buffer;
 mod context;
 pub mod copy;
@@ -37,6 +38,7 @@ pub(crate) mod lower;
 mod point;
 pub mod prepared;
 pub mod proposer;
+mod refresh;
 pub mod result;
 mod rows;
 pub mod server;
@@ -45,6 +47,7 @@ pub mod settings;
 mod source;
 pub mod statements;
 mod system;
+mod temporary;
 #[cfg(test)]
 mod tests;
 mod transaction;

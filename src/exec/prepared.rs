@@ -1,10 +1,11 @@
 //! [`Prepared`]: a statement parsed, bound and planned, and bound again by itself when what it was bound against changes.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::document::{Oid, Type};
 use crate::err;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::{BindContext, bind_query};
 use crate::sql::context::EvalContext;
 use crate::sql::function::Body;
@@ -14,6 +15,7 @@ use crate::sql::statement::Statement;
 use crate::storage::catalog::Catalog;
 
 use super::OutputColumn;
+use super::authorize;
 use super::point::{self, PointPlan};
 
 /// One statement of a query text.
@@ -77,9 +79,20 @@ pub(crate) struct Bound {
     pub failure: Option<Error>,
     /// It reads what the session itself has: its cursors, its prepared statements.
     pub asks_session: bool,
+    /// The role that may run it, as was found last (0: none yet).
+    authorized: AtomicU32,
 }
 
 impl Bound {
+    /// Fails unless a role may run it.
+    pub(crate) fn authorize(&self, role: Oid) -> Result<()> {
+        if self.authorized.load(Ordering::Relaxed) != role {
+            authorize::check(&self.catalog, role, &self.query)?;
+            self.authorized.store(role, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
     /// Fails when the statement is known to.
     pub(crate) fn check(&self) -> Result<()> {
         self.failure.clone().map_or(Ok(()), Err)
@@ -113,14 +126,35 @@ pub(crate) fn bind(
     eval: &EvalContext,
     search_path: Arc<[Oid]>,
 ) -> Result<Bound> {
-    let catalog = eval.host.catalog();
     let query = bind_query(statement, &BindContext { eval, param_types: given, text })?;
-    let failure = failure(&query.plan, eval);
+    Ok(planned(query, eval, eval.host.catalog(), search_path))
+}
+
+/// A bound query, ready to run.
+pub(crate) fn planned(query: Query, eval: &EvalContext, catalog: Arc<Catalog>, search_path: Arc<[Oid]>) -> Bound {
+    let failure = unpopulated(&query.plan, &catalog).or_else(|| failure(&query.plan, eval));
     let point = if failure.is_none() { point::plan(&query, &catalog, eval) } else { None };
     let has_effects = has_effects(&query.plan);
     let columns = output_columns(&query);
     let asks_session = asks_session(&query.plan);
-    Ok(Bound { catalog, search_path, point, has_effects, columns, failure, asks_session, query: Arc::new(query) })
+    let (query, authorized) = (Arc::new(query), AtomicU32::new(0));
+    Bound { catalog, search_path, point, has_effects, columns, failure, asks_session, authorized, query }
+}
+
+/// A materialized view that has no rows yet cannot be read.
+fn unpopulated(plan: &Rel, catalog: &Catalog) -> Option<Error> {
+    let mut found = None;
+    plan.walk(&mut |rel| {
+        if let Rel::Scan { table, .. } = rel
+            && let Some(table) = catalog.table(*table)
+            && table.view.as_ref().is_some_and(|view| !view.populated)
+        {
+            let message = format!("materialized view \"{}\" has not been populated", table.name);
+            let error = Error::new(SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, message);
+            found = Some(error.hint("Use the REFRESH MATERIALIZED VIEW command."));
+        }
+    });
+    found
 }
 
 /// What PostgreSQL finds when it folds constants while planning.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use crate::document::Oid;
 use crate::error::Result;
 use crate::storage::Engine;
+use crate::storage::catalog::FIRST_TEMPORARY_OID;
 
 use super::Proposer;
 use super::advisory::Locks;
@@ -57,6 +58,7 @@ pub struct Server {
     pub(crate) config: ServerConfig,
     backends: Mutex<HashMap<i32, Backend>>,
     next_pid: AtomicI32,
+    next_temporary_oid: AtomicU32,
     pub(crate) index_keys: KeyCache,
     pub(crate) advisory: Locks,
     no_writes: SharedBuffer,
@@ -73,6 +75,14 @@ struct Backend {
 }
 
 impl Server {
+    /// An OID for a temporary object. After a thousand million of them they begin again.
+    pub(crate) fn temporary_oid(&self) -> Oid {
+        let next = |oid: Oid| Some(oid.checked_add(1).unwrap_or(FIRST_TEMPORARY_OID));
+        match self.next_temporary_oid.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next) {
+            Ok(oid) | Err(oid) => oid,
+        }
+    }
+
     /// Makes the shared part.
     pub fn new(engine: Arc<Engine>, proposer: Arc<dyn Proposer>, config: ServerConfig) -> Result<Arc<Self>> {
         let runtime = super::lower::runtime(&config)?;
@@ -82,6 +92,7 @@ impl Server {
             config,
             backends: Mutex::default(),
             next_pid: AtomicI32::new(1),
+            next_temporary_oid: AtomicU32::new(FIRST_TEMPORARY_OID),
             index_keys: KeyCache::default(),
             advisory: Locks::default(),
             no_writes: Arc::new(Mutex::new(Buffer::new(0))),

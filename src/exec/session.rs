@@ -17,11 +17,12 @@ use crate::sql::context::EvalContext;
 use crate::sql::parser;
 use crate::sql::plan::Verb;
 use crate::sql::statement::{FetchDirection, Isolation, Statement};
-use crate::storage::catalog::Catalog;
+use crate::storage::catalog::{Catalog, is_temporary};
 use crate::storage::changes::{Event, Subscription};
 use crate::storage::command::{CommandId, Outcome};
 
 use super::aside::{aside, rows_aside};
+use super::buffer::Buffer;
 use super::context::Context;
 use super::cursor::{Cursors, Origin};
 use super::host::{OwnObjects, Shared, now};
@@ -29,6 +30,7 @@ use super::prepared::{Bound, bind, is_query};
 use super::server::{Cancel, CancelReason};
 use super::settings::Settings;
 use super::source;
+use super::temporary::Temporary;
 use super::transaction::{Block, Listen, Transaction};
 use super::view::ReadView;
 use super::{
@@ -70,6 +72,7 @@ pub struct Session {
     /// SQL PREPARE.
     pub(super) statements: Statements,
     pub(super) cursors: Cursors,
+    temporary: Temporary,
     texts: HashMap<Arc<str>, Arc<[SqlPart]>>,
     plans: HashMap<PlanKey, Arc<Prepared>>,
     listener: Option<Subscription>,
@@ -118,6 +121,7 @@ impl Session {
             transaction: None,
             statements: Statements::default(),
             cursors: Cursors::default(),
+            temporary: Temporary::default(),
             texts: HashMap::new(),
             plans: HashMap::new(),
             listener: None,
@@ -285,21 +289,23 @@ impl Session {
             Some(transaction) => {
                 let engine = &self.shared.server.engine;
                 let snapshot = transaction.snapshot(|| engine.snapshot());
-                let catalog = transaction.catalog(&snapshot);
+                let catalog = transaction.catalog(|| self.temporary.over(snapshot.catalog()));
                 (snapshot, catalog)
             }
             None => {
                 let snapshot = self.shared.server.engine.snapshot();
-                let catalog = snapshot.catalog().clone();
+                let catalog = self.temporary.over(snapshot.catalog());
                 (snapshot, catalog)
             }
         };
+        let user;
         let bound = {
             let mut state = self.shared.lock();
             if !Arc::ptr_eq(&state.catalog, &catalog) {
                 state.catalog = catalog.clone();
             }
             let path = state.search_path(self.shared.database);
+            user = state.current_user.0;
             drop(state);
             prepared.current(&catalog, &path)?
         };
@@ -308,7 +314,10 @@ impl Session {
             return None;
         }
         self.shared.cancel.clear();
-        let result = self.run_point(&bound, snapshot, catalog, params.into(), sink);
+        let result = match bound.authorize(user) {
+            Ok(()) => self.run_point(&bound, snapshot, catalog, params.into(), sink),
+            Err(error) => Err(error),
+        };
         match result {
             Ok(None) => None,
             Ok(Some(tag)) => Some(Ok(tag)),
@@ -328,13 +337,13 @@ impl Session {
         sink: &mut dyn RowSink,
     ) -> Result<Option<String>> {
         let Some(point) = &bound.point else { return Ok(None) };
-        if !point.is_read() {
+        if !point.is_read() && writes_permanent(bound) {
             self.refuse_read_only(bound.query.verb)?;
         }
         let eval = self.statement_eval();
         let (buffer, shared_buffer) = match &self.transaction {
             Some(t) => (share(t), t.shared_buffer()),
-            None => (None, self.shared.server.empty_buffer()),
+            None => (self.temporary.shared_rows(), self.shared.server.empty_buffer()),
         };
         let view = ReadView { snapshot, buffer, catalog };
         let context = Context::new(self.shared.clone(), eval, view, shared_buffer, false, params);
@@ -370,10 +379,11 @@ impl Session {
         }
         let verb = bound.query.verb;
         let writes = verb != Verb::Select || contains_modify(bound);
-        if writes {
+        if writes && writes_permanent(bound) {
             self.refuse_read_only(verb)?;
         }
-        source::check_privileges(&self.shared, &bound.query)?;
+        let user = self.shared.lock().current_user.0;
+        bound.authorize(user)?;
         if let Some(point) = &bound.point {
             let mut rows = Vec::new();
             let done = point.run(&context, &mut |row| {
@@ -623,19 +633,20 @@ impl Session {
         state.read_only = read_only;
         state.transaction_since = Some(time);
         drop(state);
-        let bytes_max = self.shared.server.config.memory_limit;
-        self.transaction = Some(Transaction::new(block, isolation, read_only, time, bytes_max));
+        let buffer = Buffer::new(self.shared.server.config.memory_limit).with_temporary(self.temporary.rows());
+        self.transaction = Some(Transaction::new(block, isolation, read_only, time, buffer));
     }
 
     /// The snapshot and catalog that a statement would get now, without counting as one.
-    fn peek(&self) -> (crate::storage::Snapshot, Arc<Catalog>) {
+    fn peek(&mut self) -> (crate::storage::Snapshot, Arc<Catalog>) {
         let snapshot = self.shared.server.engine.snapshot();
+        let temporary = &mut self.temporary;
         let catalog = match &self.transaction {
-            Some(t) => match t.kept_snapshot() {
-                Some(kept) => t.catalog(kept),
-                None => t.catalog(&snapshot),
-            },
-            None => snapshot.catalog().clone(),
+            Some(t) => {
+                let base = t.kept_snapshot().unwrap_or(&snapshot).catalog();
+                t.catalog(|| temporary.over(base))
+            }
+            None => temporary.over(snapshot.catalog()),
         };
         (snapshot, catalog)
     }
@@ -646,7 +657,7 @@ impl Session {
         let transaction =
             self.transaction.as_mut().ok_or_else(|| Error::internal("a statement runs in a transaction"))?;
         let snapshot = transaction.snapshot(|| engine.snapshot());
-        let catalog = transaction.catalog(&snapshot);
+        let catalog = transaction.catalog(|| self.temporary.over(snapshot.catalog()));
         {
             let mut state = self.shared.lock();
             if !Arc::ptr_eq(&state.catalog, &catalog) {
@@ -718,6 +729,7 @@ impl Session {
             return Ok(());
         }
         self.own_sequences(&mut transaction);
+        let temporary = self.temporary.after(&mut transaction);
         if self.cursors.has_new_held()
             && let Err(error) = self.cursors.hold().await
         {
@@ -727,6 +739,7 @@ impl Session {
         if transaction.is_read_only_so_far() {
             self.listen(listens);
             self.cursors.commit();
+            self.keep_temporary(temporary);
             self.end(true);
             return Ok(());
         }
@@ -740,6 +753,7 @@ impl Session {
         match outcome {
             Ok(Outcome::Committed(_)) => {
                 self.cursors.commit();
+                self.keep_temporary(temporary);
                 self.end(true);
                 Ok(())
             }
@@ -752,7 +766,7 @@ impl Session {
 
     /// The states of sequences that the transaction made go with it.
     fn own_sequences(&self, transaction: &mut Transaction) {
-        let own = std::mem::take(&mut self.shared.lock().own_sequences);
+        let own: Vec<_> = self.shared.lock().own_sequences.extract_if(|oid, _| !is_temporary(*oid)).collect();
         if let Some(ddl) = &mut transaction.ddl {
             for (oid, state) in own {
                 let (last_value, is_called) = (state.last_value, state.is_called);
@@ -761,6 +775,15 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// The temporary objects are as the committed transaction left them.
+    fn keep_temporary(&mut self, temporary: Option<Temporary>) {
+        let Some(temporary) = temporary else { return };
+        self.temporary.forget_all_but(&temporary, &self.shared.server.engine);
+        self.temporary = temporary;
+        let temporary = &self.temporary;
+        self.shared.lock().own_sequences.retain(|oid, _| temporary.has(*oid));
     }
 
     /// Rolls back and ends the transaction.
@@ -777,7 +800,7 @@ impl Session {
         } else {
             state.settings.rollback();
         }
-        state.own_sequences.clear();
+        state.own_sequences.retain(|oid, _| is_temporary(*oid));
         state.notify.clear();
         state.read_only = state.defaults().read_only;
         state.transaction_since = None;
@@ -849,6 +872,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.rollback();
+        self.temporary.forget_all_but(&Temporary::default(), &self.shared.server.engine);
         self.shared.server.advisory.give_all(self.shared.pid);
         self.shared.server.unregister(self.shared.pid);
     }
@@ -858,6 +882,15 @@ impl Drop for Session {
 fn share(transaction: &Transaction) -> Option<Arc<HashMap<Oid, super::buffer::TableBuffer>>> {
     let buffer = transaction.buffer();
     if buffer.is_empty() { None } else { Some(buffer.share()) }
+}
+
+/// Whether it changes anything but temporary tables.
+fn writes_permanent(bound: &Bound) -> bool {
+    let mut found = false;
+    bound.query.plan.walk(&mut |rel| {
+        found |= matches!(rel, crate::sql::plan::Rel::Modify(modify) if !is_temporary(modify.table));
+    });
+    found
 }
 
 fn contains_modify(bound: &Bound) -> bool {

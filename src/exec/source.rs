@@ -14,12 +14,11 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Query, Rel};
 use crate::storage::ScanOptions;
-use crate::storage::catalog::{Entry, Index, Table};
+use crate::storage::catalog::{Index, Table};
 
 use super::access_path::{self, Candidate, Path};
 use super::context::Context;
 use super::dml::{Writer, compile_modify};
-use super::host::Shared;
 use super::inverted_path::{self, InvertedPath};
 use super::lower::{self, QueryContext, ScanPartition, ScanRequest, TableSource};
 use super::point;
@@ -311,6 +310,12 @@ async fn lock_rows(
     let mut plan = query.plan.clone();
     let mut locators = Vec::new();
     expose_locators(&mut plan, &mut locators)?;
+    for (_, oid) in &locators {
+        let table = context.table(*oid)?;
+        if table.view.is_some() {
+            return Err(err!(WRONG_OBJECT_TYPE, "cannot lock rows in materialized view \"{}\"", table.name));
+        }
+    }
     let mut wanted = output.to_vec();
     wanted.extend(locators.iter().map(|(id, _)| (*id, Type::BYTEA)));
     let mut rows = lower::collect_rows(&plan, &wanted, &context.params, lowered).await?;
@@ -507,30 +512,6 @@ async fn run_closed_subqueries(context: &Arc<Context>, modify: &mut Modify, lowe
             }
             _ => false,
         });
-    }
-    Ok(())
-}
-
-/// Only superusers and owners may use a relation, as long as there is nothing to grant.
-pub(crate) fn check_privileges(shared: &Shared, query: &Query) -> Result<()> {
-    let state = shared.lock();
-    let (user, name) = state.current_user.clone();
-    let catalog = state.catalog.clone();
-    drop(state);
-    if catalog.role(&name).is_some_and(|r| r.superuser) {
-        return Ok(());
-    }
-    for (oid, _) in &query.relations {
-        let Some(entry) = catalog.get(*oid) else { continue };
-        let (owner, kind) = match &**entry {
-            Entry::Table(t) => (t.owner, "table"),
-            Entry::View(v) => (v.owner, "view"),
-            Entry::Sequence(s) => (s.owner, "sequence"),
-            _ => continue,
-        };
-        if owner != user {
-            return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for {kind} {}", entry.name()));
-        }
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use crate::err;
 use crate::error::Result;
 use crate::sql::statement::Isolation;
 use crate::storage::Snapshot;
-use crate::storage::catalog::{Catalog, Entry};
+use crate::storage::catalog::{AclItem, Catalog, Entry, ObjectClass, Privileges, is_temporary};
 use crate::storage::command::{Command, CommandId, Mutation};
 
 use super::buffer::{Buffer, BufferMark};
@@ -75,7 +75,7 @@ pub(crate) struct Transaction {
 }
 
 impl Transaction {
-    pub(crate) fn new(block: Block, isolation: Isolation, read_only: bool, time: i64, bytes_max: usize) -> Self {
+    pub(crate) fn new(block: Block, isolation: Isolation, read_only: bool, time: i64, buffer: Buffer) -> Self {
         Self {
             block,
             failed: false,
@@ -83,7 +83,7 @@ impl Transaction {
             read_only,
             time,
             snapshot: None,
-            buffer: Arc::new(Mutex::new(Buffer::new(bytes_max))),
+            buffer: Arc::new(Mutex::new(buffer)),
             ddl: None,
             notifications: Vec::new(),
             listens: Vec::new(),
@@ -126,11 +126,11 @@ impl Transaction {
         self.snapshot.is_some()
     }
 
-    /// The catalog to plan against.
-    pub(crate) fn catalog(&self, snapshot: &Snapshot) -> Arc<Catalog> {
+    /// The catalog to plan against: its own, else the given one.
+    pub(crate) fn catalog(&self, base: impl FnOnce() -> Arc<Catalog>) -> Arc<Catalog> {
         match &self.ddl {
             Some(ddl) => ddl.catalog.clone(),
-            None => snapshot.catalog().clone(),
+            None => base(),
         }
     }
 
@@ -194,7 +194,9 @@ impl Transaction {
 
     /// Whether a commit has anything to say.
     pub(crate) fn is_read_only_so_far(&self) -> bool {
-        self.buffer().is_empty() && self.ddl.is_none() && self.notifications.is_empty()
+        !self.buffer().has_changes()
+            && self.ddl.as_ref().is_none_or(|ddl| ddl.mutations.is_empty())
+            && self.notifications.is_empty()
     }
 
     /// The command of the commit.
@@ -202,8 +204,8 @@ impl Transaction {
         let buffer = std::mem::take(&mut *self.buffer());
         let (tables, rows) = buffer.into_mutations();
         let (catalog_version, mut mutations) = match self.ddl {
-            Some(ddl) => (Some(ddl.base_version), ddl.mutations),
-            None => (None, Vec::new()),
+            Some(ddl) if !ddl.mutations.is_empty() => (Some(ddl.base_version), ddl.mutations),
+            _ => (None, Vec::new()),
         };
         // Rows come after the catalog's changes: they are written into the tables as these leave them.
         if mutations.is_empty() {
@@ -233,7 +235,9 @@ impl CatalogChange<'_> {
 
     /// Puts or replaces an entry.
     pub(crate) fn put(&mut self, entry: Entry) {
-        self.ddl.mutations.push(Mutation::Catalog { oid: entry.oid(), entry: Some(Box::new(entry.clone())) });
+        if !is_temporary(entry.oid()) {
+            self.ddl.mutations.push(Mutation::Catalog { oid: entry.oid(), entry: Some(Box::new(entry.clone())) });
+        }
         Arc::make_mut(&mut self.ddl.catalog).put(entry);
     }
 
@@ -244,8 +248,32 @@ impl CatalogChange<'_> {
         for object in comments {
             self.comment(object, None);
         }
-        self.ddl.mutations.push(Mutation::Catalog { oid, entry: None });
+        let acls: Vec<Oid> = self
+            .ddl
+            .catalog
+            .privileges
+            .iter()
+            .filter(|((_, object, _), acl)| *object == oid && **acl != oid)
+            .map(|(_, acl)| *acl)
+            .collect();
+        acls.into_iter().for_each(|acl| self.remove(acl));
+        if !is_temporary(oid) {
+            self.ddl.mutations.push(Mutation::Catalog { oid, entry: None });
+        }
         Arc::make_mut(&mut self.ddl.catalog).remove(oid);
+    }
+
+    /// Sets (or removes) the privileges on an object or column.
+    /// `oid`: for the entry, if there is none yet.
+    pub(crate) fn acl(&mut self, oid: Oid, class: ObjectClass, object: Oid, column: i32, items: Option<Vec<AclItem>>) {
+        let known = self.ddl.catalog.privileges.get(&(class, object, column)).copied();
+        match items {
+            None => known.into_iter().for_each(|oid| self.remove(oid)),
+            Some(items) => {
+                let oid = known.unwrap_or(oid);
+                self.put(Entry::Privileges(Privileges { oid, class, object, column, items }));
+            }
+        }
     }
 
     /// Sets or removes a comment.
@@ -255,7 +283,9 @@ impl CatalogChange<'_> {
             Some(text) => catalog.comments.insert(object, text.clone()),
             None => catalog.comments.remove(&object),
         };
-        self.ddl.mutations.push(Mutation::Comment { object, text });
+        if !is_temporary(object.0) {
+            self.ddl.mutations.push(Mutation::Comment { object, text });
+        }
     }
 
     /// Sets a sequence's state at commit (for one that this transaction made).

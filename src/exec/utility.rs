@@ -12,6 +12,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::table::{bind_constant, bind_type};
 use crate::sql::context::EvalContext;
 use crate::sql::parser::{Parsed, ident};
+use crate::sql::privilege;
 use crate::sql::statement::{Discard, Drop, Isolation, ObjectKind, Set, SetValue, Statement, TransactionModes, Vacuum};
 use crate::storage::catalog::Entry;
 
@@ -197,6 +198,7 @@ impl Session {
             Statement::CreateTableAs(create) => self.create_table_as(prepared, create, params, deadline).await,
             Statement::Lock(lock) => self.lock_tables(lock),
             Statement::Vacuum(vacuum) => self.vacuum(vacuum),
+            Statement::Refresh(refresh) => self.refresh(refresh, deadline).await,
             Statement::Checkpoint => done("CHECKPOINT"),
             Statement::Reindex(_) => done("REINDEX"),
             Statement::Cluster { .. } => Err(Error::unsupported("CLUSTER")),
@@ -247,6 +249,7 @@ impl Session {
             view: context.view.clone(),
             eval: context.eval.clone(),
             text: &part.text,
+            temporary: false,
         };
         // Building an index, or checking a constraint, reads a whole table.
         match super::aside::block(|| ddl::run(&mut ddl, statement)) {
@@ -255,12 +258,13 @@ impl Session {
         }
     }
 
-    fn refuse_ddl(&self, statement: &Statement) -> Result<()> {
+    pub(super) fn refuse_ddl(&self, statement: &Statement) -> Result<()> {
         if self.transaction.as_ref().is_some_and(|t| t.read_only) {
             let name = match statement {
                 Statement::CreateTable(_) => "CREATE TABLE",
                 Statement::CreateTableAs(_) => "CREATE TABLE AS",
                 Statement::CreateIndex(_) => "CREATE INDEX",
+                Statement::Refresh(_) => "REFRESH MATERIALIZED VIEW",
                 Statement::CreateView(_) => "CREATE VIEW",
                 Statement::CreateSchema(_) => "CREATE SCHEMA",
                 Statement::CreateSequence(_) => "CREATE SEQUENCE",
@@ -501,7 +505,8 @@ impl Session {
                     .role(name)
                     .ok_or_else(|| err!(INVALID_PARAMETER_VALUE, "role \"{name}\" does not exist"))?;
                 let is_superuser = catalog.role(&session.1).is_some_and(|r| r.superuser);
-                if !is_superuser && role.oid != session.0 {
+                let may = || privilege::roles_of(&catalog, session.0, privilege::Through::Set).contains(&role.oid);
+                if !is_superuser && !may() {
                     return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to set role \"{name}\""));
                 }
                 (role.oid, role.name.clone())
@@ -517,18 +522,25 @@ impl Session {
     fn set_session_authorization(&mut self, value: Option<&str>) -> Result<Response> {
         let mut state = self.shared.lock();
         let catalog = state.catalog.clone();
-        if let Some(name) = value {
-            let role =
-                catalog.role(name).ok_or_else(|| err!(INVALID_PARAMETER_VALUE, "role \"{name}\" does not exist"))?;
-            let is_superuser = catalog.role(&state.session_user.1).is_some_and(|r| r.superuser);
-            if !is_superuser && role.oid != state.session_user.0 {
-                return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to set session authorization \"{name}\""));
+        let session = match value {
+            None => state.authenticated.clone(),
+            Some(name) => {
+                let role = catalog
+                    .role(name)
+                    .ok_or_else(|| err!(INVALID_PARAMETER_VALUE, "role \"{name}\" does not exist"))?;
+                let is_superuser = privilege::is_superuser(&catalog, state.authenticated.0);
+                if !is_superuser && role.oid != state.authenticated.0 {
+                    return Err(err!(
+                        INSUFFICIENT_PRIVILEGE,
+                        "permission denied to set session authorization \"{name}\""
+                    ));
+                }
+                (role.oid, role.name.clone())
             }
-            if role.oid != state.session_user.0 {
-                return Err(Error::unsupported("SET SESSION AUTHORIZATION to another role"));
-            }
-        }
-        let session = state.session_user.clone();
+        };
+        let before = std::mem::replace(&mut state.session_user, session.clone());
+        state.session_user_before.get_or_insert(before);
+        state.settings.set_internal("session_authorization", &session.1);
         state.current_user = session;
         state.settings.set("role", None, false)?;
         drop(state);
@@ -545,10 +557,15 @@ impl Session {
 
     /// After a rollback the role in force is again the one that the settings say.
     pub(super) fn refresh_roles(&self, committed: bool) {
+        let mut state = self.shared.lock();
+        let before = state.session_user_before.take();
         if committed {
             return;
         }
-        let mut state = self.shared.lock();
+        if let Some(before) = before {
+            state.settings.set_internal("session_authorization", &before.1);
+            state.session_user = before;
+        }
         let role = state.settings.get("role").unwrap_or_default();
         let user = match role.as_str() {
             "none" | "" => Some(state.session_user.clone()),
@@ -612,6 +629,7 @@ impl Session {
                 self.shared.server.advisory.give_all(self.shared.pid);
                 self.shared.lock().advisory.clear();
                 self.shared.lock().forget_sequences();
+                self.drop_temporary()?;
                 done("DISCARD ALL")
             }
             Discard::Plans => {
@@ -622,9 +640,21 @@ impl Session {
                 self.shared.lock().forget_sequences();
                 done("DISCARD SEQUENCES")
             }
-            // There are no temporary tables.
-            Discard::Temp => done("DISCARD TEMP"),
+            Discard::Temp => {
+                self.drop_temporary()?;
+                done("DISCARD TEMP")
+            }
         }
+    }
+
+    fn drop_temporary(&mut self) -> Result<()> {
+        let context = self.statement_context(Arc::from([]))?;
+        let shared = self.shared.clone();
+        let transaction =
+            self.transaction.as_mut().ok_or_else(|| Error::internal("a statement runs in a transaction"))?;
+        let (view, eval) = (context.view.clone(), context.eval.clone());
+        Ddl { shared: &shared, transaction, view, eval, text: "", temporary: true }.drop_temporary();
+        Ok(())
     }
 
     // ---- PREPARE and EXECUTE ----
@@ -778,14 +808,7 @@ impl Session {
         params: &Arc<[Datum]>,
         deadline: &Deadline,
     ) -> Result<Response> {
-        use crate::sql::statement::Persistence;
         self.refuse_ddl(&Statement::CreateTableAs(Box::new(create.clone())))?;
-        if create.materialized_view {
-            return Err(Error::unsupported("CREATE MATERIALIZED VIEW"));
-        }
-        if create.persistence != Persistence::Permanent || create.on_commit.is_some() {
-            return Err(Error::unsupported("a temporary or unlogged table"));
-        }
         if !create.options.is_empty() || create.access_method.is_some() || create.tablespace.is_some() {
             return Err(Error::unsupported("options of CREATE TABLE AS"));
         }
@@ -798,29 +821,14 @@ impl Session {
         let Some(transaction) = self.transaction.as_mut() else {
             return Err(Error::internal("a statement runs in a transaction"));
         };
-        let mut ddl = Ddl { shared: &shared, transaction, view, eval, text: &prepared.part.text };
-        let Some(table) = ddl.create_table_for(create, &columns)? else { return done("CREATE TABLE AS") };
+        let mut ddl = Ddl { shared: &shared, transaction, view, eval, text: &prepared.part.text, temporary: false };
+        let tag = if create.materialized_view { "CREATE MATERIALIZED VIEW" } else { "CREATE TABLE AS" };
+        let Some(table) = ddl.create_table_for(create, &columns)? else { return done(tag) };
         if !create.with_data {
-            return done("CREATE TABLE AS");
+            return done(tag);
         }
-        let mut count = 0u64;
-        if let Response::Rows { mut stream, columns, .. } = self.run_bound(&bound, context, deadline).await? {
-            while let Some(batch) = stream.next().await {
-                let rows = batch?.rows(&columns)?;
-                count += rows.len() as u64;
-                let Some(transaction) = self.transaction.as_ref() else {
-                    return Err(Error::internal("a statement runs in a transaction"));
-                };
-                let first = self.shared.server.engine.next_rowids(table.storage, rows.len() as u32)?;
-                let mut buffer = transaction.buffer();
-                for (row, id) in rows.into_iter().zip(first..) {
-                    let key = crate::document::key::encode_rowid(id);
-                    let bytes = super::rows::encode_row(&table, &row).into();
-                    let expect = crate::storage::command::Expect::Absent;
-                    buffer.write(table.oid, 0, &key, Some(bytes), expect)?;
-                }
-            }
-        }
+        let response = self.run_bound(&bound, context, deadline).await?;
+        let count = self.fill(&table, 0, response).await?;
         Ok(Response::Command(format!("SELECT {count}")))
     }
 }

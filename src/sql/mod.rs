@@ -17,6 +17,7 @@ pub mod jsonpath;
 pub mod operators;
 pub mod parser;
 pub mod plan;
+pub mod privilege;
 pub mod statement;
 pub mod system;
 pub mod types;

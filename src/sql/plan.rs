@@ -607,6 +607,12 @@ pub struct Query {
     pub params: Vec<Type>,
     /// OIDs of the tables, views and sequences it depends on, with the privilege needed (for checks and cache invalidation).
     pub relations: Vec<(Oid, Access)>,
+    /// The same for relations inside of views, each with the role that must have the privilege: the view's owner.
+    pub inside_views: Vec<(Oid, Oid, Access)>,
+    /// Columns that are written.
+    pub columns: Vec<(Oid, Access, i16)>,
+    /// Schemas that are named, with the role (`None`: the user) that must have USAGE.
+    pub schemas: Vec<(Option<Oid>, Oid)>,
     /// The command tag's verb.
     pub verb: Verb,
     /// FOR UPDATE / SHARE was asked for (row locks on the scanned base tables).

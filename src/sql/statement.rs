@@ -69,6 +69,22 @@ pub enum Statement {
     Grant(Grant),
     /// GRANT or REVOKE of roles.
     GrantRole(GrantRole),
+    /// ALTER DEFAULT PRIVILEGES.
+    DefaultPrivileges(DefaultPrivileges),
+    /// REASSIGN OWNED.
+    ReassignOwned {
+        /// By whom.
+        roles: Vec<RoleName>,
+        /// To whom.
+        to: RoleName,
+    },
+    /// DROP OWNED.
+    DropOwned {
+        /// By whom.
+        roles: Vec<RoleName>,
+        /// CASCADE.
+        cascade: bool,
+    },
     /// COMMENT ON.
     Comment(Comment),
     /// PREPARE.
@@ -136,6 +152,8 @@ pub enum Statement {
     Lock(Lock),
     /// VACUUM and ANALYZE.
     Vacuum(Vacuum),
+    /// REFRESH MATERIALIZED VIEW.
+    Refresh(Refresh),
     /// CHECKPOINT.
     Checkpoint,
     /// REINDEX.

@@ -302,6 +302,8 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         "pg_amproc" => opfamily::procedures(rows),
         "pg_database" => cluster::databases(context, rows),
         "pg_authid" => cluster::authids(context, rows),
+        "pg_auth_members" => cluster::memberships(context, rows),
+        "pg_default_acl" => cluster::default_acls(context, rows),
         "pg_roles" => cluster::roles(context, rows),
         "pg_user" => cluster::users(context, rows, false),
         "pg_shadow" => cluster::users(context, rows, true),
@@ -325,6 +327,7 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         }
         "pg_tables" => views::tables(context, rows),
         "pg_views" => views::views(context, rows),
+        "pg_matviews" => views::materialized_views(context, rows),
         "pg_indexes" => views::indexes(context, rows),
         "pg_sequences" => views::sequences(context, rows),
         // Everything else is of things that do not exist here.

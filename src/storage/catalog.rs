@@ -13,6 +13,8 @@ use crate::document::{Oid, Type};
 
 /// First OID for objects that users make; below are the built-in ones (as in PostgreSQL).
 pub const FIRST_USER_OID: Oid = 16384;
+/// First OID of temporary objects: they belong to one session and are never stored.
+pub const FIRST_TEMPORARY_OID: Oid = 0xC000_0000;
 /// The schema `pg_catalog`, in every database.
 pub const PG_CATALOG: Oid = 11;
 /// The schema `information_schema`, in every database.
@@ -41,6 +43,19 @@ pub struct Catalog {
     pub indexes: BTreeMap<Oid, Vec<Oid>>,
     /// object (OID, column number or 0) -> comment.
     pub comments: BTreeMap<(Oid, i32), String>,
+    /// (class, object, column number or 0) -> OID of its privileges.
+    pub privileges: BTreeMap<(ObjectClass, Oid, i32), Oid>,
+    /// OIDs of default privileges.
+    pub default_privileges: std::collections::BTreeSet<Oid>,
+    /// member -> OIDs of its memberships.
+    pub memberships: BTreeMap<Oid, Vec<Oid>>,
+    /// The session's schema of temporary objects, in the catalog as a session that has one sees it.
+    pub temporary_schema: Option<Oid>,
+}
+
+/// Whether an OID is a temporary object's.
+pub fn is_temporary(oid: Oid) -> bool {
+    oid >= FIRST_TEMPORARY_OID
 }
 
 /// One object of the catalog.
@@ -54,6 +69,9 @@ pub enum Entry {
     View(View),
     Sequence(Sequence),
     Role(Role),
+    Privileges(Privileges),
+    Membership(Membership),
+    DefaultPrivileges(DefaultPrivileges),
 }
 
 /// A database.
@@ -76,7 +94,7 @@ pub struct Schema {
 }
 
 /// A table.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Table {
     /// Its OID; also the prefix of its rows' keys until a TRUNCATE or rewrite changes `storage`.
     pub oid: Oid,
@@ -98,6 +116,44 @@ pub struct Table {
     pub constraints: Vec<Constraint>,
     /// `WITH (...)` options as given.
     pub options: Vec<(String, String)>,
+    /// How long its rows live.
+    #[serde(default)]
+    pub persistence: Persistence,
+    /// Set where it is a materialized view.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub view: Option<MaterializedView>,
+}
+
+/// The query behind a materialized view.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MaterializedView {
+    /// The query as SQL text.
+    pub query: String,
+    /// search_path when it was made: names in `query` resolve by it.
+    pub search_path: Vec<String>,
+    /// Whether it holds the query's rows.
+    pub populated: bool,
+}
+
+/// How long a table's rows live.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Persistence {
+    /// For good.
+    #[default]
+    Permanent,
+    /// UNLOGGED: said, shown, and kept as well as any other.
+    Unlogged,
+    /// TEMPORARY: as long as the session, or as ON COMMIT says.
+    Temporary(OnCommit),
+}
+
+/// What the end of a transaction does to a temporary table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum OnCommit {
+    PreserveRows,
+    DeleteRows,
+    Drop,
 }
 
 /// A column of a table.
@@ -277,6 +333,65 @@ pub struct Role {
     pub password: Option<String>,
 }
 
+/// Classes of objects that privileges are granted on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ObjectClass {
+    Relation,
+    Sequence,
+    Database,
+    Schema,
+    Function,
+    Type,
+}
+
+/// What one role has granted to another (0: everybody) on an object: sets of rights, see [`crate::sql::privilege`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct AclItem {
+    pub grantee: Oid,
+    pub grantor: Oid,
+    pub rights: u32,
+    /// Those of `rights` that the grantee may grant on.
+    pub grantable: u32,
+}
+
+/// The privileges on an object or column; where there is no such entry, the default ones.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Privileges {
+    pub oid: Oid,
+    pub class: ObjectClass,
+    pub object: Oid,
+    /// The column's number, or 0.
+    pub column: i32,
+    pub items: Vec<AclItem>,
+}
+
+/// A role's being a member of another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Membership {
+    pub oid: Oid,
+    pub role: Oid,
+    pub member: Oid,
+    pub grantor: Oid,
+    pub admin: bool,
+    pub inherit: bool,
+    pub set: bool,
+}
+
+/// The privileges that objects get when a role makes them (in one schema, or 0: in any).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct DefaultPrivileges {
+    pub oid: Oid,
+    pub role: Oid,
+    pub schema: Oid,
+    pub class: ObjectClass,
+    pub items: Vec<AclItem>,
+}
+
 impl Entry {
     /// The object's OID.
     pub fn oid(&self) -> Oid {
@@ -288,6 +403,9 @@ impl Entry {
             Self::View(x) => x.oid,
             Self::Sequence(x) => x.oid,
             Self::Role(x) => x.oid,
+            Self::Privileges(x) => x.oid,
+            Self::Membership(x) => x.oid,
+            Self::DefaultPrivileges(x) => x.oid,
         }
     }
 
@@ -301,6 +419,7 @@ impl Entry {
             Self::View(x) => &x.name,
             Self::Sequence(x) => &x.name,
             Self::Role(x) => &x.name,
+            Self::Privileges(_) | Self::Membership(_) | Self::DefaultPrivileges(_) => "",
         }
     }
 
@@ -311,7 +430,7 @@ impl Entry {
             Self::Index(x) => Some(x.schema),
             Self::View(x) => Some(x.schema),
             Self::Sequence(x) => Some(x.schema),
-            Self::Database(_) | Self::Schema(_) | Self::Role(_) => None,
+            _ => None,
         }
     }
 }
@@ -353,8 +472,25 @@ impl Catalog {
         match name {
             "pg_catalog" => Some(PG_CATALOG),
             "information_schema" => Some(INFORMATION_SCHEMA),
+            "pg_temp" => self.temporary_schema,
             _ => self.schemas.get(&(database, name.to_string())).copied(),
         }
+    }
+
+    /// What was granted on an object or column; `None`: nothing was ever said.
+    pub fn acl(&self, class: ObjectClass, object: Oid, column: i32) -> Option<&[AclItem]> {
+        match self.privileges.get(&(class, object, column)).and_then(|oid| self.get(*oid)).map(|e| &**e) {
+            Some(Entry::Privileges(privileges)) => Some(&privileges.items),
+            _ => None,
+        }
+    }
+
+    /// The memberships of a role in others.
+    pub fn memberships_of(&self, member: Oid) -> impl Iterator<Item = &Membership> {
+        self.memberships.get(&member).into_iter().flatten().filter_map(|oid| match self.get(*oid).map(|e| &**e) {
+            Some(Entry::Membership(membership)) => Some(membership),
+            _ => None,
+        })
     }
 
     /// A role by name.
@@ -384,7 +520,13 @@ impl Catalog {
     pub fn put(&mut self, entry: Entry) {
         self.remove(entry.oid());
         let oid = entry.oid();
-        self.next_oid = self.next_oid.max(oid + 1);
+        if is_temporary(oid) {
+            if let Entry::Schema(_) = entry {
+                self.temporary_schema = Some(oid);
+            }
+        } else {
+            self.next_oid = self.next_oid.max(oid + 1);
+        }
         match &entry {
             Entry::Database(x) => {
                 self.databases.insert(x.name.clone(), oid);
@@ -395,17 +537,26 @@ impl Catalog {
             Entry::Role(x) => {
                 self.roles.insert(x.name.clone(), oid);
             }
-            Entry::Table(_) | Entry::View(_) | Entry::Sequence(_) => {}
+            Entry::Privileges(x) => {
+                self.privileges.insert((x.class, x.object, x.column), oid);
+            }
+            Entry::Membership(x) => self.memberships.entry(x.member).or_default().push(oid),
+            Entry::DefaultPrivileges(_) => {
+                self.default_privileges.insert(oid);
+            }
             Entry::Index(x) => {
                 let list = self.indexes.entry(x.table).or_default();
                 list.push(oid);
                 list.sort_unstable();
             }
+            _ => {}
         }
         if let Some(schema) = entry.schema() {
             self.relations.insert((schema, entry.name().to_string()), oid);
         }
-        if let Entry::Table(x) = &entry {
+        if let Entry::Table(x) = &entry
+            && !is_temporary(oid)
+        {
             self.next_oid = self.next_oid.max(x.row_type + 1).max(x.storage + 1);
             let last = x.constraints.iter().map(|c| c.oid).max().unwrap_or(0);
             self.next_oid = self.next_oid.max(last + 1);
@@ -422,11 +573,24 @@ impl Catalog {
             }
             Entry::Schema(x) => {
                 self.schemas.remove(&(x.database, x.name.clone()));
+                if self.temporary_schema == Some(oid) {
+                    self.temporary_schema = None;
+                }
             }
             Entry::Role(x) => {
                 self.roles.remove(&x.name);
             }
-            Entry::Table(_) | Entry::View(_) | Entry::Sequence(_) => {}
+            Entry::Privileges(x) => {
+                self.privileges.remove(&(x.class, x.object, x.column));
+            }
+            Entry::DefaultPrivileges(_) => {
+                self.default_privileges.remove(&oid);
+            }
+            Entry::Membership(x) => {
+                if let Some(list) = self.memberships.get_mut(&x.member) {
+                    list.retain(|i| *i != oid);
+                }
+            }
             Entry::Index(x) => {
                 if let Some(list) = self.indexes.get_mut(&x.table) {
                     list.retain(|i| *i != oid);
@@ -435,6 +599,7 @@ impl Catalog {
                     }
                 }
             }
+            _ => {}
         }
         if let Some(schema) = entry.schema() {
             self.relations.remove(&(schema, entry.name().to_string()));

@@ -115,7 +115,7 @@ pub(crate) fn table(oid: Oid, name: &str, storage: Oid, index: Option<Oid>) -> T
         columns: (1..=3).map(column).collect(),
         key: if index.is_some() { vec![1] } else { vec![] },
         constraints: constraints.into_iter().collect(),
-        options: vec![],
+        ..Table::default()
     }
 }
 

@@ -9,8 +9,9 @@ use crate::error::{Error, Result, SqlState};
 use crate::exec::kept::bind_check;
 use crate::sql::eval::compile;
 use crate::sql::parser::ident;
+use crate::sql::privilege;
 use crate::sql::statement::{Alter, AlterAction, ObjectKind, RoleName, TableConstraint, ast};
-use crate::storage::catalog::{Constraint, ConstraintKind, Entry, Table};
+use crate::storage::catalog::{Constraint, ConstraintKind, Entry, Table, is_temporary};
 
 use super::Ddl;
 use super::alter_column::column_mut;
@@ -22,6 +23,7 @@ impl Ddl<'_> {
         let tag = match alter.kind {
             ObjectKind::Table => "ALTER TABLE",
             ObjectKind::View => "ALTER VIEW",
+            ObjectKind::MaterializedView => "ALTER MATERIALIZED VIEW",
             ObjectKind::Index => "ALTER INDEX",
             ObjectKind::Sequence => "ALTER SEQUENCE",
             ObjectKind::Schema => return self.alter_schema(alter).map(|()| "ALTER SCHEMA"),
@@ -38,6 +40,8 @@ impl Ddl<'_> {
             }
             None => return self.relation(&alter.name).map(|_| tag),
         };
+        self.must_own(&entry)?;
+        self.temporary = is_temporary(entry.oid());
         for action in &alter.actions {
             let catalog = self.catalog();
             let entry = catalog.get(entry.oid()).ok_or_else(|| Error::internal("the object is gone"))?;
@@ -54,6 +58,9 @@ impl Ddl<'_> {
             _ => {}
         }
         let table = match &**entry {
+            Entry::Table(table) if table.view.is_some() => {
+                return self.alter_materialized(kind, table.clone(), action);
+            }
             Entry::Table(table) if kind == ObjectKind::Table => table.clone(),
             Entry::Index(_) | Entry::View(_) | Entry::Sequence(_) => {
                 return Err(Error::unsupported(format!("this form of ALTER {}", kind.name().to_uppercase())));
@@ -81,6 +88,20 @@ impl Ddl<'_> {
             AlterAction::Options { options, reset } => self.set_options(table, options, *reset),
             AlterAction::Other(what) => Err(Error::unsupported(format!("ALTER TABLE {what}"))),
             _ => Err(Error::unsupported("this form of ALTER TABLE")),
+        }
+    }
+
+    /// What ALTER MATERIALIZED VIEW can say beside what all relations have.
+    fn alter_materialized(&mut self, kind: ObjectKind, table: Table, action: &AlterAction) -> Result<()> {
+        match (kind, action) {
+            (ObjectKind::View, _) => Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a view", table.name)),
+            (_, AlterAction::RenameColumn(old, new)) => self.rename_column(table, old, new),
+            (_, AlterAction::Options { options, reset }) => self.set_options(table, options, *reset),
+            (ObjectKind::MaterializedView, AlterAction::Other(what)) => {
+                Err(Error::unsupported(format!("ALTER MATERIALIZED VIEW {what}")))
+            }
+            (ObjectKind::MaterializedView, _) => Err(Error::unsupported("this form of ALTER MATERIALIZED VIEW")),
+            _ => Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", table.name)),
         }
     }
 
@@ -309,6 +330,9 @@ impl Ddl<'_> {
         if entry.schema() == Some(new) {
             return Ok(());
         }
+        if is_temporary(new) || is_temporary(entry.oid()) {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "cannot move objects into or out of temporary schemas"));
+        }
         let mut moved: Vec<Arc<Entry>> = vec![entry.clone()];
         let catalog = self.catalog();
         if let Entry::Table(table) = &**entry {
@@ -338,8 +362,16 @@ impl Ddl<'_> {
         Ok(())
     }
 
-    fn set_owner(&mut self, entry: &Arc<Entry>, role: &RoleName) -> Result<()> {
+    pub(super) fn set_owner(&mut self, entry: &Arc<Entry>, role: &RoleName) -> Result<()> {
         let owner = self.role(role)?;
+        let catalog = self.catalog();
+        let user = self.owner();
+        if !privilege::is_superuser(&catalog, user)
+            && !privilege::roles_of(&catalog, user, privilege::Through::Set).contains(&owner)
+        {
+            let name = catalog.get(owner).map(|e| e.name().to_string()).unwrap_or_default();
+            return Err(err!(INSUFFICIENT_PRIVILEGE, "must be able to SET ROLE \"{name}\""));
+        }
         let mut changed = (**entry).clone();
         match &mut changed {
             Entry::Table(x) => x.owner = owner,
@@ -347,8 +379,9 @@ impl Ddl<'_> {
             Entry::Sequence(x) => x.owner = owner,
             Entry::Schema(x) => x.owner = owner,
             Entry::Database(x) => x.owner = owner,
-            Entry::Index(_) | Entry::Role(_) => return Err(Error::unsupported("OWNER TO of this object")),
+            _ => return Err(Error::unsupported("OWNER TO of this object")),
         }
+        self.new_owner_in_acl(entry, owner);
         self.put(changed);
         Ok(())
     }

@@ -9,7 +9,10 @@ use crate::sql::statement::{
     SequenceOptions, StorageOption, TableConstraint, TableConstraintKind, ast,
 };
 use crate::sql::types;
-use crate::storage::catalog::{Column, Constraint, ConstraintKind, Entry, Identity, IndexSource, Table};
+use crate::storage::catalog::{
+    Column, Constraint, ConstraintKind, Entry, Identity, IndexSource, MaterializedView, ObjectClass, Table,
+    is_temporary,
+};
 
 use super::Ddl;
 use super::index::{KeySpec, NewIndex};
@@ -51,18 +54,7 @@ pub(super) struct Parts {
 
 /// A table without rows and columns.
 pub(crate) fn new_table(oid: Oid, row_type: Oid, schema: Oid, name: String, owner: Oid) -> Table {
-    Table {
-        oid,
-        schema,
-        name,
-        owner,
-        row_type,
-        storage: oid,
-        columns: Vec::new(),
-        key: Vec::new(),
-        constraints: Vec::new(),
-        options: Vec::new(),
-    }
+    Table { oid, schema, name, owner, row_type, storage: oid, ..Table::default() }
 }
 
 /// The columns of a table that takes the rows of a query.
@@ -149,20 +141,13 @@ pub(super) fn check_options(options: &[StorageOption]) -> Result<Vec<(String, St
 
 impl Ddl<'_> {
     pub(super) fn create_table(&mut self, create: &CreateTable) -> Result<()> {
-        match create.persistence {
-            Persistence::Permanent => {}
-            Persistence::Temporary => return Err(Error::unsupported("CREATE TEMPORARY TABLE")),
-            Persistence::Unlogged => return Err(Error::unsupported("CREATE UNLOGGED TABLE")),
-        }
-        if create.on_commit.is_some() {
-            return Err(err!(INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables"));
-        }
         if !create.inherits.is_empty() {
             return Err(Error::unsupported("INHERITS"));
         }
         self.check_placement(create.access_method.as_ref(), create.tablespace.as_ref())?;
         let options = check_options(&create.options)?;
-        let (schema, name) = self.creation_target(&create.table)?;
+        let (schema, name) = self.creation_target(&create.table, create.persistence)?;
+        let persistence = self.persistence(create.persistence, create.on_commit)?;
         if self.catalog().relation(schema, &name).is_some() {
             if create.if_not_exists {
                 self.notice(
@@ -188,6 +173,7 @@ impl Ddl<'_> {
         let (oid, row_type, owner) = (self.allocate(), self.allocate(), self.owner());
         let mut table = new_table(oid, row_type, schema, name, owner);
         table.options = options;
+        table.persistence = persistence;
         self.finish_table(table, parts)
     }
 
@@ -197,7 +183,8 @@ impl Ddl<'_> {
         create: &crate::sql::statement::CreateTableAs,
         columns: &[crate::exec::OutputColumn],
     ) -> Result<Option<Table>> {
-        let (schema, name) = self.creation_target(&create.table)?;
+        let (schema, name) = self.creation_target(&create.table, create.persistence)?;
+        let persistence = self.persistence(create.persistence, create.on_commit)?;
         if self.catalog().relation(schema, &name).is_some() {
             if create.if_not_exists {
                 self.notice(
@@ -219,7 +206,17 @@ impl Ddl<'_> {
         let (oid, row_type, owner) = (self.allocate(), self.allocate(), self.owner());
         let mut table = new_table(oid, row_type, schema, name, owner);
         table.columns = table_from_columns(&named)?;
+        table.persistence = persistence;
+        if create.materialized_view {
+            let used = crate::exec::kept::bind_kept(&create.text, &self.whole_path_names(), &self.eval);
+            if used.is_ok_and(|query| query.relations.iter().any(|(oid, _)| is_temporary(*oid))) {
+                return Err(err!(FEATURE_NOT_SUPPORTED, "materialized views must not use temporary tables or views"));
+            }
+            let (query, search_path) = (create.text.clone(), self.path_names());
+            table.view = Some(MaterializedView { query, search_path, populated: create.with_data });
+        }
         self.put(Entry::Table(table.clone()));
+        self.default_acl(ObjectClass::Relation, oid, schema);
         Ok(Some(table))
     }
 
@@ -467,6 +464,7 @@ impl Ddl<'_> {
             self.owned_sequence(&mut table, position, typ, identity, &options)?;
         }
         self.put(Entry::Table(table.clone()));
+        self.default_acl(ObjectClass::Relation, table.oid, table.schema);
         for (position, text) in &defaults {
             let kept = self.check_default(&table, &table.columns[*position], text)?;
             table.columns[*position].default = Some(kept);
@@ -497,7 +495,7 @@ impl Ddl<'_> {
     ) -> Result<()> {
         let column = &table.columns[position];
         let name = match &options.name {
-            Some(name) => self.creation_target(name)?.1,
+            Some(name) => self.creation_target(name, Persistence::Permanent)?.1,
             None => self.free_name(table.schema, &table.name, &column.name, "seq", &[]),
         };
         let oid = self.make_sequence(table.schema, name, typ, options, Some((table.oid, column.number)))?;

@@ -6,21 +6,25 @@ use std::sync::Arc;
 use crate::document::Oid;
 use crate::err;
 use crate::error::{Error, Result};
-use crate::exec::kept::bind_view;
-use crate::storage::catalog::{Catalog, Entry, Table, View};
+use crate::exec::kept::bind_kept;
+use crate::storage::catalog::{Catalog, Entry, Table};
 
 use super::Ddl;
 
 /// What kind of object an entry is, in words.
-fn kind(entry: &Entry) -> &'static str {
+pub(super) fn kind(entry: &Entry) -> &'static str {
     match entry {
         Entry::Database(_) => "database",
         Entry::Schema(_) => "schema",
+        Entry::Table(table) if table.view.is_some() => "materialized view",
         Entry::Table(_) => "table",
         Entry::Index(_) => "index",
         Entry::View(_) => "view",
         Entry::Sequence(_) => "sequence",
         Entry::Role(_) => "role",
+        Entry::Privileges(_) => "privileges",
+        Entry::Membership(_) => "membership",
+        Entry::DefaultPrivileges(_) => "default privileges",
     }
 }
 
@@ -42,23 +46,27 @@ impl Ddl<'_> {
     /// The views of this database that use one of these relations directly.
     pub(super) fn views_using(&self, relations: &BTreeSet<Oid>) -> Vec<Arc<Entry>> {
         let catalog = self.catalog();
-        let views = catalog.entries.values().filter(|entry| match &***entry {
-            Entry::View(view) => {
-                catalog
-                    .get(view.schema)
-                    .is_some_and(|s| matches!(&**s, Entry::Schema(s) if s.database == self.shared.database))
-                    && self.view_relations(view).iter().any(|oid| relations.contains(oid))
-            }
-            _ => false,
+        let views = catalog.entries.values().filter(|entry| {
+            let (query, path) = match &***entry {
+                Entry::View(view) => (&view.query, &view.search_path),
+                Entry::Table(Table { view: Some(view), .. }) => (&view.query, &view.search_path),
+                _ => return false,
+            };
+            let is_here = |schema: &Oid| match catalog.get(*schema).map(Arc::as_ref) {
+                Some(Entry::Schema(schema)) => schema.database == self.shared.database,
+                _ => false,
+            };
+            entry.schema().as_ref().is_some_and(is_here)
+                && self.query_relations(query, path).iter().any(|oid| *oid != entry.oid() && relations.contains(oid))
         });
         views.cloned().collect()
     }
 
     /// The relations that a view's query names.
-    fn view_relations(&self, view: &View) -> Vec<Oid> {
+    fn query_relations(&self, query: &str, search_path: &[String]) -> Vec<Oid> {
         // A view that does not bind depends on nothing that is left.
-        match bind_view(view, &self.eval) {
-            Ok(query) => query.relations.iter().map(|(oid, _)| *oid).filter(|oid| *oid != view.oid).collect(),
+        match bind_kept(query, search_path, &self.eval) {
+            Ok(query) => query.relations.iter().map(|(oid, _)| *oid).collect(),
             Err(_) => Vec::new(),
         }
     }

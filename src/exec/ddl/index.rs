@@ -9,7 +9,7 @@ use crate::sql::parser::ident;
 use crate::sql::plan::Expr;
 use crate::sql::statement::{CreateIndex, IndexKeySource, ast};
 use crate::sql::types;
-use crate::storage::catalog::{Entry, Index, IndexKey, IndexSource, Table};
+use crate::storage::catalog::{Entry, Index, IndexKey, IndexSource, Table, is_temporary};
 
 use super::Ddl;
 use super::create::{check_collation, check_options};
@@ -48,6 +48,10 @@ impl Ddl<'_> {
             ));
         }
         let table = self.table(&create.table)?;
+        if let Some(entry) = self.catalog().get(table.oid).cloned() {
+            self.must_own(&entry)?;
+        }
+        self.temporary = is_temporary(table.oid);
         let method = create.method.as_ref().map_or_else(|| "btree".to_string(), ident);
         match method.as_str() {
             "btree" => {}

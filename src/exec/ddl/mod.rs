@@ -8,8 +8,12 @@
 mod alter;
 mod alter_column;
 mod create;
+mod defaults;
 mod depend;
+mod grant;
 mod index;
+mod membership;
+mod owned;
 mod remove;
 mod rewrite;
 mod role;
@@ -23,8 +27,10 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::parser::{ident, position};
-use crate::sql::statement::{RoleName, Statement, ast};
-use crate::storage::catalog::{Catalog, Entry, INFORMATION_SCHEMA, PG_CATALOG, Table};
+use crate::sql::statement::{OnCommit, Persistence, RoleName, Statement, ast};
+use crate::storage::catalog::{
+    self, BOOTSTRAP_ROLE, Catalog, Entry, INFORMATION_SCHEMA, PG_CATALOG, Schema, Table, is_temporary,
+};
 
 use super::host::Shared;
 use super::transaction::{CatalogChange, Transaction};
@@ -39,6 +45,8 @@ pub(crate) struct Ddl<'a> {
     pub eval: EvalContext,
     /// The statement's text, for error positions.
     pub text: &'a str,
+    /// The object that is being made or changed is a temporary one: its parts are as well.
+    pub temporary: bool,
 }
 
 /// Runs a DDL statement; answers its command tag. `None`: it is no DDL.
@@ -58,8 +66,13 @@ pub(crate) fn run(ddl: &mut Ddl<'_>, statement: &Statement) -> Option<Result<&'s
         Statement::AlterRole(alter) => ddl.alter_role(alter).map(|()| "ALTER ROLE"),
         Statement::Comment(comment) => ddl.comment(comment).map(|()| "COMMENT"),
         Statement::AlterSetting(_) => Err(Error::unsupported("ALTER ROLE or DATABASE SET")),
-        Statement::Grant(grant) => Err(Error::unsupported(if grant.revoke { "REVOKE" } else { "GRANT" })),
-        Statement::GrantRole(grant) => Err(Error::unsupported(if grant.revoke { "REVOKE" } else { "GRANT" })),
+        Statement::Grant(grant) => ddl.grant(grant).map(|()| if grant.revoke { "REVOKE" } else { "GRANT" }),
+        Statement::GrantRole(grant) => {
+            ddl.grant_role(grant).map(|()| if grant.revoke { "REVOKE ROLE" } else { "GRANT ROLE" })
+        }
+        Statement::DefaultPrivileges(defaults) => ddl.default_privileges(defaults).map(|()| "ALTER DEFAULT PRIVILEGES"),
+        Statement::ReassignOwned { roles, to } => ddl.reassign_owned(roles, to).map(|()| "REASSIGN OWNED"),
+        Statement::DropOwned { roles, cascade } => ddl.drop_owned(roles, *cascade).map(|()| "DROP OWNED"),
         _ => return None,
     })
 }
@@ -89,7 +102,10 @@ impl<'a> Ddl<'a> {
     }
 
     fn allocate(&mut self) -> Oid {
-        self.change().allocate_oid()
+        match self.temporary {
+            true => self.shared.server.temporary_oid(),
+            false => self.change().allocate_oid(),
+        }
     }
 
     fn notice(&self, code: crate::error::SqlState, message: String) {
@@ -122,29 +138,100 @@ impl<'a> Ddl<'a> {
         }
     }
 
-    /// The schema and name for a new relation.
-    fn creation_target(&self, name: &ast::ObjectName) -> Result<(Oid, String)> {
+    /// The schema and name for a new relation. From here on, what is made is temporary if the schema is.
+    fn creation_target(&mut self, name: &ast::ObjectName, persistence: Persistence) -> Result<(Oid, String)> {
         let (schema, relation) = self.parts(name)?;
         let catalog = self.catalog();
         let at = name.0.first().and_then(|p| p.as_ident()).map_or(0, |i| self.at(i));
+        let temporary = persistence == Persistence::Temporary;
         let schema = match schema {
+            Some(schema) if schema == "pg_temp" => self.temporary_schema(),
             Some(schema) => catalog
                 .schema(self.shared.database, &schema)
                 .ok_or_else(|| err!(INVALID_SCHEMA_NAME, "schema \"{schema}\" does not exist").at(at))?,
+            None if temporary => self.temporary_schema(),
             None => self
-                .shared
-                .lock()
-                .search_path(self.shared.database)
-                .iter()
-                .copied()
-                .find(|s| *s != PG_CATALOG)
+                .creation_schema()
                 .ok_or_else(|| err!(INVALID_SCHEMA_NAME, "no schema has been selected to create in").at(at))?,
         };
+        self.temporary = is_temporary(schema);
+        if temporary && !self.temporary {
+            return Err(
+                err!(INVALID_TABLE_DEFINITION, "cannot create temporary relation in non-temporary schema").at(at)
+            );
+        }
+        if self.temporary && persistence == Persistence::Unlogged {
+            return Err(
+                err!(INVALID_TABLE_DEFINITION, "only temporary relations may be created in temporary schemas").at(at)
+            );
+        }
         if schema == PG_CATALOG || schema == INFORMATION_SCHEMA {
             return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied to create \"{}\"", name)
                 .detail("System catalog modifications are currently disallowed."));
         }
+        self.may_create_in(schema)?;
         Ok((schema, relation))
+    }
+
+    /// The first schema of the search path that there is. `pg_temp` counts where it is named only.
+    fn creation_schema(&mut self) -> Option<Oid> {
+        let (names, user) = {
+            let state = self.shared.lock();
+            (state.settings.search_path(), state.current_user.1.clone())
+        };
+        let catalog = self.catalog();
+        for name in names {
+            let name = if name == "$user" { user.clone() } else { name };
+            if name == "pg_temp" {
+                return Some(self.temporary_schema());
+            }
+            match catalog.schema(self.shared.database, &name) {
+                None | Some(PG_CATALOG) => {}
+                found => return found,
+            }
+        }
+        None
+    }
+
+    /// The session's schema for temporary objects, made with the first of them.
+    fn temporary_schema(&mut self) -> Oid {
+        if let Some(oid) = self.catalog().temporary_schema {
+            return oid;
+        }
+        let oid = self.shared.server.temporary_oid();
+        let name = format!("pg_temp_{}", self.shared.pid);
+        self.put(Entry::Schema(Schema { oid, database: self.shared.database, name, owner: BOOTSTRAP_ROLE }));
+        oid
+    }
+
+    /// How long the rows of a new table live.
+    fn persistence(&self, asked: Persistence, on_commit: Option<OnCommit>) -> Result<catalog::Persistence> {
+        let on_commit = match on_commit {
+            Some(_) if !self.temporary => {
+                return Err(err!(INVALID_TABLE_DEFINITION, "ON COMMIT can only be used on temporary tables"));
+            }
+            None | Some(OnCommit::PreserveRows) => catalog::OnCommit::PreserveRows,
+            Some(OnCommit::DeleteRows) => catalog::OnCommit::DeleteRows,
+            Some(OnCommit::Drop) => catalog::OnCommit::Drop,
+        };
+        Ok(match asked {
+            _ if self.temporary => catalog::Persistence::Temporary(on_commit),
+            Persistence::Unlogged => catalog::Persistence::Unlogged,
+            _ => catalog::Persistence::Permanent,
+        })
+    }
+
+    /// DISCARD TEMP: all temporary objects go.
+    pub(crate) fn drop_temporary(&mut self) {
+        let catalog = self.catalog();
+        let Some(schema) = catalog.temporary_schema else { return };
+        let objects: Vec<Oid> =
+            catalog.entries.values().filter(|e| e.schema() == Some(schema)).map(|e| e.oid()).collect();
+        for oid in objects {
+            self.transaction.clear_table(oid, 0);
+            self.change().remove(oid);
+        }
+        self.publish();
     }
 
     /// A relation of the catalog by name, if it exists.
@@ -186,8 +273,13 @@ impl<'a> Ddl<'a> {
         })
     }
 
+    /// Puts a table and lets the session see it.
+    pub(crate) fn put_table(&mut self, table: Table) {
+        self.put(Entry::Table(table));
+    }
+
     /// A table that must exist.
-    fn table(&self, name: &ast::ObjectName) -> Result<Table> {
+    pub(crate) fn table(&self, name: &ast::ObjectName) -> Result<Table> {
         let entry = self.relation(name)?;
         match &*entry {
             Entry::Table(table) => Ok(table.clone()),

@@ -6,8 +6,9 @@ use crate::document::Oid;
 use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::parser::ident;
+use crate::sql::privilege;
 use crate::sql::statement::{Drop, ObjectKind, Truncate};
-use crate::storage::catalog::{Entry, INFORMATION_SCHEMA, PG_CATALOG};
+use crate::storage::catalog::{Entry, INFORMATION_SCHEMA, PG_CATALOG, is_temporary};
 
 use super::Ddl;
 use super::depend::{Removal, owned_sequences};
@@ -17,6 +18,7 @@ impl Ddl<'_> {
         match drop.kind {
             ObjectKind::Table => self.drop_relations(drop).map(|()| "DROP TABLE"),
             ObjectKind::View => self.drop_relations(drop).map(|()| "DROP VIEW"),
+            ObjectKind::MaterializedView => self.drop_relations(drop).map(|()| "DROP MATERIALIZED VIEW"),
             ObjectKind::Index => self.drop_relations(drop).map(|()| "DROP INDEX"),
             ObjectKind::Sequence => self.drop_relations(drop).map(|()| "DROP SEQUENCE"),
             ObjectKind::Schema => self.drop_schemas(drop).map(|()| "DROP SCHEMA"),
@@ -45,6 +47,7 @@ impl Ddl<'_> {
                 continue;
             };
             check_kind(drop.kind, &entry)?;
+            self.must_own_or_schema(&entry)?;
             if let Entry::Index(index) = &*entry {
                 self.refuse_constraint_index(index.table, index.oid, &index.name)?;
             }
@@ -65,14 +68,17 @@ impl Ddl<'_> {
     }
 
     /// Removes objects, and what was written to the tables among them.
-    fn remove_all(&mut self, removal: &Removal) {
+    pub(super) fn remove_all(&mut self, removal: &Removal) {
         let catalog = self.catalog();
         for oid in &removal.objects {
             if catalog.table(*oid).is_some() {
                 let storage = self.transaction.base_storage(self.view.snapshot.catalog(), *oid);
                 self.transaction.clear_table(*oid, storage);
             }
-            self.shared.lock().own_sequences.remove(oid);
+            // A temporary sequence may come back by ROLLBACK; its value goes with the commit.
+            if !is_temporary(*oid) {
+                self.shared.lock().own_sequences.remove(oid);
+            }
             self.change().remove(*oid);
         }
         self.publish();
@@ -149,6 +155,9 @@ impl Ddl<'_> {
                     ));
                 }
                 Some(oid) => {
+                    if let Some(entry) = self.catalog().get(oid).cloned() {
+                        self.must_own(&entry)?;
+                    }
                     oids.insert(oid);
                     names.push(format!("schema {name}"));
                 }
@@ -248,6 +257,8 @@ impl Ddl<'_> {
                 .detail(detail.join("\n")));
             }
             let oid = role.oid;
+            self.refuse_granted_role(oid, &name)?;
+            self.forget_memberships(oid);
             self.change().remove(oid);
             self.publish();
         }
@@ -257,6 +268,12 @@ impl Ddl<'_> {
     pub(super) fn truncate(&mut self, truncate: &Truncate) -> Result<()> {
         for (name, _) in &truncate.tables {
             let table = self.table(name)?;
+            if let Some(entry) = self.catalog().get(table.oid).cloned() {
+                self.must_hold(&entry, privilege::TRUNCATE)?;
+            }
+            if table.view.is_some() {
+                return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", table.name));
+            }
             self.truncate_table(table.oid)?;
             if truncate.restart_identity {
                 let catalog = self.catalog();
@@ -271,7 +288,8 @@ impl Ddl<'_> {
     }
 
     /// Gives a table a new, empty storage.
-    pub(super) fn truncate_table(&mut self, oid: Oid) -> Result<()> {
+    pub(crate) fn truncate_table(&mut self, oid: Oid) -> Result<()> {
+        self.temporary = is_temporary(oid);
         let storage = self.allocate();
         let catalog = self.catalog();
         let Some(table) = catalog.table(oid) else { return Err(Error::internal("a table was expected")) };
@@ -284,26 +302,28 @@ impl Ddl<'_> {
     }
 }
 
-fn owner_of(entry: &Entry) -> Option<Oid> {
+pub(super) fn owner_of(entry: &Entry) -> Option<Oid> {
     match entry {
         Entry::Database(x) => Some(x.owner),
         Entry::Schema(x) => Some(x.owner),
         Entry::Table(x) => Some(x.owner),
         Entry::View(x) => Some(x.owner),
         Entry::Sequence(x) => Some(x.owner),
-        Entry::Index(_) | Entry::Role(_) => None,
+        _ => None,
     }
 }
 
 fn check_kind(kind: ObjectKind, entry: &Entry) -> Result<()> {
     let hint = match entry {
+        Entry::Table(t) if t.view.is_some() => "Use DROP MATERIALIZED VIEW to remove a materialized view.",
         Entry::Table(_) => "Use DROP TABLE to remove a table.",
         Entry::View(_) => "Use DROP VIEW to remove a view.",
         Entry::Index(_) => "Use DROP INDEX to remove an index.",
         _ => "Use DROP SEQUENCE to remove a sequence.",
     };
     let (fits, what) = match kind {
-        ObjectKind::Table => (matches!(entry, Entry::Table(_)), "a table"),
+        ObjectKind::Table => (matches!(entry, Entry::Table(t) if t.view.is_none()), "a table"),
+        ObjectKind::MaterializedView => (matches!(entry, Entry::Table(t) if t.view.is_some()), "a materialized view"),
         ObjectKind::View => (matches!(entry, Entry::View(_)), "a view"),
         ObjectKind::Index => (matches!(entry, Entry::Index(_)), "an index"),
         _ => (matches!(entry, Entry::Sequence(_)), "a sequence"),

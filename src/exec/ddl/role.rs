@@ -5,10 +5,11 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::transaction::Block;
 use crate::sql::parser::ident;
+use crate::sql::privilege::{self, Object};
 use crate::sql::statement::{
     AlterRole, Comment, CreateDatabase, CreateRole, CreateSchema, ObjectKind, RoleName, RoleOption, ast,
 };
-use crate::storage::catalog::{Database, Entry, Role, Schema};
+use crate::storage::catalog::{Database, Entry, ObjectClass, Role, Schema};
 
 use super::Ddl;
 
@@ -44,6 +45,16 @@ impl Ddl<'_> {
         }
         if !create.elements.is_empty() {
             return Err(Error::unsupported("CREATE SCHEMA with elements"));
+        }
+        let database = Object {
+            class: ObjectClass::Database,
+            oid: self.shared.database,
+            column: 0,
+            owner: self.catalog().database(&self.shared.database_name).map_or(0, |d| d.owner),
+        };
+        if privilege::held(&self.catalog(), self.owner(), &database) & privilege::CREATE == 0 {
+            let name = &self.shared.database_name;
+            return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for database {name}"));
         }
         let oid = self.allocate();
         self.put(Entry::Schema(Schema { oid, database: self.shared.database, name, owner }));
@@ -123,7 +134,7 @@ impl Ddl<'_> {
         };
         self.role_options(&mut role, &create.options)?;
         self.put(Entry::Role(role));
-        Ok(())
+        self.new_memberships(oid, &create.options)
     }
 
     pub(super) fn alter_role(&mut self, alter: &AlterRole) -> Result<()> {
@@ -176,9 +187,8 @@ impl Ddl<'_> {
                         Some(crate::security::scram::Verifier::from_password_or_verifier(password).to_string());
                 }
                 RoleOption::ValidUntil(_) => return Err(Error::unsupported("VALID UNTIL")),
-                RoleOption::InRole(_) | RoleOption::Role(_) | RoleOption::Admin(_) => {
-                    return Err(Error::unsupported("membership in roles"));
-                }
+                // Done when the role is there.
+                RoleOption::InRole(_) | RoleOption::Role(_) | RoleOption::Admin(_) => {}
                 RoleOption::SysId(_) => {
                     self.notice(SqlState::SUCCESSFUL_COMPLETION, "SYSID can no longer be specified".to_string())
                 }
@@ -200,15 +210,22 @@ impl Ddl<'_> {
         let last = parts.last().cloned().unwrap_or_default();
         let wrong = |name: &str, what: &str| Err(err!(WRONG_OBJECT_TYPE, "\"{name}\" is not {what}"));
         match comment.kind {
-            ObjectKind::Table | ObjectKind::View | ObjectKind::Index | ObjectKind::Sequence => {
+            ObjectKind::Table
+            | ObjectKind::View
+            | ObjectKind::MaterializedView
+            | ObjectKind::Index
+            | ObjectKind::Sequence => {
                 let entry = self.relation(&comment.name)?;
+                self.must_own(&entry)?;
                 match (comment.kind, &*entry) {
-                    (ObjectKind::Table, Entry::Table(_))
-                    | (ObjectKind::View, Entry::View(_))
+                    (ObjectKind::Table, Entry::Table(t)) if t.view.is_none() => Ok((entry.oid(), 0)),
+                    (ObjectKind::MaterializedView, Entry::Table(t)) if t.view.is_some() => Ok((entry.oid(), 0)),
+                    (ObjectKind::View, Entry::View(_))
                     | (ObjectKind::Index, Entry::Index(_))
                     | (ObjectKind::Sequence, Entry::Sequence(_)) => Ok((entry.oid(), 0)),
                     (ObjectKind::Table, _) => wrong(entry.name(), "a table"),
                     (ObjectKind::View, _) => wrong(entry.name(), "a view"),
+                    (ObjectKind::MaterializedView, _) => wrong(entry.name(), "a materialized view"),
                     (ObjectKind::Index, _) => wrong(entry.name(), "an index"),
                     _ => wrong(entry.name(), "a sequence"),
                 }
@@ -220,6 +237,7 @@ impl Ddl<'_> {
                     return Err(err!(SYNTAX_ERROR, "column name must be qualified"));
                 }
                 let entry = self.relation(&table)?;
+                self.must_own(&entry)?;
                 let number = match &*entry {
                     Entry::Table(table) => table.column(&last).map(|c| i32::from(c.number)),
                     Entry::View(view) => view.columns.iter().position(|(n, _)| *n == last).map(|i| i as i32 + 1),

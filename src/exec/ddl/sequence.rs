@@ -6,17 +6,17 @@ use crate::error::{Error, Result, SqlState};
 use crate::sql::parser::ident;
 use crate::sql::statement::{AlterSequence, CreateSequence, Persistence, SequenceOptions};
 use crate::sql::types;
-use crate::storage::catalog::{Entry, Sequence};
+use crate::storage::catalog::{Entry, ObjectClass, Sequence};
 use crate::storage::sequence::SequenceState;
 
 use super::Ddl;
 
 impl Ddl<'_> {
     pub(super) fn create_sequence(&mut self, create: &CreateSequence) -> Result<()> {
-        if create.persistence != Persistence::Permanent {
-            return Err(Error::unsupported("a temporary or unlogged sequence"));
+        if create.persistence == Persistence::Unlogged {
+            return Err(Error::unsupported("an unlogged sequence"));
         }
-        let (schema, name) = self.creation_target(&create.name)?;
+        let (schema, name) = self.creation_target(&create.name, create.persistence)?;
         if self.catalog().relation(schema, &name).is_some() {
             if create.if_not_exists {
                 self.notice(SqlState::DUPLICATE_TABLE, format!("relation \"{name}\" already exists, skipping"));
@@ -58,6 +58,7 @@ impl Ddl<'_> {
         };
         apply_options(&mut sequence, options, true)?;
         self.put(Entry::Sequence(sequence.clone()));
+        self.default_acl(ObjectClass::Sequence, oid, schema);
         let state = SequenceState::start(&sequence);
         self.shared.lock().own_sequences.insert(oid, state);
         Ok(oid)
@@ -76,6 +77,7 @@ impl Ddl<'_> {
         let Entry::Sequence(sequence) = &*entry else {
             return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a sequence", entry.name()));
         };
+        self.must_own(&entry)?;
         let mut sequence = sequence.clone();
         if let Some(data_type) = &alter.options.data_type {
             sequence.typ = self.data_type(data_type)?;

@@ -4,20 +4,17 @@ use std::sync::Arc;
 
 use crate::document::Type;
 use crate::err;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::{BindContext, bind_query};
 use crate::sql::parser::ident;
-use crate::sql::statement::{CreateView, Statement};
+use crate::sql::statement::{CreateView, Persistence, Statement};
 use crate::sql::types;
-use crate::storage::catalog::{Entry, View};
+use crate::storage::catalog::{Entry, ObjectClass, View, is_temporary};
 
 use super::Ddl;
 
 impl Ddl<'_> {
     pub(super) fn create_view(&mut self, create: &CreateView) -> Result<()> {
-        if create.temporary {
-            return Err(Error::unsupported("CREATE TEMPORARY VIEW"));
-        }
         if create.recursive {
             return Err(Error::unsupported("CREATE RECURSIVE VIEW"));
         }
@@ -27,11 +24,21 @@ impl Ddl<'_> {
         if let Some(option) = create.options.first() {
             return Err(Error::unsupported(format!("view option \"{}\"", option.name)));
         }
-        let (schema, name) = self.creation_target(&create.name)?;
-        let columns = self.view_columns(create)?;
+        let (columns, uses_temporary) = self.view_columns(create)?;
+        let mut persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };
+        if uses_temporary && persistence == Persistence::Permanent && create.name.0.len() == 1 {
+            persistence = Persistence::Temporary;
+            let name = create.name.0.last().and_then(|p| p.as_ident()).map(ident).unwrap_or_default();
+            self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("view \"{name}\" will be a temporary view"));
+        }
+        let (schema, name) = self.creation_target(&create.name, persistence)?;
+        if uses_temporary && !self.temporary {
+            return Err(err!(INVALID_TABLE_DEFINITION, "cannot create temporary relation in non-temporary schema"));
+        }
         let existing = self.catalog().relation(schema, &name).cloned();
         let (oid, row_type) = match existing.as_deref() {
             Some(Entry::View(old)) if create.or_replace => {
+                self.must_own(&Entry::View(old.clone()))?;
                 check_replacement(old, &columns)?;
                 (old.oid, old.row_type)
             }
@@ -40,6 +47,7 @@ impl Ddl<'_> {
             Some(_) => return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists")),
             None => (self.allocate(), self.allocate()),
         };
+        let is_new = existing.is_none();
         let view = View {
             oid,
             schema,
@@ -51,10 +59,13 @@ impl Ddl<'_> {
             columns,
         };
         self.put(Entry::View(view));
+        if is_new {
+            self.default_acl(ObjectClass::Relation, oid, schema);
+        }
         Ok(())
     }
 
-    fn view_columns(&self, create: &CreateView) -> Result<Vec<(String, Type)>> {
+    fn view_columns(&self, create: &CreateView) -> Result<(Vec<(String, Type)>, bool)> {
         let statement = Statement::Query(create.query.clone());
         let context = BindContext { eval: &self.eval, param_types: &[], text: self.text };
         let query = bind_query(&statement, &context)?;
@@ -73,15 +84,22 @@ impl Ddl<'_> {
             let typ = if output.typ.oid == Type::UNKNOWN.oid { Type::TEXT } else { output.typ };
             columns.push((name, typ));
         }
-        Ok(columns)
+        Ok((columns, query.relations.iter().any(|(oid, _)| is_temporary(*oid))))
+    }
+
+    /// The search path as names, the schema of temporary objects among them.
+    pub(super) fn whole_path_names(&self) -> Vec<String> {
+        let (path, catalog) = (self.shared.lock().search_path(self.shared.database), self.catalog());
+        let schemas = path.iter().filter_map(|oid| catalog.get(*oid));
+        schemas.map(|schema| schema.name().to_string()).collect()
     }
 
     /// The search path as names, for text that is resolved again later.
-    fn path_names(&self) -> Vec<String> {
+    pub(super) fn path_names(&self) -> Vec<String> {
         let (path, catalog) = (self.shared.lock().search_path(self.shared.database), self.catalog());
         path.iter()
             .filter_map(|oid| match catalog.get(*oid).map(Arc::as_ref) {
-                Some(Entry::Schema(schema)) => Some(schema.name.clone()),
+                Some(Entry::Schema(schema)) if self.temporary || !is_temporary(*oid) => Some(schema.name.clone()),
                 _ => None,
             })
             .collect()

@@ -60,7 +60,11 @@ impl Live for Running<'_> {
     fn last_value(&self, sequence: Oid) -> Option<i64> {
         match self.0.view.catalog.get(sequence).map(|e| &**e) {
             Some(Entry::Sequence(sequence)) => {
-                let state = self.0.shared.server.engine.sequence_state(sequence).ok()?;
+                let own = self.0.shared.lock().own_sequences.get(&sequence.oid).copied();
+                let state = match own {
+                    Some(own) => own,
+                    None => self.0.shared.server.engine.sequence_state(sequence).ok()?,
+                };
                 state.is_called.then_some(state.last_value)
             }
             _ => None,

@@ -51,6 +51,7 @@ impl Binder<'_> {
         let scope = Scope::over(Some(parent), vec![Entry::new(target), Entry::new(excluded)], Clause::Update);
         let mut none = Rel::OneRow;
         let assignments = self.assignments(&update.assignments, table, &mut none, &scope)?;
+        assignments.iter().for_each(|(number, _)| self.writes(table.oid, Access::Update, *number));
         if none != Rel::OneRow {
             return Err(Error::unsupported("a subquery for several columns in ON CONFLICT DO UPDATE"));
         }

@@ -45,6 +45,7 @@ impl Binder<'_> {
             source = binder.selection(&update.selection, source, &scope)?;
             scope.set_clause(Clause::Update);
             let assignments = binder.assignments(&update.assignments, &table, &mut source, &scope)?;
+            assignments.iter().for_each(|(number, _)| binder.writes(table.oid, Access::Update, *number));
             let new_columns = binder.row_columns(&table);
             let checks = binder.checks(&table, &new_columns)?;
             let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns };
@@ -123,6 +124,9 @@ impl Binder<'_> {
         let position = self.at(name.span());
         match self.relation(name)? {
             Relation::Entry(entry) => match &*entry {
+                CatalogEntry::Table(table) if table.view.is_some() => {
+                    Err(err!(WRONG_OBJECT_TYPE, "cannot change materialized view \"{}\"", table.name))
+                }
                 CatalogEntry::Table(table) => {
                     self.uses(table.oid, access);
                     Ok(table.clone())

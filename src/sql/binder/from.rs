@@ -259,10 +259,10 @@ impl Binder<'_> {
         let outer_path = std::mem::replace(&mut self.search_path, path);
         let outer_source = std::mem::take(&mut self.source);
         let outer_params = std::mem::replace(&mut self.params_allowed, false);
-        self.views += 1;
+        self.views.push(Some(view.owner));
         let root = Scope::root();
         let bound = self.query(&query, QueryOptions::default(), &root);
-        self.views -= 1;
+        self.views.pop();
         self.search_path = outer_path;
         self.source = outer_source;
         self.params_allowed = outer_params;

@@ -32,6 +32,7 @@ impl Binder<'_> {
         self.with_around(insert.with.as_ref(), members, parent, |binder, parent| {
             let table = binder.target_table(&insert.table, "insert into", Access::Insert)?;
             let columns = binder.insert_columns(&table, &insert.columns)?;
+            columns.iter().for_each(|c| binder.writes(table.oid, Access::Insert, c.number));
             let source = binder.insert_source(insert, &table, &columns, parent)?;
             let mut values = Vec::new();
             for column in table.live_columns() {

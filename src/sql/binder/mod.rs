@@ -107,12 +107,15 @@ struct Binder<'a> {
     next_column: ColumnId,
     next_cte: u32,
     relations: BTreeSet<(Oid, Access)>,
+    inside_views: BTreeSet<(Oid, Oid, Access)>,
+    written: BTreeSet<(Oid, Access, i16)>,
+    schemas: std::cell::RefCell<BTreeSet<(Option<Oid>, Oid)>>,
     /// Field names and types of columns that hold anonymous records.
     records: HashMap<ColumnId, Vec<(String, Type)>>,
     locking: Option<Locking>,
     depth: usize,
-    /// How many views we are inside of.
-    views: usize,
+    /// The owners of the views that we are inside of; `None`: the view asks for the user's own privileges.
+    views: Vec<Option<Oid>>,
 }
 
 impl<'a> Binder<'a> {
@@ -127,10 +130,13 @@ impl<'a> Binder<'a> {
             next_column: 1,
             next_cte: 1,
             relations: BTreeSet::new(),
+            inside_views: BTreeSet::new(),
+            written: BTreeSet::new(),
+            schemas: Default::default(),
             records: HashMap::new(),
             locking: None,
             depth: 0,
-            views: 0,
+            views: Vec::new(),
         }
     }
 
@@ -143,6 +149,9 @@ impl<'a> Binder<'a> {
             output: bound.columns,
             params: std::mem::take(&mut self.params),
             relations: std::mem::take(&mut self.relations).into_iter().collect(),
+            inside_views: std::mem::take(&mut self.inside_views).into_iter().collect(),
+            columns: std::mem::take(&mut self.written).into_iter().collect(),
+            schemas: self.schemas.take().into_iter().collect(),
             verb,
             locking: self.locking,
         })
@@ -209,8 +218,24 @@ impl<'a> Binder<'a> {
 
     /// Notes that a relation is used.
     fn uses(&mut self, oid: Oid, access: Access) {
-        if self.views == 0 {
-            self.relations.insert((oid, access));
+        match self.views.last() {
+            None => {
+                self.relations.insert((oid, access));
+            }
+            Some(Some(owner)) => {
+                self.inside_views.insert((*owner, oid, access));
+            }
+            // Inside of a view that asks for the user's own privileges the role is not known yet.
+            Some(None) => {
+                self.inside_views.insert((0, oid, access));
+            }
+        }
+    }
+
+    /// Notes that a column is written.
+    fn writes(&mut self, oid: Oid, access: Access, column: i16) {
+        if self.views.is_empty() {
+            self.written.insert((oid, access, column));
         }
     }
 

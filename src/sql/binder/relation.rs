@@ -104,7 +104,13 @@ impl Binder<'_> {
     /// The relation that a name means; 42P01 with its position.
     pub(super) fn relation(&self, name: &ObjectName) -> Result<Relation> {
         let (schema, relation) = name_parts(name).map_err(|e| e.at(self.at(name.span())))?;
-        find(&self.catalog, self.eval.host.database(), &self.search_path, schema.as_deref(), &relation)
+        let database = self.eval.host.database();
+        if let Some(oid) = schema.as_deref().and_then(|schema| self.catalog.schema(database, schema))
+            && oid >= crate::storage::catalog::FIRST_USER_OID
+        {
+            self.schemas.borrow_mut().insert((self.views.last().copied().flatten(), oid));
+        }
+        find(&self.catalog, database, &self.search_path, schema.as_deref(), &relation)
             .ok_or_else(|| undefined(schema.as_deref(), &relation).at(self.at(name.span())))
     }
 

@@ -1,6 +1,6 @@
 //! `has_..._privilege` and `pg_has_role`.
 //!
-//! Superusers and owners may do everything; everybody may do what PostgreSQL grants to PUBLIC by itself.
+//! The rules are in [`crate::sql::privilege`].
 
 use super::define::{Args, scalar};
 use crate::document::{Datum, Oid, Type};
@@ -8,9 +8,10 @@ use crate::err;
 use crate::error::Result;
 use crate::sql::context::EvalContext;
 use crate::sql::function::Function;
+use crate::sql::privilege::{self, Object, Rights, Through};
 use crate::sql::system;
 use crate::sql::{functions, io};
-use crate::storage::catalog::{Catalog, Entry, INFORMATION_SCHEMA, PG_CATALOG, Role};
+use crate::storage::catalog::{Catalog, Entry, INFORMATION_SCHEMA, ObjectClass, PG_CATALOG, Role};
 
 const N: Type = Type::NAME;
 const T: Type = Type::TEXT;
@@ -95,19 +96,35 @@ fn who<'a>(context: &EvalContext, args: &'a [Datum], plain: usize) -> Result<((O
     Ok((role(&catalog, &Datum::text(context.host.users().0))?, args))
 }
 
-/// Checks a list of privileges against those that exist, each possibly WITH GRANT OPTION; gives their names.
-fn privileges(text: &str, known: &[&str]) -> Result<Vec<String>> {
+/// One privilege asked about, and whether WITH GRANT OPTION.
+struct Wanted {
+    right: Rights,
+    grantable: bool,
+}
+
+/// Checks a list of privileges against those that exist, each possibly WITH GRANT OPTION.
+fn privileges(text: &str, known: &[&str]) -> Result<Vec<Wanted>> {
     text.split(',')
         .map(|item| {
             let item = item.trim();
             let upper = item.to_ascii_uppercase();
-            let name = upper.strip_suffix(" WITH GRANT OPTION").unwrap_or(&upper).trim().to_string();
-            if !known.contains(&name.as_str()) {
-                return Err(err!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{item}\""));
+            let plain = upper.strip_suffix(" WITH GRANT OPTION");
+            let name = plain.unwrap_or(&upper).trim();
+            match privilege::right(name).filter(|_| known.contains(&name)) {
+                Some(right) => Ok(Wanted { right, grantable: plain.is_some() }),
+                None => Err(err!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{item}\"")),
             }
-            Ok(upper)
         })
         .collect()
+}
+
+/// Whether a role has any of some privileges on an object.
+fn has_any(catalog: &Catalog, asker: Oid, object: &Object, wanted: &[Wanted]) -> bool {
+    let held = privilege::held(catalog, asker, object);
+    wanted.iter().any(|wanted| {
+        held & wanted.right != 0
+            && (!wanted.grantable || privilege::grantable(catalog, asker, object) & wanted.right != 0)
+    })
 }
 
 const TABLE_PRIVILEGES: &[&str] =
@@ -126,83 +143,90 @@ fn relation(context: &EvalContext, datum: &Datum) -> Result<Oid> {
     }
 }
 
-/// Who owns a relation, and whether everybody may read it; `None`: there is no such relation.
-fn relation_owner(catalog: &Catalog, oid: Oid) -> Option<(Oid, bool)> {
+/// A relation as an object, and whether everybody may read it; `None`: there is no such relation.
+fn relation_object(catalog: &Catalog, oid: Oid) -> Option<(Object, bool)> {
     if let Some(relation) = system::by_oid(oid) {
         // Passwords are for superusers only.
         let secret = ["pg_authid", "pg_shadow"].contains(&relation.short_name());
-        return Some((system::definition::system_owner(), !secret));
+        let owner = system::definition::system_owner();
+        return Some((Object { class: ObjectClass::Relation, oid, column: 0, owner }, !secret));
     }
-    match &**catalog.get(oid)? {
-        Entry::Table(table) => Some((table.owner, false)),
-        Entry::View(view) => Some((view.owner, false)),
-        Entry::Sequence(sequence) => Some((sequence.owner, false)),
-        _ => None,
-    }
+    Some((Object::relation(catalog.get(oid)?)?, false))
 }
 
-fn on_relation(context: &EvalContext, args: &[Datum], known: &[&str]) -> Result<Datum> {
-    let ((asker, superuser), rest) = who(context, args, 2)?;
+fn on_relation(context: &EvalContext, args: &[Datum], known: &[&str], any_column: bool) -> Result<Datum> {
+    let ((asker, _), rest) = who(context, args, 2)?;
     let wanted = privileges(rest.text(1)?, known)?;
     let oid = relation(context, rest.at(0))?;
-    let Some((owner, public)) = relation_owner(&context.host.catalog(), oid) else { return Ok(Datum::Null) };
-    let readable = public && wanted.iter().any(|p| p == "SELECT");
-    Ok(Datum::Bool(superuser || asker == owner || readable))
+    let catalog = context.host.catalog();
+    let Some((object, public)) = relation_object(&catalog, oid) else { return Ok(Datum::Null) };
+    let readable = public && wanted.iter().any(|w| w.right == privilege::SELECT && !w.grantable);
+    let range = (object.class, oid, 1)..=(object.class, oid, i32::MAX);
+    let on_columns = || {
+        let mut columns = catalog.privileges.range(range).map(|((_, _, column), _)| *column);
+        columns.any(|column| has_any(&catalog, asker, &object.column(column), &wanted))
+    };
+    Ok(Datum::Bool(readable || has_any(&catalog, asker, &object, &wanted) || (any_column && on_columns())))
 }
 
 fn has_table(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    on_relation(context, args, TABLE_PRIVILEGES)
+    on_relation(context, args, TABLE_PRIVILEGES, false)
 }
 
 fn has_any_column(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    on_relation(context, args, COLUMN_PRIVILEGES)
+    on_relation(context, args, COLUMN_PRIVILEGES, true)
 }
 
 fn has_sequence(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    on_relation(context, args, &["USAGE", "SELECT", "UPDATE"])
+    on_relation(context, args, &["USAGE", "SELECT", "UPDATE"], false)
 }
 
 fn has_column(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    let ((asker, superuser), rest) = who(context, args, 3)?;
+    let ((asker, _), rest) = who(context, args, 3)?;
     let wanted = privileges(rest.text(2)?, COLUMN_PRIVILEGES)?;
     let oid = relation(context, rest.at(0))?;
     let catalog = context.host.catalog();
-    let Some((owner, public)) = relation_owner(&catalog, oid) else { return Ok(Datum::Null) };
-    let exists = match (rest.at(1), catalog.table(oid)) {
-        (Datum::Text(name), Some(table)) if table.column(name).is_none() => {
-            return Err(err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", table.name));
-        }
-        (Datum::Int2(number), Some(table)) => table.column_by_number(*number).is_some_and(|c| !c.dropped),
-        _ => true,
+    let Some((object, public)) = relation_object(&catalog, oid) else { return Ok(Datum::Null) };
+    let number = match (rest.at(1), catalog.table(oid)) {
+        (Datum::Text(name), Some(table)) => match table.column(name) {
+            Some(column) => column.number,
+            None => {
+                return Err(err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{}\" does not exist", table.name));
+            }
+        },
+        (Datum::Int2(number), Some(table)) => match table.column_by_number(*number) {
+            Some(column) if !column.dropped => *number,
+            _ => return Ok(Datum::Null),
+        },
+        (Datum::Int2(number), None) => *number,
+        _ => 0,
     };
-    if !exists {
-        return Ok(Datum::Null);
-    }
-    let readable = public && wanted.iter().any(|p| p == "SELECT");
-    Ok(Datum::Bool(superuser || asker == owner || readable))
+    let readable = public && wanted.iter().any(|w| w.right == privilege::SELECT && !w.grantable);
+    let on_column = number > 0 && has_any(&catalog, asker, &object.column(i32::from(number)), &wanted);
+    Ok(Datum::Bool(readable || on_column || has_any(&catalog, asker, &object, &wanted)))
 }
 
 fn has_database(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    let ((asker, superuser), rest) = who(context, args, 2)?;
+    let ((asker, _), rest) = who(context, args, 2)?;
     let wanted = privileges(rest.text(1)?, &["CREATE", "TEMPORARY", "TEMP", "CONNECT"])?;
     let catalog = context.host.catalog();
-    let owner = match rest.at(0) {
+    let (oid, owner) = match rest.at(0) {
         Datum::Text(name) => match catalog.database(name) {
-            Some(database) => database.owner,
+            Some(database) => (database.oid, database.owner),
             None => return Err(err!(INVALID_CATALOG_NAME, "database \"{name}\" does not exist")),
         },
         Datum::Oid(oid) => match catalog.get(*oid).map(|e| &**e) {
-            Some(Entry::Database(database)) => database.owner,
+            Some(Entry::Database(database)) => (database.oid, database.owner),
             _ => return Ok(Datum::Null),
         },
         _ => return Ok(Datum::Null),
     };
-    let public = wanted.iter().any(|p| ["TEMPORARY", "TEMP", "CONNECT"].contains(&p.as_str()));
-    Ok(Datum::Bool(superuser || asker == owner || public))
+    let object = Object { class: ObjectClass::Database, oid, column: 0, owner };
+    Ok(Datum::Bool(has_any(&catalog, asker, &object, &wanted)))
 }
 
 fn has_schema(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    let ((asker, superuser), rest) = who(context, args, 2)?;
+    let ((asker, _), rest) = who(context, args, 2)?;
     let wanted = privileges(rest.text(1)?, &["CREATE", "USAGE"])?;
     let catalog = context.host.catalog();
     let oid = match rest.at(0) {
@@ -213,13 +237,11 @@ fn has_schema(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
         Datum::Oid(oid) => *oid,
         _ => return Ok(Datum::Null),
     };
-    let (owner, is_public) = match catalog.get(oid).map(|e| &**e) {
-        Some(Entry::Schema(schema)) => (schema.owner, schema.name == "public"),
-        _ if oid == PG_CATALOG || oid == INFORMATION_SCHEMA => (system::definition::system_owner(), true),
-        _ => return Ok(Datum::Null),
-    };
-    let usage = is_public && wanted.iter().any(|p| p == "USAGE");
-    Ok(Datum::Bool(superuser || asker == owner || usage))
+    let exists = matches!(catalog.get(oid).map(|e| &**e), Some(Entry::Schema(_)));
+    if !exists && oid != PG_CATALOG && oid != INFORMATION_SCHEMA {
+        return Ok(Datum::Null);
+    }
+    Ok(Datum::Bool(has_any(&catalog, asker, &Object::schema(&catalog, oid), &wanted)))
 }
 
 fn has_function(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
@@ -262,15 +284,30 @@ fn has_tablespace(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     }
 }
 
-/// Roles have no members yet: a role is a member of itself.
 fn has_role(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let ((asker, superuser), rest) = who(context, args, 2)?;
     let catalog = context.host.catalog();
     let (wanted, _) = role(&catalog, rest.at(0))?;
-    let known = ["USAGE", "MEMBER", "SET", "USAGE WITH ADMIN OPTION", "MEMBER WITH ADMIN OPTION"];
-    let text = rest.text(1)?;
-    if !text.split(',').all(|item| known.contains(&item.trim().to_ascii_uppercase().as_str())) {
-        return Err(err!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{text}\""));
+    let mut any = false;
+    for item in rest.text(1)?.split(',') {
+        let upper = item.trim().to_ascii_uppercase();
+        let through = match upper.as_str() {
+            "USAGE" => Through::Inherit,
+            "SET" => Through::Set,
+            "MEMBER" => Through::Any,
+            "USAGE WITH ADMIN OPTION"
+            | "USAGE WITH GRANT OPTION"
+            | "MEMBER WITH ADMIN OPTION"
+            | "MEMBER WITH GRANT OPTION"
+            | "SET WITH ADMIN OPTION"
+            | "SET WITH GRANT OPTION" => {
+                let roles = privilege::roles_of(&catalog, asker, Through::Any);
+                any |= roles.iter().any(|r| catalog.memberships_of(*r).any(|m| m.role == wanted && m.admin));
+                continue;
+            }
+            _ => return Err(err!(INVALID_PARAMETER_VALUE, "unrecognized privilege type: \"{}\"", item.trim())),
+        };
+        any |= privilege::roles_of(&catalog, asker, through).contains(&wanted);
     }
-    Ok(Datum::Bool(superuser || asker == wanted))
+    Ok(Datum::Bool(superuser || any))
 }

@@ -10,7 +10,7 @@ use crate::sql::function::{Function, Volatility};
 use crate::sql::system;
 use crate::sql::system::definition::{self, Style};
 use crate::sql::{functions, io, operators, parser, types};
-use crate::storage::catalog::{Catalog, Entry, PG_CATALOG};
+use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Table};
 
 const T: Type = Type::TEXT;
 const O: Type = Type::OID;
@@ -87,7 +87,10 @@ pub(crate) static LIST: &[Function] = &[
     scalar(4093, "to_regrole", &[T], Type::REGROLE, |c, a| to_reg(c, a, Type::REGROLE)).stable(),
     scalar(6317, "to_regtypemod", &[T], I4, to_regtypemod).stable(),
     scalar(6315, "pg_basetype", &[Type::REGTYPE], Type::REGTYPE, |_, a| Ok(Datum::Oid(a.oid(0)?))).stable(),
-    scalar(2854, "pg_my_temp_schema", &[], O, |_, _| Ok(Datum::Oid(0))).stable(),
+    scalar(2854, "pg_my_temp_schema", &[], O, |context, _| {
+        Ok(Datum::Oid(context.host.catalog().temporary_schema.unwrap_or(0)))
+    })
+    .stable(),
     scalar(2855, "pg_is_other_temp_schema", &[O], B, |_, _| Ok(Datum::Bool(false))).stable(),
     scalar(3778, "pg_tablespace_location", &[O], T, |_, _| Ok(Datum::text(""))).stable(),
     scalar(3298, "row_security_active", &[O], B, |_, _| Ok(Datum::Bool(false))).stable(),
@@ -239,6 +242,7 @@ fn get_constraintdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
 fn view_definition(catalog: &Catalog, oid: Oid) -> Datum {
     match catalog.get(oid).map(|e| &**e) {
         Some(Entry::View(view)) => Datum::text(definition::view(view)),
+        Some(Entry::Table(Table { view: Some(view), .. })) => Datum::text(definition::query(&view.query)),
         _ => Datum::Null,
     }
 }
@@ -343,6 +347,9 @@ fn obj_description(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
         Some(Entry::Database(_)) => class == "pg_database",
         Some(Entry::Schema(_)) => class == "pg_namespace",
         Some(Entry::Role(_)) => class == "pg_authid",
+        Some(Entry::Membership(_)) => class == "pg_auth_members",
+        Some(Entry::DefaultPrivileges(_)) => class == "pg_default_acl",
+        Some(Entry::Privileges(_)) => false,
         Some(Entry::Table(_) | Entry::Index(_) | Entry::View(_) | Entry::Sequence(_)) => class == "pg_class",
         None => class == "pg_constraint",
     };

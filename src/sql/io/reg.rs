@@ -92,7 +92,7 @@ fn schema_oid(catalog: &Catalog, context: &EvalContext, name: &str) -> Option<Oi
     match name {
         "pg_catalog" => Some(PG_CATALOG),
         "information_schema" => Some(INFORMATION_SCHEMA),
-        name => catalog.schemas.get(&(context.host.database(), name.to_string())).copied(),
+        name => catalog.schema(context.host.database(), name),
     }
 }
 

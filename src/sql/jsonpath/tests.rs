@@ -172,8 +172,7 @@ fn catalog() -> Catalog {
         storage: 20000,
         columns: columns.collect(),
         key: Vec::new(),
-        constraints: Vec::new(),
-        options: Vec::new(),
+        ..Table::default()
     }));
     catalog
 }

@@ -375,6 +375,7 @@ fn select_into(mut query: Box<Query>) -> Statement {
         table: ObjectName::from(name),
         persistence,
         materialized_view: false,
+        text: String::new(),
         if_not_exists: false,
         columns: Vec::new(),
         access_method: None,

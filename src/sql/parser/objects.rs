@@ -343,6 +343,9 @@ impl Grammar<'_, '_> {
             self.prev_token();
             return self.unsupported_statement(2);
         }
+        if word(self) == "owned" && word_at(self, 1) == "by" {
+            return self.drop_owned();
+        }
         let Some(kind) = self.plain_kind() else {
             let known = matches!(
                 word(self),

@@ -5,8 +5,8 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
 use crate::sql::statement::{
-    AlterAction, AlterRole, AlterSetting, CreateRole, Grant, GrantRole, ObjectKind, RoleName, RoleOption, SetValue,
-    Statement,
+    AlterAction, AlterRole, AlterSetting, CreateRole, DefaultPrivileges, Grant, GrantRole, ObjectKind, RoleName,
+    RoleOption, SetValue, Statement,
 };
 
 use super::Grammar;
@@ -169,6 +169,83 @@ impl Grammar<'_, '_> {
         expect(self, "set")?;
         let (name, value) = self.setting_and_value()?;
         Ok((Some(name), Some(value)))
+    }
+
+    /// ALTER DEFAULT PRIVILEGES from DEFAULT on.
+    pub(super) fn default_privileges(&mut self) -> Parse<Statement> {
+        expect(self, "default")?;
+        expect(self, "privileges")?;
+        let (mut roles, mut schemas) = (Vec::new(), Vec::new());
+        loop {
+            if take(self, "for") {
+                if !take(self, "role") {
+                    expect(self, "user")?;
+                }
+                roles = self.list(Self::role_name)?;
+            } else if take_all(self, &["in", "schema"]) {
+                schemas = self.list(|g| column_id(g))?;
+            } else {
+                break;
+            }
+        }
+        if !matches!(word(self), "grant" | "revoke") {
+            return unexpected(self);
+        }
+        let revoke = word(self) == "revoke";
+        self.advance_token();
+        let grant_option_for = revoke && take_all(self, &["grant", "option", "for"]);
+        let privileges = if take(self, "all") {
+            take(self, "privileges");
+            Vec::new()
+        } else {
+            self.list(|g| Ok((label(g)?.value, Vec::new())))?
+        };
+        expect(self, "on")?;
+        let kind = match word(self) {
+            "tables" => ObjectKind::Table,
+            "sequences" => ObjectKind::Sequence,
+            "functions" | "routines" => ObjectKind::Function,
+            "types" => ObjectKind::Type,
+            "schemas" => ObjectKind::Schema,
+            _ => return unexpected(self),
+        };
+        self.advance_token();
+        expect(self, if revoke { "from" } else { "to" })?;
+        let grantees = self.grantees()?;
+        let with_grant_option = !revoke && take_all(self, &["with", "grant", "option"]);
+        let cascade = revoke && self.cascade();
+        let grant = Grant {
+            revoke,
+            grant_option_for,
+            privileges,
+            all_columns: Vec::new(),
+            kind,
+            all_in_schema: false,
+            objects: Vec::new(),
+            grantees,
+            with_grant_option,
+            granted_by: None,
+            cascade,
+        };
+        Ok(Statement::DefaultPrivileges(DefaultPrivileges { roles, schemas, grant }))
+    }
+
+    /// REASSIGN OWNED.
+    pub(super) fn reassign_owned(&mut self) -> Parse<Statement> {
+        self.advance_token();
+        expect(self, "owned")?;
+        expect(self, "by")?;
+        let roles = self.list(Self::role_name)?;
+        expect(self, "to")?;
+        Ok(Statement::ReassignOwned { roles, to: self.role_name()? })
+    }
+
+    /// DROP OWNED from OWNED on.
+    pub(super) fn drop_owned(&mut self) -> Parse<Statement> {
+        expect(self, "owned")?;
+        expect(self, "by")?;
+        let roles = self.list(Self::role_name)?;
+        Ok(Statement::DropOwned { roles, cascade: self.cascade() })
     }
 
     /// GRANT and REVOKE.

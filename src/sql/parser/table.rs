@@ -114,7 +114,9 @@ impl Grammar<'_, '_> {
         let on_commit = self.on_commit()?;
         let tablespace = self.tablespace()?;
         expect(self, "as")?;
+        let start = self.offset();
         let source = if word(self) == "execute" { self.execute()? } else { self.without_modification()? };
+        let text = self.text_since(start);
         let with_data = if take_all(self, &["with", "no", "data"]) {
             false
         } else {
@@ -132,6 +134,7 @@ impl Grammar<'_, '_> {
             on_commit,
             tablespace,
             source,
+            text,
             with_data,
             select_into: false,
         })))

@@ -7,7 +7,7 @@ use sqlparser::tokenizer::Token;
 use crate::error::SqlState;
 use crate::sql::statement::{
     Declare, Discard, Execute, Explain, ExplainFormat, Fetch, FetchDirection, Lock, ObjectKind, Persistence, Prepare,
-    Reindex, Statement, StorageOption, Truncate, Vacuum,
+    Refresh, Reindex, Statement, StorageOption, Truncate, Vacuum,
 };
 
 use super::Grammar;
@@ -89,11 +89,25 @@ impl Grammar<'_, '_> {
                     _ => unexpected(self),
                 }
             }
-            "refresh" => self.unsupported_statement(3),
-            "import" | "reassign" | "security" => self.unsupported_statement(2),
+            "refresh" => self.refresh(),
+            "reassign" => self.reassign_owned(),
+            "import" | "security" => self.unsupported_statement(2),
             "load" => self.unsupported_statement(1),
             _ => unexpected(self),
         }
+    }
+
+    fn refresh(&mut self) -> Parse<Statement> {
+        self.advance_token();
+        expect(self, "materialized")?;
+        expect(self, "view")?;
+        let concurrently = take(self, "concurrently");
+        let name = object_name(self)?;
+        let with_data = !take_all(self, &["with", "no", "data"]);
+        if with_data {
+            take_all(self, &["with", "data"]);
+        }
+        Ok(Statement::Refresh(Refresh { concurrently, name, with_data }))
     }
 
     /// A statement that is not here, named by its first words; the rest is skipped.
@@ -239,7 +253,7 @@ impl Grammar<'_, '_> {
                 self.alter_role()
             }
             "system" => self.unsupported_create("ALTER SYSTEM"),
-            "default" => self.unsupported_create("ALTER DEFAULT PRIVILEGES"),
+            "default" if word_at(self, 1) == "privileges" => self.default_privileges(),
             "aggregate" | "collation" | "conversion" | "domain" | "event" | "extension" | "foreign" | "function"
             | "language" | "large" | "operator" | "policy" | "procedural" | "procedure" | "publication" | "routine"
             | "rule" | "server" | "statistics" | "subscription" | "tablespace" | "text" | "trigger" | "type" => {

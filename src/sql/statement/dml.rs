@@ -286,6 +286,8 @@ pub struct CreateTableAs {
     pub tablespace: Option<Ident>,
     /// The query, or EXECUTE of a prepared one.
     pub source: Statement,
+    /// The query's text as written.
+    pub text: String,
     /// WITH NO DATA is false.
     pub with_data: bool,
     /// Written as SELECT INTO.

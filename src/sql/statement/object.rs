@@ -342,6 +342,17 @@ pub struct CreateView {
     pub check_option: Option<bool>,
 }
 
+/// REFRESH MATERIALIZED VIEW.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refresh {
+    /// CONCURRENTLY.
+    pub concurrently: bool,
+    /// The view.
+    pub name: ObjectName,
+    /// WITH NO DATA is false.
+    pub with_data: bool,
+}
+
 /// CREATE SCHEMA.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CreateSchema {
@@ -498,6 +509,17 @@ pub struct GrantRole {
     pub granted_by: Option<RoleName>,
     /// CASCADE (REVOKE).
     pub cascade: bool,
+}
+
+/// ALTER DEFAULT PRIVILEGES.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DefaultPrivileges {
+    /// FOR ROLE; empty: the current one.
+    pub roles: Vec<RoleName>,
+    /// IN SCHEMA; empty: all.
+    pub schemas: Vec<Ident>,
+    /// What is granted or revoked on objects of its kind; it names none.
+    pub grant: Grant,
 }
 
 /// COMMENT ON.

@@ -2,7 +2,13 @@
 
 use crate::document::{Array, Datum, Oid, Type};
 
+use crate::sql::privilege;
+use crate::storage::catalog::{AclItem, Catalog, ObjectClass};
+
 use super::SystemRelation;
+
+/// The OID of the type `aclitem`.
+const ACLITEM: Oid = 1033;
 
 /// The rows of a relation, projected as they are written. Columns that a row does not name are NULL, or the type's
 /// empty value where the column is never NULL.
@@ -118,6 +124,20 @@ pub(super) fn int2_array(values: impl IntoIterator<Item = i16>) -> Datum {
 /// An array of oid (or of an oid-like type).
 pub(super) fn oid_array(element: Type, values: impl IntoIterator<Item = Oid>) -> Datum {
     Datum::Array(Box::new(Array::new(element.oid, values.into_iter().map(Datum::Oid).collect())))
+}
+
+/// A list of privileges, as `relacl` and its like show it; NULL where nothing was ever said.
+pub(super) fn acl(catalog: &Catalog, class: ObjectClass, object: Oid, column: i32) -> Datum {
+    match catalog.acl(class, object, column) {
+        None => Datum::Null,
+        Some(items) => acl_array(catalog, items),
+    }
+}
+
+/// An array of aclitem.
+pub(super) fn acl_array(catalog: &Catalog, items: &[AclItem]) -> Datum {
+    let items = items.iter().map(|item| Datum::text(privilege::item_text(catalog, item))).collect();
+    Datum::Array(Box::new(Array::new(ACLITEM, items)))
 }
 
 /// An array of text.

@@ -4,10 +4,10 @@ use chrono::{Offset, TimeZone};
 use chrono_tz::OffsetName;
 
 use crate::document::{Datum, Interval};
-use crate::storage::catalog::{BOOTSTRAP_ROLE, Entry, Role};
+use crate::storage::catalog::{BOOTSTRAP_ROLE, Entry, ObjectClass, Role};
 
 use super::Context;
-use super::builder::{Rows, letter, oid_array, optional, text, text_array};
+use super::builder::{Rows, acl, acl_array, letter, oid_array, optional, text, text_array};
 use crate::document::Type;
 
 /// UTF8 in PostgreSQL's numbering of encodings.
@@ -31,6 +31,7 @@ pub(super) fn databases(context: &Context<'_>, rows: &mut Rows) {
             ("dattablespace", Datum::Oid(PG_DEFAULT)),
             ("datcollate", text(LOCALE)),
             ("datctype", text(LOCALE)),
+            ("datacl", acl(&context.catalog, ObjectClass::Database, database.oid, 0)),
         ]);
     }
 }
@@ -56,6 +57,38 @@ pub(super) fn authids(context: &Context<'_>, rows: &mut Rows) {
             ("rolbypassrls", Datum::Bool(role.bypass_rls)),
             ("rolconnlimit", Datum::Int4(role.connection_limit)),
             ("rolpassword", password(context, role)),
+        ]);
+    }
+}
+
+pub(super) fn memberships(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.catalog.entries.values() {
+        let Entry::Membership(membership) = &**entry else { continue };
+        rows.push([
+            ("roleid", Datum::Oid(membership.role)),
+            ("member", Datum::Oid(membership.member)),
+            ("grantor", Datum::Oid(membership.grantor)),
+            ("admin_option", Datum::Bool(membership.admin)),
+        ]);
+    }
+}
+
+pub(super) fn default_acls(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.catalog.entries.values() {
+        let Entry::DefaultPrivileges(defaults) = &**entry else { continue };
+        let kind = match defaults.class {
+            ObjectClass::Sequence => 'S',
+            ObjectClass::Function => 'f',
+            ObjectClass::Type => 'T',
+            ObjectClass::Schema => 'n',
+            ObjectClass::Relation | ObjectClass::Database => 'r',
+        };
+        rows.push([
+            ("oid", Datum::Oid(defaults.oid)),
+            ("defaclrole", Datum::Oid(defaults.role)),
+            ("defaclnamespace", Datum::Oid(defaults.schema)),
+            ("defaclobjtype", letter(kind)),
+            ("defaclacl", acl_array(&context.catalog, &defaults.items)),
         ]);
     }
 }

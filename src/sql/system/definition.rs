@@ -216,7 +216,12 @@ pub fn index(catalog: &Catalog, index: &Index, style: Style<'_>) -> String {
 
 /// `pg_get_viewdef`.
 pub fn view(view: &View) -> String {
-    format!(" {};", view.query.trim().trim_end_matches(';'))
+    query(&view.query)
+}
+
+/// The query of a view or materialized view, as `pg_get_viewdef` shows it.
+pub fn query(text: &str) -> String {
+    format!(" {};", text.trim().trim_end_matches(';'))
 }
 
 /// `pg_get_constraintdef`.

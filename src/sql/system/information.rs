@@ -1,8 +1,11 @@
 //! `information_schema`: the standard's views over the same catalog.
 
 use crate::document::{Datum, Oid, Type};
+use crate::sql::privilege::{self, Object, Rights};
 use crate::sql::types as sql_types;
-use crate::storage::catalog::{Column, Constraint, ConstraintKind, Entry, Sequence, Table};
+use crate::storage::catalog::{
+    AclItem, Column, Constraint, ConstraintKind, Entry, ObjectClass, Sequence, Table, is_temporary,
+};
 
 use super::builder::{Rows, optional, text};
 use super::{Context, SystemRelation, definition, functions};
@@ -86,7 +89,11 @@ fn tables(context: &Context<'_>, rows: &mut Rows) {
     }
     for entry in context.entries() {
         match entry {
-            Entry::Table(table) => row(table.schema, &table.name, "BASE TABLE", true),
+            Entry::Table(table) if table.view.is_some() => {}
+            Entry::Table(table) => {
+                let temporary = is_temporary(table.oid);
+                row(table.schema, &table.name, if temporary { "LOCAL TEMPORARY" } else { "BASE TABLE" }, true);
+            }
             Entry::View(view) => row(view.schema, &view.name, "VIEW", false),
             _ => {}
         }
@@ -166,6 +173,7 @@ fn columns(context: &Context<'_>, rows: &mut Rows) {
     }
     for entry in context.entries() {
         match entry {
+            Entry::Table(table) if table.view.is_some() => {}
             Entry::Table(table) => {
                 for column in table.live_columns() {
                     let row = ColumnRow {
@@ -453,57 +461,88 @@ fn sequences(context: &Context<'_>, rows: &mut Rows) {
     }
 }
 
-/// What the owner may do with a table.
-const TABLE_PRIVILEGES: [&str; 7] = ["INSERT", "SELECT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"];
+/// The privileges on tables that the standard knows.
+const TABLE_PRIVILEGES: Rights = privilege::INSERT
+    | privilege::SELECT
+    | privilege::UPDATE
+    | privilege::DELETE
+    | privilege::TRUNCATE
+    | privilege::REFERENCES
+    | 1 << 6;
 
-/// Tables and views of users: schema, name, owner, column names.
-fn owned<'c>(context: &'c Context<'_>) -> impl Iterator<Item = (Oid, &'c str, Oid, Vec<&'c str>)> {
+/// Tables and views of users: the entry, and its columns' names by number.
+fn owned<'c>(context: &'c Context<'_>) -> impl Iterator<Item = (&'c Entry, Object, Vec<(i32, &'c str)>)> {
     context.entries().filter_map(|entry| match entry {
-        Entry::Table(table) => {
-            let columns = table.live_columns().map(|c| c.name.as_str()).collect();
-            Some((table.schema, table.name.as_str(), table.owner, columns))
+        Entry::Table(table) if table.view.is_none() => {
+            let columns = table.live_columns().map(|c| (i32::from(c.number), c.name.as_str())).collect();
+            Some((entry, Object::relation(entry)?, columns))
         }
         Entry::View(view) => {
-            let columns = view.columns.iter().map(|(name, _)| name.as_str()).collect();
-            Some((view.schema, view.name.as_str(), view.owner, columns))
+            let columns = (1..).zip(view.columns.iter().map(|(name, _)| name.as_str())).collect();
+            Some((entry, Object::relation(entry)?, columns))
         }
         _ => None,
     })
 }
 
+/// Who a grant is to, as the standard writes it; `None`: the user has nothing to do with it.
+fn grant_parties(context: &Context<'_>, item: &AclItem) -> Option<(String, String)> {
+    let user = context.catalog.role(&context.eval.host.users().0).map_or(0, |r| r.oid);
+    let roles = privilege::roles_of(&context.catalog, user, privilege::Through::Inherit);
+    let enabled = |oid: Oid| privilege::is_superuser(&context.catalog, user) || roles.contains(&oid);
+    if item.grantee != 0 && !enabled(item.grantor) && !enabled(item.grantee) {
+        return None;
+    }
+    let grantee = if item.grantee == 0 { "PUBLIC".to_string() } else { context.role_name(item.grantee) };
+    Some((context.role_name(item.grantor), grantee))
+}
+
+fn is_grantable(context: &Context<'_>, item: &AclItem, object: &Object, name: &str) -> bool {
+    let right = privilege::right(name).unwrap_or(0);
+    item.grantable & right != 0
+        || (item.grantee != 0 && privilege::acts_as(&context.catalog, item.grantee, object.owner))
+}
+
 fn table_privileges(context: &Context<'_>, rows: &mut Rows) {
-    for (schema, name, owner, _) in owned(context) {
-        let owner = context.role_name(owner);
-        for privilege in TABLE_PRIVILEGES {
-            rows.push([
-                ("grantor", text(&owner)),
-                ("grantee", text(&owner)),
-                ("table_catalog", text(context.database_name())),
-                ("table_schema", text(context.schema_name(schema))),
-                ("table_name", text(name)),
-                ("privilege_type", text(privilege)),
-                ("is_grantable", yes_no(true)),
-                ("with_hierarchy", yes_no(privilege == "SELECT")),
-            ]);
+    for (entry, object, _) in owned(context) {
+        for item in privilege::items(&context.catalog, object.class, object.oid, 0, object.owner) {
+            let Some((grantor, grantee)) = grant_parties(context, &item) else { continue };
+            for name in privilege::names(item.rights & TABLE_PRIVILEGES) {
+                rows.push([
+                    ("grantor", text(&grantor)),
+                    ("grantee", text(&grantee)),
+                    ("table_catalog", text(context.database_name())),
+                    ("table_schema", text(context.schema_name(entry.schema().unwrap_or(0)))),
+                    ("table_name", text(entry.name())),
+                    ("privilege_type", text(name)),
+                    ("is_grantable", yes_no(is_grantable(context, &item, &object, name))),
+                    ("with_hierarchy", yes_no(name == "SELECT")),
+                ]);
+            }
         }
     }
 }
 
 fn column_privileges(context: &Context<'_>, rows: &mut Rows) {
-    for (schema, name, owner, columns) in owned(context) {
-        let owner = context.role_name(owner);
-        for column in columns {
-            for privilege in ["INSERT", "REFERENCES", "SELECT", "UPDATE"] {
-                rows.push([
-                    ("grantor", text(&owner)),
-                    ("grantee", text(&owner)),
-                    ("table_catalog", text(context.database_name())),
-                    ("table_schema", text(context.schema_name(schema))),
-                    ("table_name", text(name)),
-                    ("column_name", text(column)),
-                    ("privilege_type", text(privilege)),
-                    ("is_grantable", yes_no(true)),
-                ]);
+    let known = privilege::all_rights(ObjectClass::Relation, true);
+    for (entry, object, columns) in owned(context) {
+        let whole = privilege::items(&context.catalog, object.class, object.oid, 0, object.owner);
+        for (number, column) in columns {
+            let own = privilege::items(&context.catalog, object.class, object.oid, number, object.owner);
+            for item in whole.iter().chain(&own) {
+                let Some((grantor, grantee)) = grant_parties(context, item) else { continue };
+                for name in privilege::names(item.rights & known) {
+                    rows.push([
+                        ("grantor", text(&grantor)),
+                        ("grantee", text(&grantee)),
+                        ("table_catalog", text(context.database_name())),
+                        ("table_schema", text(context.schema_name(entry.schema().unwrap_or(0)))),
+                        ("table_name", text(entry.name())),
+                        ("column_name", text(column)),
+                        ("privilege_type", text(name)),
+                        ("is_grantable", yes_no(is_grantable(context, item, &object, name))),
+                    ]);
+                }
             }
         }
     }

@@ -1,10 +1,13 @@
 //! `pg_namespace`, `pg_depend`, `pg_description`, `pg_shdescription`, `pg_rewrite`.
 
 use crate::document::{Datum, Oid};
-use crate::storage::catalog::{BOOTSTRAP_ROLE, ConstraintKind, Entry, INFORMATION_SCHEMA, PG_CATALOG};
+use crate::sql::privilege;
+use crate::storage::catalog::{
+    BOOTSTRAP_ROLE, ConstraintKind, Entry, INFORMATION_SCHEMA, ObjectClass, PG_CATALOG, Schema, Table,
+};
 
 use super::Context;
-use super::builder::{Rows, letter, text};
+use super::builder::{Rows, acl, acl_array, letter, text};
 
 /// OIDs of the catalogs that others point into.
 pub(super) const PG_TYPE: Oid = 1247;
@@ -25,7 +28,19 @@ pub(super) fn namespaces(context: &Context<'_>, rows: &mut Rows) {
             ("oid", Datum::Oid(schema.oid)),
             ("nspname", text(&schema.name)),
             ("nspowner", Datum::Oid(schema.owner)),
+            ("nspacl", namespace_acl(context, schema)),
         ]);
+    }
+}
+
+/// `nspacl`: that of `public` is always said.
+fn namespace_acl(context: &Context<'_>, schema: &Schema) -> Datum {
+    let catalog = &context.catalog;
+    match catalog.acl(ObjectClass::Schema, schema.oid, 0) {
+        None if schema.name == "public" => {
+            acl_array(catalog, &privilege::default_items(catalog, ObjectClass::Schema, schema.oid, schema.owner))
+        }
+        _ => acl(catalog, ObjectClass::Schema, schema.oid, 0),
     }
 }
 
@@ -36,16 +51,20 @@ fn rule_oid(view: Oid) -> Oid {
 
 pub(super) fn rewrites(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
-        let Entry::View(view) = entry else { continue };
+        let query = match entry {
+            Entry::View(view) => &view.query,
+            Entry::Table(Table { view: Some(view), .. }) => &view.query,
+            _ => continue,
+        };
         rows.push([
-            ("oid", Datum::Oid(rule_oid(view.oid))),
+            ("oid", Datum::Oid(rule_oid(entry.oid()))),
             ("rulename", text("_RETURN")),
-            ("ev_class", Datum::Oid(view.oid)),
+            ("ev_class", Datum::Oid(entry.oid())),
             ("ev_type", letter('1')),
             ("ev_enabled", letter('O')),
             ("is_instead", Datum::Bool(true)),
             ("ev_qual", text("<>")),
-            ("ev_action", text(&view.query)),
+            ("ev_action", text(query)),
         ]);
     }
 }
@@ -114,7 +133,7 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                 let kind = if identity { 'i' } else { 'a' };
                 depend(rows, (PG_CLASS, sequence.oid, 0), (PG_CLASS, table, i32::from(column)), kind);
             }
-            Entry::Database(_) | Entry::Schema(_) | Entry::Role(_) => {}
+            _ => {}
         }
     }
 }

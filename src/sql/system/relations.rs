@@ -2,9 +2,12 @@
 
 use crate::document::{Datum, Oid, Type};
 use crate::sql::types as sql_types;
-use crate::storage::catalog::{Column, Constraint, ConstraintKind, Entry, Index, IndexSource, Sequence, Table, View};
+use crate::storage::catalog::{
+    Column, Constraint, ConstraintKind, Entry, Index, IndexSource, ObjectClass, Persistence, Sequence, Table, View,
+    is_temporary,
+};
 
-use super::builder::{Rows, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};
+use super::builder::{Rows, acl, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};
 use super::{Context, SystemRelation, definition};
 
 /// Rows of a block of PostgreSQL's, to tell `relpages` from a row count.
@@ -18,9 +21,9 @@ pub(super) fn classes(context: &Context<'_>, rows: &mut Rows) {
         match entry {
             Entry::Table(table) => table_class(context, table, rows),
             Entry::Index(index) => index_class(context, index, rows),
-            Entry::View(view) => view_class(view, rows),
-            Entry::Sequence(sequence) => sequence_class(sequence, rows),
-            Entry::Database(_) | Entry::Schema(_) | Entry::Role(_) => {}
+            Entry::View(view) => view_class(context, view, rows),
+            Entry::Sequence(sequence) => sequence_class(context, sequence, rows),
+            _ => {}
         }
     }
 }
@@ -45,6 +48,15 @@ fn system_class(relation: &SystemRelation, rows: &mut Rows) {
     ]);
 }
 
+/// `relpersistence` of a table and its indexes.
+fn persistence(table: &Table) -> Datum {
+    letter(match table.persistence {
+        Persistence::Permanent => 'p',
+        Persistence::Unlogged => 'u',
+        Persistence::Temporary(_) => 't',
+    })
+}
+
 fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
     let count = context.live.rows(table.oid);
     let checks = table.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check { .. })).count();
@@ -60,12 +72,14 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relpages", Datum::Int4(i32::try_from(count.unwrap_or(0).div_ceil(ROWS_PER_PAGE)).unwrap_or(i32::MAX))),
         ("reltuples", Datum::Float4(count.map_or(-1.0, |n| n as f32))),
         ("relhasindex", Datum::Bool(context.catalog.indexes_of(table.oid).next().is_some())),
-        ("relpersistence", letter('p')),
-        ("relkind", letter('r')),
+        ("relpersistence", persistence(table)),
+        ("relkind", letter(if table.view.is_some() { 'm' } else { 'r' })),
         ("relnatts", Datum::Int2(table.columns.iter().map(|c| c.number).max().unwrap_or(0))),
         ("relchecks", Datum::Int2(i16::try_from(checks).unwrap_or(i16::MAX))),
-        ("relispopulated", Datum::Bool(true)),
+        ("relhasrules", Datum::Bool(table.view.is_some())),
+        ("relispopulated", Datum::Bool(table.view.as_ref().is_none_or(|v| v.populated))),
         ("relreplident", letter('d')),
+        ("relacl", acl(&context.catalog, ObjectClass::Relation, table.oid, 0)),
         ("reloptions", if table.options.is_empty() { Datum::Null } else { text_array(options) }),
     ]);
 }
@@ -79,7 +93,7 @@ fn index_class(context: &Context<'_>, index: &Index, rows: &mut Rows) {
         ("relowner", Datum::Oid(owner)),
         ("relam", Datum::Oid(definition::access_method(&index.method))),
         ("relfilenode", Datum::Oid(index.oid)),
-        ("relpersistence", letter('p')),
+        ("relpersistence", context.catalog.table(index.table).map_or(Datum::Null, persistence)),
         ("relkind", letter('i')),
         ("relnatts", Datum::Int2((index.keys.len() + index.include.len()) as i16)),
         ("relispopulated", Datum::Bool(true)),
@@ -87,23 +101,24 @@ fn index_class(context: &Context<'_>, index: &Index, rows: &mut Rows) {
     ]);
 }
 
-fn view_class(view: &View, rows: &mut Rows) {
+fn view_class(context: &Context<'_>, view: &View, rows: &mut Rows) {
     rows.push([
         ("oid", Datum::Oid(view.oid)),
         ("relname", text(&view.name)),
         ("relnamespace", Datum::Oid(view.schema)),
         ("reltype", Datum::Oid(view.row_type)),
         ("relowner", Datum::Oid(view.owner)),
-        ("relpersistence", letter('p')),
+        ("relpersistence", letter(if is_temporary(view.oid) { 't' } else { 'p' })),
         ("relkind", letter('v')),
         ("relnatts", Datum::Int2(view.columns.len() as i16)),
         ("relhasrules", Datum::Bool(true)),
         ("relispopulated", Datum::Bool(true)),
         ("relreplident", letter('n')),
+        ("relacl", acl(&context.catalog, ObjectClass::Relation, view.oid, 0)),
     ]);
 }
 
-fn sequence_class(sequence: &Sequence, rows: &mut Rows) {
+fn sequence_class(context: &Context<'_>, sequence: &Sequence, rows: &mut Rows) {
     rows.push([
         ("oid", Datum::Oid(sequence.oid)),
         ("relname", text(&sequence.name)),
@@ -112,11 +127,12 @@ fn sequence_class(sequence: &Sequence, rows: &mut Rows) {
         ("relfilenode", Datum::Oid(sequence.oid)),
         ("relpages", Datum::Int4(1)),
         ("reltuples", Datum::Float4(1.0)),
-        ("relpersistence", letter('p')),
+        ("relpersistence", letter(if is_temporary(sequence.oid) { 't' } else { 'p' })),
         ("relkind", letter('S')),
         ("relnatts", Datum::Int2(3)),
         ("relispopulated", Datum::Bool(true)),
         ("relreplident", letter('n')),
+        ("relacl", acl(&context.catalog, ObjectClass::Sequence, sequence.oid, 0)),
     ]);
 }
 
@@ -128,6 +144,7 @@ struct Attribute<'a> {
     has_missing: bool,
     identity: &'a str,
     dropped: bool,
+    acl: Datum,
 }
 
 fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type, more: &Attribute<'_>) {
@@ -156,6 +173,7 @@ fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type,
         ("attisdropped", Datum::Bool(more.dropped)),
         ("attislocal", Datum::Bool(true)),
         ("attcollation", Datum::Oid(definition::collation_of(typ.oid))),
+        ("attacl", more.acl.clone()),
     ]);
 }
 
@@ -169,7 +187,7 @@ pub(super) fn attributes(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
         match entry {
             Entry::Table(table) => {
-                table.columns.iter().for_each(|column| table_attribute(rows, table, column));
+                table.columns.iter().for_each(|column| table_attribute(context, rows, table, column));
                 system_attributes(rows, table.oid);
             }
             Entry::Index(index) => index_attributes(context, rows, index),
@@ -184,12 +202,12 @@ pub(super) fn attributes(context: &Context<'_>, rows: &mut Rows) {
                 attribute(rows, sequence.oid, 2, "log_cnt", Type::INT8, &not_null);
                 attribute(rows, sequence.oid, 3, "is_called", Type::BOOL, &not_null);
             }
-            Entry::Database(_) | Entry::Schema(_) | Entry::Role(_) => {}
+            _ => {}
         }
     }
 }
 
-fn table_attribute(rows: &mut Rows, table: &Table, column: &Column) {
+fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: &Table, column: &Column) {
     let identity = match &column.identity {
         Some(identity) if identity.always => "a",
         Some(_) => "d",
@@ -201,6 +219,7 @@ fn table_attribute(rows: &mut Rows, table: &Table, column: &Column) {
         has_missing: column.missing.is_some() && !column.dropped,
         identity,
         dropped: column.dropped,
+        acl: acl(&context.catalog, ObjectClass::Relation, table.oid, i32::from(column.number)),
     };
     let dropped_name = format!("........pg.dropped.{}........", column.number);
     let name = if column.dropped { &dropped_name } else { &column.name };

@@ -60,6 +60,7 @@ fn catalog() -> Arc<Catalog> {
             Constraint { oid: 16_396, name: "users_name_check".into(), kind: check },
         ],
         options: vec![("fillfactor".into(), "70".into())],
+        ..Table::default()
     }));
     let key = |source, typ, descending| IndexKey { source, typ, descending, nulls_first: descending, opclass: None };
     let index = |oid, name: &str, primary, keys| {

@@ -21,6 +21,9 @@ pub(super) fn tables(context: &Context<'_>, rows: &mut Rows) {
     }
     for entry in context.entries() {
         let Entry::Table(table) = entry else { continue };
+        if table.view.is_some() {
+            continue;
+        }
         rows.push([
             ("schemaname", text(context.schema_name(table.schema))),
             ("tablename", text(&table.name)),
@@ -48,6 +51,21 @@ pub(super) fn views(context: &Context<'_>, rows: &mut Rows) {
             ("viewname", text(&view.name)),
             ("viewowner", text(context.role_name(view.owner))),
             ("definition", text(definition::view(view))),
+        ]);
+    }
+}
+
+pub(super) fn materialized_views(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        let Entry::Table(table) = entry else { continue };
+        let Some(view) = &table.view else { continue };
+        rows.push([
+            ("schemaname", text(context.schema_name(table.schema))),
+            ("matviewname", text(&table.name)),
+            ("matviewowner", text(context.role_name(table.owner))),
+            ("hasindexes", Datum::Bool(context.catalog.indexes_of(table.oid).next().is_some())),
+            ("ispopulated", Datum::Bool(view.populated)),
+            ("definition", text(definition::query(&view.query))),
         ]);
     }
 }

@@ -207,6 +207,11 @@ impl Engine {
         }
     }
 
+    /// Forgets the row ids handed out for a storage that never had a stored row.
+    pub fn forget_rowids(&self, storage: Oid) {
+        self.shared.rowids.write().unwrap_or_else(PoisonError::into_inner).remove(&storage);
+    }
+
     fn rowid_counter(&self, storage: Oid) -> Result<Arc<AtomicI64>> {
         let rowids = &self.shared.rowids;
         if let Some(next) = rowids.read().unwrap_or_else(PoisonError::into_inner).get(&storage) {
