@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run (Debian and Ubuntu; elsewhere it says what to install).
 #   tools/setup.sh           compiler, libclang (for RocksDB's bindings), psql
-#   tools/setup.sh drivers   also the clients that the driver tests run: Python, Node.js and Java with their PostgreSQL drivers
+#   tools/setup.sh drivers   also what the programs in tests/drivers run on: Python, Node.js and Java with PostgreSQL drivers and ORMs
 set -euo pipefail
 cache=${BUILD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aerolithdb}
 
@@ -41,5 +41,10 @@ if [[ ${1:-} == drivers ]]; then
   fi
   if [[ ! -d $cache/drivers/node_modules/pg ]]; then
     (cd "$cache/drivers" && npm install --silent --no-fund --no-audit pg@8 pg-cursor@2 pg-copy-streams@6)
+  fi
+  if [[ ! -f $cache/drivers/applications.ready ]]; then
+    "$cache/drivers/python/bin/pip" install -q --disable-pip-version-check 'sqlalchemy==2.*' 'alembic==1.*' 'django==5.*'
+    (cd "$cache/drivers" && npm install --silent --no-fund --no-audit sequelize@6 drizzle-orm@0)
+    touch "$cache/drivers/applications.ready"
   fi
 fi

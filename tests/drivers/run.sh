@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs each driver's program against a node of its own (or against the server that PG* names: tests/drivers/run.sh -).
+# Runs the program of each driver and application against a node of its own (or against the server that PG* names: tests/drivers/run.sh -).
 #   tests/drivers/run.sh BINARY
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -31,6 +31,18 @@ run "node pg" env NODE_PATH="$cache/node_modules" timeout 300 node node_pg_progr
 javac -cp /usr/share/java/postgresql.jar -d "$work" Jdbc.java
 jars=$(printf "%s:" /usr/share/java/{postgresql,scram-client,scram-common,saslprep,stringprep}.jar)
 run pgjdbc timeout 300 java -cp "$jars:$work" Jdbc
+# Applications: each in a database of its own.
+app() { # app NAME COMMAND... with the DSN behind
+  local database=app_${1,,}
+  psql -qXc "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database" postgres 2>/dev/null ||
+    psql -qXc "DROP DATABASE IF EXISTS $database" -c "CREATE DATABASE $database"
+  run "$1" "${@:2}" "postgresql://$PGUSER:${PGPASSWORD:-}@$PGHOST:$PGPORT/$database"
+}
+app SQLAlchemy timeout 300 "$cache/python/bin/python" sqlalchemy_program.py
+app Django timeout 300 "$cache/python/bin/python" django_program.py
+app Sequelize env NODE_PATH="$cache/node_modules" timeout 300 node sequelize_program.js
+app Drizzle env NODE_PATH="$cache/node_modules" timeout 300 node drizzle_program.mjs
+app pg_dump timeout 300 ./pg_dump_program.sh
 if [[ -n $node_pid ]] && grep -E 'panicked|ERROR' "$work/log" >&2; then
   failed=$((failed + 1)); echo "FAILED: the node's log asks somebody to look" >&2
 fi

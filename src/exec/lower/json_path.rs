@@ -123,6 +123,14 @@ fn own_documents(plan: &Rel, documents: &mut HashSet<ColumnId>) {
 pub(crate) fn push_down(plan: &mut Rel) -> PushedPaths {
     let mut documents = HashSet::new();
     own_documents(plan, &mut documents);
+    // What is grouped by is a value of the group above: paths into it are not those of a row.
+    plan.walk(&mut |rel| {
+        if let Rel::Aggregate { groups, .. } = rel {
+            for (id, _) in groups {
+                documents.remove(id);
+            }
+        }
+    });
     let mut pushed = PushedPaths::default();
     if documents.is_empty() {
         return pushed;
@@ -164,6 +172,15 @@ pub(crate) fn push_down(plan: &mut Rel) -> PushedPaths {
             }
         }
         _ => {}
+    });
+    // Where a document passes a projection under its own id, its paths pass with it.
+    plan.rewrite_rels(&mut |rel| {
+        let Rel::Project { exprs, .. } = rel else { return };
+        let passes = |(id, expr): &(ColumnId, Expr)| matches!(expr, Expr::Column(from, _) if from == id);
+        let passed: Vec<ColumnId> = exprs.iter().filter(|expr| passes(expr)).map(|(id, _)| *id).collect();
+        for path in passed.iter().filter_map(|id| pushed.columns.get(id)).flat_map(|pushed| &pushed.paths) {
+            exprs.push((path.id, Expr::Column(path.id, path.typ())));
+        }
     });
     pushed
 }

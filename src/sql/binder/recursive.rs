@@ -90,6 +90,7 @@ impl Binder<'_> {
             }
             return Ok(Definition { entry, bound, recursive: None, materialized: materialized(cte), modifies: false });
         }
+        self.check_place(&entry, &term.rel, None)?;
         if references > 1 {
             let second = entry.places.borrow().get(1).map_or(position, |(_, at)| *at);
             return Err(err!(
@@ -98,8 +99,6 @@ impl Binder<'_> {
             )
             .at(second));
         }
-        let place = entry.places.borrow().first().map_or(position, |(_, at)| *at);
-        self.check_place(&name, &term.rel, entry.id, None).map_err(|error| error.at(place))?;
         if let Some(order) = &cte.query.order_by {
             let at = match &order.kind {
                 ast::OrderByKind::Expressions(keys) => keys.first().map_or(0, |key| self.expr_at(&key.expr)),
@@ -164,12 +163,13 @@ impl Binder<'_> {
     }
 
     /// Where in the recursive term the reference may not stand: `why` says where `rel` stands already.
-    fn check_place(&self, name: &str, rel: &Rel, cte: u32, why: Option<&str>) -> Result<()> {
+    fn check_place(&self, entry: &CteEntry, rel: &Rel, why: Option<&str>) -> Result<()> {
+        let (name, cte) = (&entry.name, entry.id);
         let mut answer = Ok(());
         rel.for_each_expr(|expr| {
             expr.walk(&mut |e| {
                 if let (Expr::Subquery(subquery), Ok(())) = (e, &answer) {
-                    answer = self.check_place(name, &subquery.plan, cte, Some("within a subquery"));
+                    answer = self.check_place(entry, &subquery.plan, Some("within a subquery"));
                 }
                 true
             });
@@ -177,11 +177,14 @@ impl Binder<'_> {
         answer?;
         let outer = Some("within an outer join");
         match rel {
-            Rel::CteRef { cte: here, .. } if *here == cte => match why {
-                Some(why) => Err(err!(
-                    INVALID_RECURSION,
-                    "recursive reference to query \"{name}\" must not appear {why}"
-                )),
+            Rel::CteRef { cte: here, columns } if *here == cte => match why {
+                Some(why) => {
+                    let first = columns.first().map(|(id, _, _)| *id);
+                    let places = entry.places.borrow();
+                    let at = places.iter().find(|(id, _)| Some(*id) == first).map_or(0, |(_, at)| *at);
+                    let message = format!("recursive reference to query \"{name}\" must not appear {why}");
+                    Err(err!(INVALID_RECURSION, "{message}").at(at))
+                }
                 None => Ok(()),
             },
             Rel::Join { kind, left, right, .. } => {
@@ -191,8 +194,8 @@ impl Binder<'_> {
                     JoinKind::Right => (outer, why),
                     JoinKind::Full => (outer, outer),
                 };
-                self.check_place(name, left, cte, l)?;
-                self.check_place(name, right, cte, r)
+                self.check_place(entry, left, l)?;
+                self.check_place(entry, right, r)
             }
             Rel::SetOp { kind, all, left, right, .. } => {
                 let (l, r) = match (kind, all) {
@@ -202,8 +205,8 @@ impl Binder<'_> {
                     (SetOpKind::Except, true) => (Some("within EXCEPT"), Some("within EXCEPT")),
                     (SetOpKind::Except, false) => (why, Some("within EXCEPT")),
                 };
-                self.check_place(name, left, cte, l)?;
-                self.check_place(name, right, cte, r)
+                self.check_place(entry, left, l)?;
+                self.check_place(entry, right, r)
             }
             Rel::Aggregate { input, .. } => {
                 if reads_directly(input, cte) {
@@ -212,13 +215,13 @@ impl Binder<'_> {
                         "aggregate functions are not allowed in a recursive query's recursive term"
                     ));
                 }
-                self.check_place(name, input, cte, why)
+                self.check_place(entry, input, why)
             }
             other => {
                 let mut answer = Ok(());
                 other.for_each_input(|input| {
                     if answer.is_ok() {
-                        answer = self.check_place(name, input, cte, why);
+                        answer = self.check_place(entry, input, why);
                     }
                 });
                 answer

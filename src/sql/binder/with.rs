@@ -181,14 +181,26 @@ impl Binder<'_> {
         let mut ctes: Vec<Cte> = Vec::new();
         for definition in definitions.into_iter().rev() {
             let Definition { entry, bound, recursive, materialized, modifies } = definition;
-            let references = entry.references.get();
+            // As they are now: a later definition that was copied has copied its references.
+            let mut references = 0;
+            let mut count = |rel: &Rel| {
+                rel.walk(&mut |rel| references += usize::from(matches!(rel, Rel::CteRef { cte, .. } if *cte == entry.id)));
+            };
+            count(&rel);
+            for cte in &ctes {
+                count(&cte.plan);
+                if let Some((term, _, _)) = &cte.recursive {
+                    count(term);
+                }
+            }
+            let written = entry.references.get();
             if references == 0 && !modifies {
                 continue;
             }
             let inline = recursive.is_none()
                 && !modifies
                 && materialized != Some(true)
-                && (references == 1 || (materialized == Some(false) && !contains_with(&bound.rel)))
+                && (references == 1 || ((written == 1 || materialized == Some(false)) && !contains_with(&bound.rel)))
                 && !bound.rel.is_volatile();
             if inline {
                 let mut copies = Some(bound.rel);
