@@ -49,6 +49,17 @@ impl Pool {
         self.bodies.len()
     }
 
+    /// How many bodies wait, of the gateway with most.
+    pub(super) fn waiting_max(&self) -> usize {
+        let (mut most, mut run, mut last) = (0, 0, None);
+        for id in self.pending.keys() {
+            run = if last == Some(id.gateway) { run + 1 } else { 1 };
+            last = Some(id.gateway);
+            most = most.max(run);
+        }
+        most
+    }
+
     /// Keeps content that a batch refers to.
     pub(super) fn store(&mut self, signed: Arc<SignedBody>) {
         self.bodies.insert(signed.vote.digest, signed);

@@ -249,6 +249,8 @@ pub struct Sizes {
     pub positions: usize,
     /// Bodies, waiting or named by a batch.
     pub bodies: usize,
+    /// Bodies that wait, of the gateway with most.
+    pub waiting: usize,
     /// Batches.
     pub batches: usize,
     /// Messages for later views, of the peer with most.
@@ -523,6 +525,7 @@ impl Replica {
         Sizes {
             positions: self.slots.len(),
             bodies: self.pool.len(),
+            waiting: self.pool.waiting_max(),
             batches: self.batches.len(),
             early: self.future.values().map(VecDeque::len).max().unwrap_or_default(),
             votes: self.checkpoint_votes.len() + self.changes.len() + self.heard.len(),

@@ -119,11 +119,17 @@ impl Liar {
             (Way::Hasty, 10),
             (Way::Censor, 15),
             (Way::Flood, 10),
+            (Way::Premature, 15),
+            (Way::LyingChunk, 15),
         ];
         for (way, percent) in likely {
             if rng.percent(percent) && !ways.contains(&way) {
                 ways.push(way);
             }
+        }
+        if ways.contains(&Way::Censor) && rng.percent(50) && !ways.contains(&Way::Invent) {
+            // Whoever is censored must not be comforted by the progress of others.
+            ways.push(Way::Invent);
         }
         Self {
             ways,

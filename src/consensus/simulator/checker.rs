@@ -24,8 +24,20 @@ pub(super) struct Checker {
     /// The newest view that each correct replica has asked for; it says nothing in earlier ones any more.
     left: BTreeMap<ReplicaId, (Epoch, View)>,
     times: BTreeMap<SeqNo, u64>,
+    /// Who of the correct has said COMMIT: by epoch, position, view and batch.
+    commits: BTreeMap<(Epoch, SeqNo, View, Digest), BTreeSet<ReplicaId>>,
+    /// NEW-VIEWs that have been looked at.
+    seen: BTreeSet<Digest>,
+    /// Where each epoch ended and the next began, as far as executed.
+    ends: BTreeMap<Epoch, SeqNo>,
     /// Byzantine, twinned, or with a disk that forgot: they count towards f, and only they may be accused.
     pub(super) faulty: BTreeSet<ReplicaId>,
+}
+
+/// A quorum by its definition, not by the code that is on trial.
+fn quorum(members: &Membership) -> usize {
+    let n = members.voters().count();
+    (n + (n - 1) / 3 + 1).div_ceil(2)
 }
 
 /// Clients from here on are inventions of Byzantine gateways.
@@ -42,8 +54,12 @@ impl Checker {
         requests: &[(ReplicaId, Request)],
         state: u64,
         time_max: u64,
+        directory: &Directory,
     ) -> Result<(), String> {
         let seq = header.seq;
+        if !self.history.contains_key(&seq) {
+            self.decided(header, directory)?;
+        }
         // P11: the log's time never runs back, and never ahead of every correct clock.
         let before = seq.0.checked_sub(1).and_then(|seq| self.times.get(&SeqNo(seq)));
         if header.time > time_max || before.is_some_and(|before| header.time < *before) {
@@ -78,6 +94,81 @@ impl Checker {
             }
         }
         Ok(())
+    }
+
+    /// The first execution of a position: a quorum has said COMMIT, all in one view. And no quorum has, in an epoch, above
+    /// the position at which it ended.
+    fn decided(&mut self, header: &Header, directory: &Directory) -> Result<(), String> {
+        let (epoch, seq) = (header.epoch, header.seq);
+        let members = directory.membership(epoch).ok_or("an epoch without members")?;
+        let needed = quorum(members);
+        let faulty = members.voters().filter(|id| self.faulty.contains(id)).count();
+        let first = (epoch, seq, View(0), Digest([0; 32]));
+        let last = (epoch, seq, View(u64::MAX), Digest([0xff; 32]));
+        let said = self.commits.range(first..=last).filter(|((.., digest), _)| *digest == header.batch);
+        let most = said.map(|(_, who)| self.correct(members, who)).max().unwrap_or_default();
+        if most + faulty < needed {
+            return Err(format!("I1: {epoch} {seq} is executed after {most} COMMITs of correct voters in one view"));
+        }
+        if members.base.next() == seq && epoch > Epoch(0) {
+            self.ends.insert(Epoch(epoch.0 - 1), members.base);
+            return self.ended(directory);
+        }
+        Ok(())
+    }
+
+    fn correct(&self, members: &Membership, who: &BTreeSet<ReplicaId>) -> usize {
+        who.iter().filter(|id| members.is_voter(**id) && !self.faulty.contains(id)).count()
+    }
+
+    /// I12: nothing is decided in an epoch above its end.
+    fn ended(&self, directory: &Directory) -> Result<(), String> {
+        for (epoch, end) in &self.ends {
+            let Some(members) = directory.membership(*epoch) else { continue };
+            let needed = quorum(members);
+            let faulty = members.voters().filter(|id| self.faulty.contains(id)).count();
+            let above = (*epoch, end.next(), View(0), Digest([0; 32]));
+            let mut later = self.commits.range(above..).take_while(|((of, ..), _)| of == epoch);
+            if let Some(((_, seq, ..), _)) = later.find(|(_, who)| self.correct(members, who) + faulty >= needed) {
+                return Err(format!("I12: {seq} is decided in {epoch}, which ended at {end}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What a NEW-VIEW rests on, told apart from the code that makes and checks it: votes of distinct voters for one view,
+    /// certificates of distinct voters for one batch, and O with the batch of the highest view at each position.
+    fn founded(&self, directory: &Directory, new: &NewView) -> Result<(), String> {
+        let Some(members) = directory.membership(new.vote.epoch) else { return Ok(()) };
+        let needed = quorum(members);
+        let at = |what: &str| Err(format!("I7: NEW-VIEW {} of {} {what}", new.vote.view, new.vote.epoch));
+        let signers: BTreeSet<ReplicaId> = new.changes.iter().map(|change| change.vote.signer).collect();
+        if signers.len() < needed || new.changes.iter().any(|change| change.vote.view != new.vote.view) {
+            return at("rests on too few VIEW-CHANGEs");
+        }
+        let low = new.changes.iter().map(|change| change.vote.seq).max().unwrap_or_default();
+        let mut best: BTreeMap<SeqNo, (View, Digest)> = BTreeMap::new();
+        for cert in new.changes.iter().flat_map(|change| &change.prepared) {
+            let vote = cert.proposal;
+            let mut voters: BTreeSet<ReplicaId> = cert.prepares.iter().map(|prepare| prepare.signer).collect();
+            voters.insert(vote.signer);
+            let place = |vote: &Vote| (vote.epoch, vote.view, vote.seq, vote.digest);
+            let is_sound = voters.len() >= needed
+                && cert.prepares.iter().all(|prepare| place(prepare) == place(&vote) && directory.is_signed(prepare))
+                && directory.is_signed(&vote);
+            if !is_sound {
+                return at("contains a certificate that is none");
+            }
+            if vote.seq > low && best.get(&vote.seq).is_none_or(|(view, _)| *view < vote.view) {
+                best.insert(vote.seq, (vote.view, vote.digest));
+            }
+        }
+        let high = best.last_key_value().map_or(low, |(seq, _)| *seq);
+        let null = Batch::default().digest();
+        let planned = (low.0 + 1..=high.0).map(SeqNo);
+        let planned: Vec<_> = planned.map(|seq| (seq, best.get(&seq).map_or(null, |(_, digest)| *digest))).collect();
+        let proposed: Vec<_> = new.proposals.iter().map(|vote| (vote.seq, vote.digest)).collect();
+        if planned == proposed { Ok(()) } else { at("proposes something else than it rests on") }
     }
 
     pub(super) fn acked(&mut self, client: ClientId, number: u64) {
@@ -119,7 +210,7 @@ impl Checker {
         }
     }
 
-    pub(super) fn message(&mut self, from: ReplicaId, message: &Message) -> Result<(), String> {
+    pub(super) fn message(&mut self, from: ReplicaId, directory: &Directory, message: &Message) -> Result<(), String> {
         match message {
             Message::PrePrepare(proposal) => {
                 self.stays_away(from, proposal.vote.epoch, proposal.vote.view)?;
@@ -129,7 +220,13 @@ impl Checker {
                 self.stays_away(from, vote.epoch, vote.view)?;
                 self.said(vote)
             }
-            Message::Commit(commit) => self.stays_away(from, commit.epoch, commit.view),
+            Message::Commit(commit) => {
+                self.stays_away(from, commit.epoch, commit.view)?;
+                let place = (commit.epoch, commit.seq, commit.view, commit.digest);
+                let is_new = self.commits.entry(place).or_default().insert(from);
+                let is_late = self.ends.get(&commit.epoch).is_some_and(|end| commit.seq > *end);
+                if is_new && is_late { self.ended(directory) } else { Ok(()) }
+            }
             Message::Checkpoint(checkpoint) => self.said(&checkpoint.vote),
             Message::ViewChange(change) => {
                 if change.vote.signer == from {
@@ -139,6 +236,9 @@ impl Checker {
                 self.said(&change.vote)
             }
             Message::NewView(new) => {
+                if self.seen.insert(new.vote.identity()) {
+                    self.founded(directory, new)?;
+                }
                 self.said(&new.vote)?;
                 new.proposals.iter().try_for_each(|vote| self.said(vote))
             }

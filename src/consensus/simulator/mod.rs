@@ -54,7 +54,13 @@ fn plan(seed: u64, family: Family) -> Plan {
     let mut on = |percent: u64| rng.below(100) < percent;
     let is_twins = family == Family::Twins;
     let is_churn = family == Family::Churn;
-    let byzantine = family == Family::Byzantine || (family == Family::Swarm && on(30)) || (is_churn && on(40));
+    let some = match family {
+        Family::Byzantine => 100,
+        Family::Swarm | Family::Reconfiguration => 30,
+        Family::Churn => 40,
+        Family::Disk | Family::Twins => 0,
+    };
+    let byzantine = on(some);
     let calm = family == Family::Byzantine && on(25);
     let disk = !calm && !is_twins && (family == Family::Disk || on(20));
     let amnesia = !byzantine && !is_twins && (family == Family::Disk || family == Family::Swarm) && on(40);
@@ -79,6 +85,7 @@ fn plan(seed: u64, family: Family) -> Plan {
         skew: 0,
         clients: 1,
         thinking: 100_000,
+        gather: 0,
         interval: 4,
         checkpoint_time: u64::MAX,
         cuts: !calm && !is_twins && (is_churn || on(20)),
@@ -103,13 +110,14 @@ fn plan(seed: u64, family: Family) -> Plan {
         plan.skew = if on(&mut rng, 30) { rng.below(900_000) } else { 0 };
     }
     plan.clients = 1 + rng.below(6) as usize;
-    plan.thinking = [50_000, 300_000, 600_000][rng.below(3) as usize];
+    plan.thinking = [10_000, 50_000, 300_000][rng.below(3) as usize];
     plan.interval = [2, 4, 8, 16][rng.below(4) as usize];
+    plan.gather = if on(&mut rng, 30) { 100 + rng.below(2_000) } else { 0 };
     if plan.rot || on(&mut rng, 50) {
         plan.checkpoint_time = [50_000, 250_000, 1_000_000][rng.below(3) as usize];
     }
     if calm {
-        plan.thinking = 300_000;
+        plan.thinking = [50_000, 300_000][rng.below(2) as usize];
         plan.clients = plan.clients.max(3);
         plan.faults_for = 6_500_000;
     }

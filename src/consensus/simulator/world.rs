@@ -1,14 +1,17 @@
 //! The world: nodes with disks and clocks, a network, clients, and a queue of what happens when.
 
+mod clients;
 mod faults;
+mod host;
+mod net;
 
-use super::super::codec::{Bytes, decode, encode};
+use super::super::codec::{decode, encode};
 use super::super::message::*;
 use super::super::replica::*;
-use super::super::signed::{Keys, PublicKey, verify};
+use super::super::signed::{Keys, PublicKey};
 use super::super::types::*;
 use super::byzantine::Liar;
-use super::checker::{Checker, INVENTED};
+use super::checker::Checker;
 use super::rng::Rng;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -38,6 +41,8 @@ pub(super) struct Plan {
     pub(super) clients: usize,
     /// How long clients think between requests, at most.
     pub(super) thinking: u64,
+    /// Nodes look at their messages only so often, and then at all that have come.
+    pub(super) gather: u64,
     pub(super) interval: u64,
     pub(super) checkpoint_time: u64,
     /// Some kinds of messages vanish on some links, for moments.
@@ -134,6 +139,8 @@ struct Node {
     liar: Option<Liar>,
     skew: i64,
     paused_until: u64,
+    /// Messages that have come since it last looked.
+    inbox: Vec<(ReplicaId, Message)>,
     /// The disk has no room left.
     full_until: u64,
     /// Where in the log each persist ended.
@@ -147,17 +154,20 @@ struct Client {
     sent_at: u64,
     asked_at: u64,
     is_waiting: bool,
+    /// The number of its next act.
+    turn: u64,
 }
 
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant)]
 enum Event {
     Deliver { to: usize, from: ReplicaId, message: Message },
+    Look { node: usize, life: u64 },
     Tick(usize),
     Synced { node: usize, life: u64, token: u64 },
     Checkpoint { node: usize, life: u64, seq: SeqNo, chunks: Vec<Digest> },
     Installed { node: usize, life: u64, seq: SeqNo },
-    Client(usize),
+    Client { index: usize, turn: u64 },
     Fault,
     Cut,
     Round(usize),
@@ -239,7 +249,7 @@ impl World {
             watermark_window: plan.interval * 2,
             client_retention: 1 << 30,
         });
-        let slowness = plan.delay + plan.delay_tail + plan.disk_delay;
+        let slowness = plan.delay + plan.delay_tail + plan.disk_delay + plan.gather;
         let (request_timeout, view_timeout) = match plan.impatient {
             true => (10_000 + slowness / 8, 10_000 + slowness / 8),
             false => (plan.timeout + 6 * slowness, plan.timeout * 3 / 2 + 6 * slowness),
@@ -360,9 +370,10 @@ impl World {
                 sent_at: 0,
                 asked_at: 0,
                 is_waiting: false,
+                turn: 0,
             });
             let delay = self.rng.below(50_000);
-            self.at(delay, Event::Client(client));
+            self.wake(client, delay);
         }
         self.at(100_000, Event::Fault);
         if self.plan.cuts {
@@ -475,286 +486,6 @@ impl World {
         Ok(())
     }
 
-    // ---- nodes ----
-
-    fn start(&mut self, at: usize) -> Result<(), String> {
-        let node = &mut self.nodes[at];
-        node.life += 1;
-        node.ends.clear();
-        node.staged.clear();
-        // A snapshot that cannot be read back is as good as none, as long as there is an older one.
-        let disk = &mut node.disk;
-        while let Some((newest, _)) = disk.snapshots.last_key_value().filter(|_| disk.snapshots.len() > 1)
-            && disk.rotten.contains_key(newest)
-        {
-            disk.snapshots.pop_last();
-        }
-        disk.rotten.clear();
-        let checkpoint = node.disk.snapshots.keys().next_back().copied().unwrap_or_default();
-        let recovered = Recovered { records: node.disk.records.clone(), checkpoint, incarnation: self.now };
-        let replica =
-            Replica::open(node.id, node.keys.clone(), self.genesis.clone(), self.parameters.clone(), recovered)
-                .ok_or("genesis refused")?;
-        node.app = match replica.executed() {
-            SeqNo(0) => App::default(),
-            seq => node.disk.snapshots.get(&seq).cloned().ok_or(format!("no snapshot at {seq}"))?,
-        };
-        node.replica = Some(replica);
-        let line = format!("{} starts at {}", node.id, node.app.seq);
-        self.note(|_| line);
-        self.step(at, Input::Start)
-    }
-
-    /// Power goes: what was not synced may be lost from any point on.
-    fn crash(&mut self, at: usize) {
-        let node = &mut self.nodes[at];
-        if node.replica.take().is_none() {
-            return;
-        }
-        let unsynced = (node.disk.records.len() - node.disk.synced) as u64;
-        let kept = node.disk.synced + self.rng.below(unsynced + 1) as usize;
-        node.disk.records.truncate(kept);
-        node.disk.synced = kept;
-        let line = format!("{} crashes", node.id);
-        self.note(|_| line);
-    }
-
-    fn local_now(&self, at: usize) -> Now {
-        let wall = (self.now + 1_000_000_000).saturating_add_signed(self.nodes[at].skew);
-        Now { monotonic: self.now, wall }
-    }
-
-    fn step(&mut self, at: usize, input: Input) -> Result<(), String> {
-        let now = self.local_now(at);
-        let Some(replica) = self.nodes[at].replica.as_mut() else { return Ok(()) };
-        let outputs = replica.step(now, input);
-        let sizes = replica.sizes();
-        let bound = 8 * self.plan.interval as usize + 8;
-        let members = self.nodes.len();
-        let is_bounded = sizes.positions <= bound
-            && sizes.batches <= 3 * bound
-            && sizes.bodies <= 2 * members * BODIES_MAX + 3 * bound * BODIES_MAX
-            && sizes.early <= EARLY_MAX
-            && sizes.snapshots <= bound
-            && sizes.votes <= members * (bound + 2);
-        if !is_bounded {
-            return Err(format!("I9: {sizes:?} in memory, {bound} positions expected"));
-        }
-        outputs.into_iter().try_for_each(|output| self.obey(at, output))
-    }
-
-    fn obey(&mut self, at: usize, output: Output) -> Result<(), String> {
-        let id = self.nodes[at].id;
-        let is_honest = !self.checker.faulty.contains(&id);
-        match output {
-            Output::Send(to, message) => self.send(at, to, message)?,
-            Output::Broadcast(message) => {
-                let Some(replica) = &self.nodes[at].replica else { return Ok(()) };
-                let peers = replica.peers();
-                self.inspect(at, &message)?;
-                for peer in peers {
-                    self.emit(at, peer, message.clone());
-                }
-            }
-            Output::Persist(token, records) => self.persist(at, token, records)?,
-            Output::Execute(header, requests) => self.execute(at, is_honest, &header, &requests)?,
-            Output::TakeCheckpoint(seq) => {
-                let chunks = self.nodes[at].app.chunks();
-                assert_eq!(self.nodes[at].app.seq, seq);
-                let app = self.nodes[at].app.clone();
-                self.nodes[at].disk.snapshots.insert(seq, app);
-                let chunks = chunks.iter().map(|chunk| Chunk::digest(chunk)).collect();
-                let delay = self.rng.below(20_000);
-                let life = self.nodes[at].life;
-                self.at(delay, Event::Checkpoint { node: at, life, seq, chunks });
-            }
-            Output::Truncate(below) => {
-                let disk = &mut self.nodes[at].disk;
-                let synced = disk.synced;
-                let keep = |record: &Record| record.seq().is_none_or(|seq| seq >= below);
-                disk.synced = disk.records[..synced].iter().filter(|record| keep(record)).count();
-                let before = disk.records.len();
-                let removed: Vec<usize> = (0..before).filter(|index| !keep(&disk.records[*index])).collect();
-                for end in self.nodes[at].ends.values_mut() {
-                    *end -= removed.partition_point(|index| *index < *end);
-                }
-                let disk = &mut self.nodes[at].disk;
-                disk.records.retain(keep);
-                disk.snapshots.retain(|seq, _| *seq >= below);
-                disk.rotten.retain(|seq, _| *seq >= below);
-            }
-            Output::ServeChunk(to, seq, index) => {
-                if let Some(app) = self.nodes[at].disk.snapshots.get(&seq) {
-                    let mut bytes = app.chunks()[index as usize].clone();
-                    if self.nodes[at].disk.rotten.get(&seq) == Some(&index) {
-                        bytes.push(1);
-                    }
-                    let bytes = Bytes::from(bytes);
-                    self.send(at, to, Message::Chunk(Arc::new(Chunk { seq, index, bytes })))?;
-                }
-            }
-            Output::StageChunk(_, index, bytes) => {
-                self.nodes[at].staged.insert(index, bytes.0.to_vec());
-            }
-            Output::InstallState(seq, chunks) => {
-                let node = &mut self.nodes[at];
-                let staged: Vec<Vec<u8>> = node.staged.values().take(chunks.len()).cloned().collect();
-                node.app = App::from_chunks(&staged).ok_or(format!("I6: {id} installed what is no state"))?;
-                let is_right = node.app.seq == seq && self.checker.is_state_of_history(seq, node.app.hash);
-                if !is_right && is_honest {
-                    return Err(format!("I6: {id} installed another state for {seq}"));
-                }
-                node.disk.rotten.remove(&seq);
-                node.disk.snapshots.insert(seq, node.app.clone());
-                let (life, line) = (node.life, format!("{id} installs the state at {seq}"));
-                self.note(|_| line);
-                self.at(1_000, Event::Installed { node: at, life, seq });
-            }
-            Output::RepairChunk(seq, index, bytes) => {
-                let disk = &mut self.nodes[at].disk;
-                let expected = disk.snapshots.get(&seq).map(|app| app.chunks()[index as usize].clone());
-                if expected.is_some_and(|expected| expected != bytes.0) {
-                    return Err(format!("I6: {id} repairs chunk {index} at {seq} with something else"));
-                }
-                disk.rotten.remove(&seq);
-                self.note(|_| format!("{id} repairs chunk {index} at {seq}"));
-            }
-            Output::Refused(..) => {}
-            Output::Accuse(evidence) => {
-                self.note(|_| format!("{id} accuses {} of {:?}", evidence.accused(), evidence.first.kind));
-                if is_honest && let Some(replica) = &self.nodes[at].replica {
-                    self.checker.accused(replica.directory(), &evidence)?;
-                }
-            }
-            Output::Entered(epoch, view) => self.note(|_| format!("{id} enters {epoch} {view}")),
-            Output::Halt(seq) => {
-                if is_honest {
-                    return Err(format!("I6: {id} halted at {seq}"));
-                }
-                if self.spoiled.contains(&at) {
-                    // P15: the state is rebuilt from the others'.
-                    self.note(|_| format!("{id} halts at {seq} and starts empty"));
-                    self.crash(at);
-                    self.nodes[at].disk = Disk::default();
-                    self.at(1_000, Event::Restart(at));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn persist(&mut self, at: usize, token: u64, records: Vec<Record>) -> Result<(), String> {
-        let is_honest = !self.checker.faulty.contains(&self.nodes[at].id);
-        for record in &records {
-            if let (Record::Stable(cert), true) = (record, is_honest)
-                && let Some(replica) = &self.nodes[at].replica
-            {
-                self.checker.certified(replica.directory(), cert)?;
-            }
-        }
-        let node = &mut self.nodes[at];
-        node.disk.records.extend(records);
-        node.ends.insert(token, node.disk.records.len());
-        let life = node.life;
-        if node.full_until > self.now {
-            // ENOSPC: the process ends, and tries again later.
-            self.at(200_000, Event::Restart(at));
-            self.crash(at);
-            return Ok(());
-        }
-        let mut delay = 50 + self.rng.below(self.plan.disk_delay);
-        if self.plan.disk_errors && !self.healed && self.rng.below(400) == 0 {
-            // EIO or ENOSPC: never retried, the process ends. What was written may or may not be there.
-            self.at(1, Event::Restart(at));
-            return Ok(());
-        }
-        if self.plan.disk_errors && self.rng.below(50) == 0 {
-            delay += 50_000;
-        }
-        self.at(delay, Event::Synced { node: at, life, token });
-        Ok(())
-    }
-
-    fn execute(
-        &mut self,
-        at: usize,
-        is_honest: bool,
-        header: &Header,
-        requests: &[(ReplicaId, Request)],
-    ) -> Result<(), String> {
-        self.nodes[at].app.apply(header, requests);
-        let id = self.nodes[at].id;
-        self.note(|_| format!("{id} executes {} {} with {} requests", header.seq, header.batch, requests.len()));
-        if !is_honest {
-            return Ok(());
-        }
-        let state = self.nodes[at].app.hash;
-        let time_max = self.now + 1_000_000_000 + self.parameters.time_slack + self.skew_max();
-        self.checker.executed(header, requests, state, time_max)?;
-        self.hash = (self.hash ^ u64::from_be_bytes(header.batch.0[..8].try_into().unwrap_or_default())).rotate_left(7);
-        for (_, request) in requests.iter().filter(|(_, request)| request.client.0 < INVENTED) {
-            self.acknowledge(at, request.client, request.number);
-        }
-        Ok(())
-    }
-
-    // ---- the network ----
-
-    fn send(&mut self, at: usize, to: ReplicaId, message: Message) -> Result<(), String> {
-        self.inspect(at, &message)?;
-        self.emit(at, to, message);
-        Ok(())
-    }
-
-    fn inspect(&mut self, at: usize, message: &Message) -> Result<(), String> {
-        if !self.checker.faulty.contains(&self.nodes[at].id) {
-            self.checker.message(self.nodes[at].id, message)?;
-        }
-        Ok(())
-    }
-
-    /// Through the liar, if it is one, onto the network.
-    fn emit(&mut self, at: usize, to: ReplicaId, message: Message) {
-        let from = self.nodes[at].id;
-        let Some(liar) = &mut self.nodes[at].liar else {
-            self.deliver(at, to, from, 0, &message);
-            return;
-        };
-        let messages = liar.corrupt(&mut self.rng, to, message);
-        for (extra, message) in messages {
-            self.deliver(at, to, from, extra, &message);
-        }
-    }
-
-    /// To every node that goes by that number.
-    fn deliver(&mut self, at: usize, to: ReplicaId, from: ReplicaId, extra: u64, message: &Message) {
-        for target in 0..self.nodes.len() {
-            if self.nodes[target].id == to {
-                self.carry(at, target, from, extra, message);
-            }
-        }
-    }
-
-    fn carry(&mut self, at: usize, to: usize, from: ReplicaId, extra: u64, message: &Message) {
-        if self.blocked.contains(&(at, to)) || self.is_cut(at, to, message) || self.rng.percent(self.plan.loss) {
-            return;
-        }
-        let extra = extra + self.slow.get(&(at, to)).copied().unwrap_or_default();
-        let copies = if self.rng.percent(self.plan.duplication) { 2 } else { 1 };
-        for _ in 0..copies {
-            let tail = self.rng.below(self.plan.delay_tail + 1);
-            let tail = if self.rng.percent(2) { tail * 5 } else { tail };
-            let delay = extra + self.plan.delay / 2 + self.rng.below(self.plan.delay) + tail;
-            self.at(delay, Event::Deliver { to, from, message: message.clone() });
-        }
-    }
-
-    fn is_cut(&self, at: usize, to: usize, message: &Message) -> bool {
-        self.cuts
-            .iter()
-            .any(|cut| (cut.from >> at) & (cut.to >> to) & 1 == 1 && cut.kind.is_none_or(|kind| kind == message.name()))
-    }
-
     fn skew_max(&self) -> u64 {
         if self.plan.clock_jumps { self.plan.skew + JUMP_MAX } else { self.plan.skew }
     }
@@ -790,14 +521,14 @@ impl World {
                         self.deliver(to, whom, id, 0, &said);
                     }
                 }
-                let Some(replica) = self.nodes[to].replica.as_mut() else { return Ok(()) };
-                if !replica.is_news(from, &message) {
-                    return Ok(());
-                }
-                match verify(replica.directory(), from, message) {
-                    Ok(message) => self.step(to, Input::Message(message))?,
-                    Err(refusal) => replica.refused(refusal),
-                }
+                self.hear(to, from, message)?;
+            }
+            Event::Look { node, life } if self.nodes[node].life == life => {
+                let now = self.local_now(node);
+                let messages = std::mem::take(&mut self.nodes[node].inbox);
+                let Some(replica) = self.nodes[node].replica.as_mut() else { return Ok(()) };
+                let outputs = replica.receive_all(now, messages);
+                self.after(node, outputs)?;
             }
             Event::Tick(node) => {
                 self.at(TICK, Event::Tick(node));
@@ -820,7 +551,7 @@ impl World {
             Event::Installed { node, life, seq } if self.nodes[node].life == life => {
                 self.step(node, Input::StateInstalled(seq))?;
             }
-            Event::Client(client) => self.client(client)?,
+            Event::Client { index, turn } if self.clients[index].turn == turn => self.client(index)?,
             Event::Fault => self.fault()?,
             Event::Cut => self.cut(),
             Event::Round(round) => self.round(round),
@@ -831,80 +562,6 @@ impl World {
             _ => {}
         }
         Ok(())
-    }
-
-    fn provoke(&mut self, at: usize) -> Result<(), String> {
-        let node = &mut self.nodes[at];
-        let (Some(liar), Some(replica)) = (node.liar.as_mut(), node.replica.as_ref()) else { return Ok(()) };
-        let wall = self.now + 1_000_000_000;
-        let said = liar.provoke(&mut self.rng, replica, wall);
-        let peers = replica.peers();
-        for message in said {
-            for peer in &peers {
-                self.send(at, *peer, message.clone())?;
-            }
-        }
-        Ok(())
-    }
-
-    // ---- clients ----
-
-    fn acknowledge(&mut self, at: usize, client: ClientId, number: u64) {
-        let found = self.clients.iter_mut().position(|known| known.id == client);
-        let Some(index) = found else { return };
-        let known = &mut self.clients[index];
-        if known.gateway == at && known.number == number && known.is_waiting {
-            known.is_waiting = false;
-            self.checker.acked(client, number);
-            let delay = 1_000 + self.rng.below(self.plan.thinking);
-            self.at(delay, Event::Client(index));
-        }
-    }
-
-    fn client(&mut self, index: usize) -> Result<(), String> {
-        let client = &mut self.clients[index];
-        let (at, id) = (client.gateway, client.id);
-        if client.is_waiting {
-            // No answer: perhaps the gateway has it from a state transfer; else ask another one for the same number.
-            let outcome = self.nodes[at].replica.as_ref().and_then(|replica| replica.outcome(id));
-            if outcome.is_some_and(|(number, _)| number >= client.number) {
-                let number = client.number;
-                self.acknowledge(at, id, number);
-                return Ok(());
-            }
-            let patience = 8 * (self.parameters.request_timeout + self.parameters.view_timeout);
-            if self.plan.calm && self.now - client.asked_at > patience {
-                let wait = format!("{id} has waited since {}us for {}", client.asked_at, client.number);
-                return Err(format!("I8: {wait}; {}", self.standing()));
-            }
-            if self.now - client.sent_at < 2_000_000 {
-                self.at(500_000, Event::Client(index));
-                return Ok(());
-            }
-            let Some(members) = self.reference().map(|replica| replica.membership().clone()) else {
-                self.at(500_000, Event::Client(index));
-                return Ok(());
-            };
-            let gateways: Vec<usize> =
-                self.honest().into_iter().filter(|at| members.is_voter(self.nodes[*at].id)).collect();
-            let gateway = gateways[self.rng.below(gateways.len() as u64) as usize];
-            self.clients[index].gateway = gateway;
-        } else {
-            if self.healed {
-                return Ok(());
-            }
-            client.number += 1;
-            client.is_waiting = true;
-            client.asked_at = self.now;
-        }
-        let client = &mut self.clients[index];
-        client.sent_at = self.now;
-        let (at, number) = (client.gateway, client.number);
-        let request = Request { client: id, number, operation: Operation::Data(Bytes::from(vec![number as u8; 16])) };
-        self.checker.submitted(&request);
-        self.at(500_000, Event::Client(index));
-        // A second event for the same wait would double the client; the check above tolerates it.
-        self.step(at, Input::Submit(request))
     }
 }
 
@@ -922,6 +579,7 @@ impl Node {
             liar,
             skew,
             paused_until: 0,
+            inbox: Vec::new(),
             full_until: 0,
             ends: BTreeMap::new(),
         }
