@@ -41,9 +41,8 @@ test: rocksdb
 	@tests/drivers/run.sh $(BIN)
 	@tests/crash/run.sh $(BIN) 5
 
-# Consensus alone, optimised: the simulator runs a hundred times faster than time.
-SIMULATE := CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/simulator \
-  cargo test --locked --no-default-features --lib
+# Consensus alone, optimised: the simulator runs a hundred times faster than time. Dependencies are those of `make test`.
+SIMULATE := CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --locked --no-default-features --lib
 MINUTES ?= 10
 FIRST ?= 1000000
 SECONDS_PER_BUG ?= 600
@@ -66,10 +65,9 @@ fuzz:
 	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/fuzz cargo +nightly fuzz run consensus_message -- -max_total_time=$(SECONDS_TO_FUZZ)
 
 loopback:
-	CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/simulator \
-	  cargo build --locked --no-default-features --example consensus_loopback
+	CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo build --locked --no-default-features --example consensus_loopback
 	for window in 1 8; do for bytes in 200 20000 100000; do \
-	  (cd $${TMPDIR:-/tmp} && $(CARGO_TARGET_DIR)/simulator/debug/examples/consensus_loopback run 39200 fsync $$bytes $$window 5); \
+	  (cd $${TMPDIR:-/tmp} && $(CARGO_TARGET_DIR)/debug/examples/consensus_loopback run 39200 fsync $$bytes $$window 5); \
 	done; done
 
 check: fmt clippy doc

@@ -31,7 +31,8 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// What wakes the replica's thread.
 enum Event {
-    Message(ReplicaId, Message),
+    /// What one read of a connection has brought.
+    Messages(ReplicaId, Vec<Message>),
     /// A large body, whose hash was computed by the thread that read it.
     Verified(Verified<Message>),
     Synced(u64),
@@ -120,6 +121,36 @@ fn write(stream: &mut impl Write, frame: &[u8]) -> Outcome<()> {
     Ok(stream.write_all(frame)?)
 }
 
+/// Passes on what comes from a peer, as much at once as one read of the connection has brought.
+fn listen(
+    stream: &mut BufReader<TcpStream>,
+    from: ReplicaId,
+    directory: &Directory,
+    events: &Sender<Event>,
+) -> Outcome<()> {
+    loop {
+        let mut messages = Vec::new();
+        loop {
+            match read(stream)? {
+                Message::Body(signed) if signed.body.size() >= LARGE => {
+                    if let Ok(verified) = verify(directory, from, Message::Body(signed)) {
+                        events.send(Event::Verified(verified))?;
+                    }
+                }
+                message => messages.push(message),
+            }
+            let buffer = stream.buffer();
+            let length = buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
+            if length.is_none_or(|length| buffer.len() < 4 + length) {
+                break;
+            }
+        }
+        if !messages.is_empty() {
+            events.send(Event::Messages(from, messages))?;
+        }
+    }
+}
+
 /// Connections to everybody, and a thread for each that comes from them.
 fn connect(
     settings: &Settings,
@@ -152,19 +183,7 @@ fn connect(
         let (events, directory) = (events.clone(), directory.clone());
         std::thread::spawn(move || {
             let mut stream = BufReader::with_capacity(1 << 17, stream);
-            while let Ok(message) = read(&mut stream) {
-                let event = match message {
-                    Message::Body(ref signed) if signed.body.size() >= LARGE => match verify(&directory, from, message)
-                    {
-                        Ok(verified) => Event::Verified(verified),
-                        Err(_) => continue,
-                    },
-                    _ => Event::Message(from, message),
-                };
-                if events.send(event).is_err() {
-                    break;
-                }
-            }
+            listen(&mut stream, from, &directory, &events).ok();
         });
     }
     Ok(peers)
@@ -258,7 +277,7 @@ impl Node<'_> {
         for event in events {
             match event {
                 Event::Synced(token) => self.step(Input::Persisted(token))?,
-                Event::Message(from, message) => messages.push((from, message)),
+                Event::Messages(from, more) => messages.extend(more.into_iter().map(|message| (from, message))),
                 Event::Verified(message) => self.step(Input::Message(message))?,
             }
         }

@@ -4,12 +4,22 @@
 use super::codec::{decode, encode};
 use super::message::*;
 use super::replica::*;
-use super::signed::{Keys, Refusal, verify};
+use super::signed::{Keys, Refusal, verify, verify_all};
 use super::types::*;
 use std::sync::Arc;
 
-fn genesis() -> Arc<Genesis> {
-    let member = |id: u32| Member { id: ReplicaId(id), key: Keys::Mock(u64::from(id)).public(), role: Role::Voter };
+type KeysOf = fn(u32) -> Keys;
+
+fn mock(id: u32) -> Keys {
+    Keys::Mock(u64::from(id))
+}
+
+fn real(id: u32) -> Keys {
+    Keys::Ed25519(Box::new(ed25519_dalek::SigningKey::from_bytes(&[id as u8 + 1; 32])))
+}
+
+fn genesis(keys: KeysOf) -> Arc<Genesis> {
+    let member = |id: u32| Member { id: ReplicaId(id), key: keys(id).public(), role: Role::Voter };
     Arc::new(Genesis {
         cluster: Digest::of("cluster", b"hostile"),
         members: (0..4).map(member).collect(),
@@ -28,10 +38,10 @@ fn next(state: &mut u64) -> u64 {
 }
 
 /// Runs four replicas through a few requests and a view change, and returns them with everything they said.
-fn conversation() -> (Vec<Replica>, Vec<(ReplicaId, ReplicaId, Message)>) {
+fn conversation(keys: KeysOf) -> (Vec<Replica>, Vec<(ReplicaId, ReplicaId, Message)>) {
     let open = |id: u32| {
         let recovered = Recovered { records: vec![], checkpoint: SeqNo(0), incarnation: 1 };
-        Replica::open(ReplicaId(id), Keys::Mock(u64::from(id)), genesis(), Parameters::default(), recovered).unwrap()
+        Replica::open(ReplicaId(id), keys(id), genesis(keys), Parameters::default(), recovered).unwrap()
     };
     let mut replicas: Vec<Replica> = (0..4).map(open).collect();
     let (mut mail, mut said) = (Vec::new(), Vec::new());
@@ -75,7 +85,7 @@ fn conversation() -> (Vec<Replica>, Vec<(ReplicaId, ReplicaId, Message)>) {
 
 #[test]
 fn the_conversation_covers_every_important_kind() {
-    let (replicas, said) = conversation();
+    let (replicas, said) = conversation(mock);
     let kinds: std::collections::BTreeSet<&str> = said.iter().map(|(_, _, message)| message.name()).collect();
     for kind in ["PRE-PREPARE", "PREPARE", "COMMIT", "CHECKPOINT", "VIEW-CHANGE", "NEW-VIEW", "BODY", "STATUS"] {
         assert!(kinds.contains(kind), "{kind} missing in {kinds:?}");
@@ -85,7 +95,7 @@ fn the_conversation_covers_every_important_kind() {
 
 #[test]
 fn mutated_and_random_bytes_neither_panic_nor_move_an_honest_replica() {
-    let (mut replicas, said) = conversation();
+    let (mut replicas, said) = conversation(mock);
     let replica = &mut replicas[2];
     let now = Now { monotonic: 39 * 30_000, wall: 39 * 30_000 };
     let (executed, position) = (replica.executed(), replica.position());
@@ -122,4 +132,29 @@ fn mutated_and_random_bytes_neither_panic_nor_move_an_honest_replica() {
     assert!(replica.refusals()[&Refusal::BadSignature] > 100);
     let sizes = replica.sizes();
     assert!(sizes.positions < 64 && sizes.batches < 64 && sizes.bodies < 300, "{sizes:?}");
+}
+
+#[test]
+fn verified_together_is_verified_alone() {
+    let (replicas, said) = conversation(real);
+    let directory = replicas[2].directory();
+    let (mut state, mut good, mut bad) = (11_u64, 0, 0);
+    for _ in 0..300 {
+        let messages = (0..=next(&mut state) % 12).filter_map(|_| {
+            let (from, _, message) = &said[next(&mut state) as usize % said.len()];
+            let mut bytes = encode(message);
+            if next(&mut state).is_multiple_of(8) {
+                let at = next(&mut state) as usize % bytes.len();
+                bytes[at] ^= 1 << (next(&mut state) % 8);
+            }
+            Some((*from, decode::<Message>(&bytes).ok()?))
+        });
+        let messages: Vec<(ReplicaId, Message)> = messages.collect();
+        let alone: Vec<_> = messages.iter().map(|(from, message)| verify(directory, *from, message.clone())).collect();
+        for (alone, together) in alone.into_iter().zip(verify_all(directory, messages)) {
+            assert_eq!(alone.as_ref().err(), together.as_ref().err());
+            *if alone.is_ok() { &mut good } else { &mut bad } += 1;
+        }
+    }
+    assert!(good > 500 && bad > 50, "{good} good, {bad} bad");
 }

@@ -78,6 +78,8 @@
 //!   primaries whenever clients ask for less.
 //! - *A key is rotated by replacing its member.* A number stands for one key for ever, so no old statement can be taken
 //!   for a new one.
+//! - *Signatures are verified by the sum*, whatever has gathered, and PREPAREs that a certificate no longer needs not at
+//!   all. The rule has the factor 8 of ZIP 215, under which a sum is good exactly if each of its signatures is.
 //! - *No tentative execution, no read-only optimisation, no fast path*: the second breaks liveness, and the others cost
 //!   more proof than they save time.
 //!

@@ -19,7 +19,7 @@ pub(super) struct Checker {
     positions: BTreeMap<(ClientId, u64), SeqNo>,
     submitted: BTreeMap<(ClientId, u64), SeqNo>,
     pub(super) acked: BTreeMap<(ClientId, u64), SeqNo>,
-    acked_up_to: SeqNo,
+    pub(super) acked_up_to: SeqNo,
     said: BTreeMap<Place, Digest>,
     /// The newest view that each correct replica has asked for; it says nothing in earlier ones any more.
     left: BTreeMap<ReplicaId, (Epoch, View)>,

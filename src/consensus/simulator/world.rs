@@ -398,6 +398,8 @@ impl World {
                     break;
                 }
                 if self.now > deadline {
+                    let executed = self.honest().iter().map(|at| self.nodes[*at].app.seq).max().unwrap_or_default();
+                    self.checker.durable(executed)?;
                     return Err(format!("I8: not everything is done: {}", self.standing()));
                 }
             }
@@ -444,7 +446,8 @@ impl World {
         format!("{waiting} clients wait; {}", self.nodes.iter().map(node).collect::<Vec<_>>().join("; "))
     }
 
-    /// Nobody waits, and all correct members have executed the same.
+    /// Nobody waits, and all correct members have executed the same, and all that was acknowledged. After a loss of power
+    /// they may stand at the same checkpoint for a moment, with certificates above it still to be agreed on again.
     fn is_done(&self) -> bool {
         if self.clients.iter().any(|client| client.is_waiting) {
             return false;
@@ -464,7 +467,8 @@ impl World {
             let app = &self.nodes[*at].app;
             self.checker.is_state_of_history(app.seq, app.hash)
         };
-        executed.len() == 1 && self.spoiled.iter().all(is_sound)
+        let is_all = executed.first().is_some_and(|(executed, _)| *executed >= self.checker.acked_up_to);
+        executed.len() == 1 && is_all && self.spoiled.iter().all(is_sound)
     }
 
     fn heal(&mut self) -> Result<(), String> {
