@@ -692,7 +692,8 @@ pub fn parse_time_zone(value: &str) -> Option<TimeZone> {
         return Some(TimeZone::Named(chrono_tz::Tz::UTC));
     }
     if let Some(interval) = lower.strip_prefix("interval") {
-        return parse_time_zone(interval.trim().trim_matches('\''));
+        // The text between the quotes; fields behind it say HOUR or HOUR TO MINUTE.
+        return parse_time_zone(interval.split('\'').nth(1)?);
     }
     if let Ok(hours) = value.parse::<f64>() {
         let seconds = hours * 3600.0;

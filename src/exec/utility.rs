@@ -449,6 +449,10 @@ impl Session {
     fn set(&mut self, set: &Set) -> Result<Response> {
         let value = match &set.value {
             SetValue::Default => None,
+            // Each is a name, whatever it was quoted with.
+            SetValue::Values(values) if set.name == "search_path" => {
+                Some(values.iter().map(|name| super::ddl::quote_ident(name)).collect::<Vec<_>>().join(", "))
+            }
             SetValue::Values(values) => Some(values.join(", ")),
             SetValue::FromCurrent => return Err(err!(SYNTAX_ERROR, "SET FROM CURRENT is not valid here")),
         };

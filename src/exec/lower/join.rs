@@ -1,4 +1,4 @@
-//! Joins: by hash where the condition has equalities between the sides, by nested loops otherwise; lateral ones run the
+//! Joins: by hash where the condition has equalities between the sides (by sorting what does not fit), by nested loops otherwise; lateral ones run the
 //! right side for each distinct left row.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::sql::plan::{ColumnId, Expr, JoinKind, Rel, visit};
 use super::expr::{Scope, symbol};
 use super::physical::{self, Physical};
 use super::rel::{Lowering, Relation};
-use super::{from_datafusion, interrupt, set_function, single, subquery};
+use super::{from_datafusion, interrupt, merge_join, set_function, single, subquery};
 
 /// Rows assumed of what cannot be estimated.
 const UNKNOWN_ROWS: u64 = 1000;
@@ -248,6 +248,12 @@ pub(crate) fn join_by(
         let one = right.plan.output_partitioning().partition_count() > 1
             && matches!(kind, JoinType::Left | JoinType::Full | JoinType::LeftAnti | JoinType::LeftSemi);
         let probe = if one { single(right.plan) } else { right.plan };
+        let merge = merge_join::merge_join(build.clone(), single(probe.clone()), on.clone(), filter.clone(), kind)
+            .map_err(from_datafusion)?;
+        let merge = interrupt::stoppable(merge, stop.clone());
+        if merge_join::is_too_big(left_rows.min(right_rows), left.columns.len(), &lowering.context.task) {
+            return Ok(Relation::new(merge, columns));
+        }
         let join = HashJoinExec::try_new(
             build,
             probe,
@@ -259,7 +265,8 @@ pub(crate) fn join_by(
             NullEquality::NullEqualsNothing,
             false,
         );
-        Arc::new(join.map_err(from_datafusion)?)
+        let hash = interrupt::stoppable(Arc::new(join.map_err(from_datafusion)?), stop);
+        return Ok(Relation::new(merge_join::or_else(hash, merge), columns));
     };
     Ok(Relation::new(interrupt::stoppable(plan, stop), columns))
 }

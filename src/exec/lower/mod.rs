@@ -16,6 +16,7 @@ mod expr;
 mod interrupt;
 mod join;
 mod json_path;
+mod merge_join;
 mod native_aggregate;
 mod operator;
 pub(crate) mod physical;
@@ -39,7 +40,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::{FairSpillPool, TrackConsumersPool};
+use datafusion::execution::memory_pool::{MemoryLimit, FairSpillPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::SessionConfig;
@@ -187,7 +188,12 @@ pub(crate) fn runtime(config: &ServerConfig) -> Result<Arc<RuntimeEnv>> {
 
 /// DataFusion's context of one query over the shared runtime.
 pub(crate) fn task(runtime: &Arc<RuntimeEnv>, parallelism: usize) -> Arc<TaskContext> {
-    let config = SessionConfig::new().with_batch_size(BATCH_ROWS).with_target_partitions(parallelism);
+    let mut config = SessionConfig::new().with_batch_size(BATCH_ROWS).with_target_partitions(parallelism);
+    // What a sort keeps back for merging its runs: never so much that two sorts cannot run side by side.
+    if let MemoryLimit::Finite(limit) = runtime.memory_pool.memory_limit() {
+        let kept = config.options().execution.sort_spill_reservation_bytes;
+        config = config.with_sort_spill_reservation_bytes(kept.min(limit / 32));
+    }
     Arc::new(TaskContext::new(
         None,
         String::new(),

@@ -421,3 +421,33 @@ fn no_name_has_the_same_arguments_twice() {
         assert_eq!(super::by_oid(function.oid).map(|found| found.name), Some(function.name));
     }
 }
+
+/// The functions of PostgreSQL's manual, chapter by chapter, and which of them are here.
+fn documented_table() -> String {
+    let (mut rows, mut here, mut all) = (String::new(), 0, 0);
+    for line in include_str!("documented.txt").lines() {
+        let (chapter, names) = line.split_once(": ").expect("chapter: names");
+        let (yes, no): (Vec<&str>, Vec<&str>) = names.split(' ').partition(|name| !super::find(name).is_empty());
+        here += yes.len();
+        all += yes.len() + no.len();
+        let no = if no.is_empty() { "-".to_string() } else { no.join(" ") };
+        rows.push_str(&format!("| {chapter} | {} | {no} |\n", yes.join(" ")));
+    }
+    format!("{here} of {all}.\n\n| chapter | yes | no |\n|---|---|---|\n{rows}")
+}
+
+/// The table in docs/POSTGRES_COMPATIBILITY.md is the catalogue's; `UPDATE_GOLDENFILES=1` writes it anew.
+#[test]
+fn the_documented_functions_are_listed_as_they_are() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/POSTGRES_COMPATIBILITY.md");
+    let text = std::fs::read_to_string(path).expect("the document is there");
+    let (begin, end) = ("<!-- functions -->\n", "<!-- /functions -->");
+    let (before, rest) = text.split_once(begin).expect("where the table begins");
+    let (table, after) = rest.split_once(end).expect("where it ends");
+    let wanted = documented_table();
+    if std::env::var("UPDATE_GOLDENFILES").is_ok() {
+        std::fs::write(path, format!("{before}{begin}{wanted}{end}{after}")).expect("the document can be written");
+    } else {
+        assert_eq!(table, wanted, "run this test with UPDATE_GOLDENFILES=1");
+    }
+}
