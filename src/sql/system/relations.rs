@@ -226,7 +226,7 @@ fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: Oid, column: &
         has_missing: column.missing.is_some() && !column.dropped,
         identity,
         dropped: column.dropped,
-        acl: acl(&context.catalog, ObjectClass::Relation, table.oid, i32::from(column.number)),
+        acl: acl(&context.catalog, ObjectClass::Relation, table, i32::from(column.number)),
     };
     let dropped_name = format!("........pg.dropped.{}........", column.number);
     let name = if column.dropped { &dropped_name } else { &column.name };
