@@ -58,6 +58,11 @@ impl Binder<'_> {
         match pathway(from.oid, to.oid, context) {
             Some(Pathway::Relabel) => Ok(relabel(expr, plain)),
             // A cast's function may answer a type that is binary compatible with the wanted one (int2 to oid by int4).
+            // A number becomes as many bits as are asked for.
+            Some(Pathway::Function(function)) if matches!(function.oid, 1683 | 2075) => {
+                let length = Expr::Const(Datum::Int4(to.typmod), Type::INT4);
+                Ok(Expr::Call { function, args: vec![expr, length], typ: to })
+            }
             Some(Pathway::Function(function)) if function.returns != plain => {
                 Ok(relabel(Expr::Call { function, args: vec![expr], typ: function.returns }, plain))
             }
