@@ -94,6 +94,9 @@ mod tests {
         assert_eq!((kind(array), scalar_kind(array), element_of(array)), (Some(UserKind::Enum), None, Some(mood)));
         assert_eq!((array_of(array), element_of(mood)), (None, None));
         assert_eq!(kind(oid(SERIAL_MAX, UserKind::Multirange).unwrap()), Some(UserKind::Multirange));
-        assert_eq!((oid(SERIAL_MAX + 1, UserKind::Enum), kind(23), kind(20_000)), (None, None, Some(UserKind::Composite)));
+        assert_eq!(
+            (oid(SERIAL_MAX + 1, UserKind::Enum), kind(23), kind(20_000)),
+            (None, None, Some(UserKind::Composite))
+        );
     }
 }

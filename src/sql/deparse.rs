@@ -303,27 +303,26 @@ impl Writer<'_> {
         }
     }
 
-
     /// PostgreSQL's `get_const_expr`.
     fn constant(&self, value: &Datum, typ: Type) -> String {
-    let type_name = || self.type_name(typ);
-    match value {
-        Datum::Null => format!("NULL::{}", type_name()),
-        Datum::Bool(value) => value.to_string(),
-        Datum::Int4(n) if *n >= 0 => n.to_string(),
-        Datum::Numeric(n) if typ.typmod < 0 => {
-            let text = n.to_string();
-            if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.') {
-                text
-            } else {
-                format!("'{text}'::numeric")
+        let type_name = || self.type_name(typ);
+        match value {
+            Datum::Null => format!("NULL::{}", type_name()),
+            Datum::Bool(value) => value.to_string(),
+            Datum::Int4(n) if *n >= 0 => n.to_string(),
+            Datum::Numeric(n) if typ.typmod < 0 => {
+                let text = n.to_string();
+                if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.') {
+                    text
+                } else {
+                    format!("'{text}'::numeric")
+                }
             }
+            // By number: the object may be renamed.
+            Datum::Oid(oid) => format!("'{oid}'::{}", type_name()),
+            Datum::Bit(_) if typ.typmod < 0 => format!("'{}'::\"bit\"", self.text(value, typ)),
+            value if typ == Type::UNKNOWN => quoted(&self.text(value, typ)),
+            value => format!("{}::{}", quoted(&self.text(value, typ)), type_name()),
         }
-        // By number: the object may be renamed.
-        Datum::Oid(oid) => format!("'{oid}'::{}", type_name()),
-        Datum::Bit(_) if typ.typmod < 0 => format!("'{}'::\"bit\"", self.text(value, typ)),
-        value if typ == Type::UNKNOWN => quoted(&self.text(value, typ)),
-        value => format!("{}::{}", quoted(&self.text(value, typ)), type_name()),
     }
-}
 }

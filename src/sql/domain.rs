@@ -51,11 +51,8 @@ fn check_scalar(catalog: &Catalog, oid: Oid, value: &Datum, context: &EvalContex
     for domain in chain.iter().rev() {
         for (constraint, condition) in compiled(catalog, domain, context)?.iter() {
             if let Datum::Bool(false) = condition.eval(std::slice::from_ref(value), &[], context)? {
-                let error = err!(
-                    CHECK_VIOLATION,
-                    "value for domain {} violates check constraint \"{constraint}\"",
-                    name()
-                );
+                let error =
+                    err!(CHECK_VIOLATION, "value for domain {} violates check constraint \"{constraint}\"", name());
                 return Err(of_type(error.constraint(constraint.clone()), catalog, oid));
             }
         }

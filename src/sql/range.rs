@@ -304,7 +304,10 @@ mod tests {
     fn discrete_ranges_have_one_form() {
         assert_eq!(int4(Some(1), Some(3), "[]"), int4(Some(0), Some(4), "()"));
         assert_eq!(int4(Some(1), Some(2), "()"), Range::empty(3904));
-        assert!(make(3904, int4(Some(3), None, "[)").bounds.unwrap().0, int4(None, Some(1), "[)").bounds.unwrap().1).is_err());
+        assert!(
+            make(3904, int4(Some(3), None, "[)").bounds.unwrap().0, int4(None, Some(1), "[)").bounds.unwrap().1)
+                .is_err()
+        );
     }
 
     #[test]
@@ -316,7 +319,8 @@ mod tests {
         assert_eq!(difference(&parts(&b), &parts(&a)), parts(&int4(Some(5), Some(9), "[)")));
         assert_eq!(union(&a, &b, false).unwrap(), int4(Some(1), Some(9), "[)"));
         assert!(union(&a, &c, false).is_err());
-        let all = make_multirange(0, 3904, vec![c.bounds.clone().unwrap(), a.bounds.clone().unwrap(), b.bounds.unwrap()]);
+        let all =
+            make_multirange(0, 3904, vec![c.bounds.clone().unwrap(), a.bounds.clone().unwrap(), b.bounds.unwrap()]);
         assert_eq!(all.ranges, parts(&int4(Some(1), None, "[)")));
     }
 }

@@ -154,9 +154,8 @@ t(650, "cidr", "cidr", -1, 'I', false, 'i', 0, 651, 'b', false, 'm'),
 ];
 
 /// Types that PostgreSQL has and we do not: refused by name.
-const KNOWN_UNSUPPORTED: &[&str] = &[
-    "xml", "point", "lseg", "path", "box", "polygon", "line", "circle", "tsvector", "tsquery", "txid_snapshot",
-];
+const KNOWN_UNSUPPORTED: &[&str] =
+    &["xml", "point", "lseg", "path", "box", "polygon", "line", "circle", "tsvector", "tsquery", "txid_snapshot"];
 
 struct Tables {
     all: Vec<&'static TypeInfo>,
@@ -431,9 +430,7 @@ fn length_typmod(name: &str, length: i32) -> Result<i32> {
 fn bit_typmod(name: &str, modifiers: &[i32]) -> Result<i32> {
     match modifiers {
         [n] if *n < 1 => Err(err!(INVALID_PARAMETER_VALUE, "length for type {name} must be at least 1")),
-        [n] if *n > 83_886_080 => {
-            Err(err!(INVALID_PARAMETER_VALUE, "length for type {name} cannot exceed 83886080"))
-        }
+        [n] if *n > 83_886_080 => Err(err!(INVALID_PARAMETER_VALUE, "length for type {name} cannot exceed 83886080")),
         [n] => Ok(*n),
         _ => Err(err!(INVALID_PARAMETER_VALUE, "invalid type modifier")),
     }

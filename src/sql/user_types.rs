@@ -82,11 +82,9 @@ pub fn resolve(data_type: &DataType, context: &EvalContext) -> Result<Type> {
         false => Ok(Type::new(oid)),
         true => match types::array_of(oid) {
             Some(array) => Ok(Type::new(array)),
-            None => Err(err!(
-                UNDEFINED_OBJECT,
-                "could not find array type for data type {}",
-                format(context, oid, None)
-            )),
+            None => {
+                Err(err!(UNDEFINED_OBJECT, "could not find array type for data type {}", format(context, oid, None)))
+            }
         },
     }
 }

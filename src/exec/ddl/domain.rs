@@ -31,8 +31,7 @@ impl Ddl<'_> {
                 return Err(err!(DATATYPE_MISMATCH, "collations are not supported by type {shown}"));
             }
         }
-        let mut made =
-            Domain { base, not_null: None, default: None, checks: Vec::new(), compiled: Default::default() };
+        let mut made = Domain { base, not_null: None, default: None, checks: Vec::new(), compiled: Default::default() };
         let mut null = None;
         for constraint in &create.constraints {
             check_attributes(&constraint.attributes)?;
@@ -103,10 +102,7 @@ impl Ddl<'_> {
         let name = match name.map(ident) {
             Some(name) => {
                 if has_constraint(made, &name) {
-                    return Err(err!(
-                        DUPLICATE_OBJECT,
-                        "constraint \"{name}\" for domain \"{owner}\" already exists"
-                    ));
+                    return Err(err!(DUPLICATE_OBJECT, "constraint \"{name}\" for domain \"{owner}\" already exists"));
                 }
                 name
             }
@@ -124,7 +120,8 @@ impl Ddl<'_> {
             return Err(err!(WRONG_OBJECT_TYPE, "{shown} is not a domain"));
         };
         let mut made = before.clone();
-        let missing = |name: &str| err!(UNDEFINED_OBJECT, "constraint \"{name}\" of domain \"{}\" does not exist", user.name);
+        let missing =
+            |name: &str| err!(UNDEFINED_OBJECT, "constraint \"{name}\" of domain \"{}\" does not exist", user.name);
         match action {
             TypeAction::SetDefault(None) => made.default = None,
             TypeAction::SetDefault(Some(expression)) => {
@@ -140,8 +137,7 @@ impl Ddl<'_> {
             TypeAction::AddConstraint(ColumnConstraint { name, kind, attributes }) => match kind {
                 ColumnConstraintKind::Check { expression, .. } => {
                     let validated = !attributes.not_valid;
-                    let added =
-                        self.add_domain_check(&mut made, &user.name, name.as_ref(), expression, validated)?;
+                    let added = self.add_domain_check(&mut made, &user.name, name.as_ref(), expression, validated)?;
                     if validated {
                         self.validate_domain(user.oid, &made, &added)?;
                     }
@@ -161,10 +157,7 @@ impl Ddl<'_> {
                     if !if_exists {
                         return Err(missing(&name));
                     }
-                    let message = format!(
-                        "constraint \"{name}\" of domain \"{}\" does not exist, skipping",
-                        user.name
-                    );
+                    let message = format!("constraint \"{name}\" of domain \"{}\" does not exist, skipping", user.name);
                     self.notice(SqlState::SUCCESSFUL_COMPLETION, message);
                     return Ok(());
                 }
@@ -174,16 +167,10 @@ impl Ddl<'_> {
             TypeAction::RenameConstraint(old, new) => {
                 let (old, new) = (ident(old), ident(new));
                 if !has_constraint(&made, &old) {
-                    return Err(err!(
-                        UNDEFINED_OBJECT,
-                        "constraint \"{old}\" for domain {shown} does not exist"
-                    ));
+                    return Err(err!(UNDEFINED_OBJECT, "constraint \"{old}\" for domain {shown} does not exist"));
                 }
                 if has_constraint(&made, &new) {
-                    return Err(err!(
-                        DUPLICATE_OBJECT,
-                        "constraint \"{new}\" for domain {shown} already exists"
-                    ));
+                    return Err(err!(DUPLICATE_OBJECT, "constraint \"{new}\" for domain {shown} already exists"));
                 }
                 made.checks.iter_mut().filter(|c| c.name == old).for_each(|c| c.name.clone_from(&new));
                 if let Some((_, name)) = made.not_null.as_mut().filter(|(_, name)| *name == old) {

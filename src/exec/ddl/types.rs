@@ -65,9 +65,7 @@ impl Ddl<'_> {
     /// Refuses a relation's name that a type of the schema has: the relation's row type has it as well.
     pub(super) fn refuse_row_type_name(&self, schema: Oid, name: &str) -> Result<()> {
         match self.catalog().types.get(&(schema, name.to_string())) {
-            Some(oid) if types::is_composite(*oid) => {
-                Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists"))
-            }
+            Some(oid) if types::is_composite(*oid) => Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists")),
             Some(_) => Err(err!(DUPLICATE_OBJECT, "type \"{name}\" already exists").hint(
                 "A relation has an associated type of the same name, so you must use a name that doesn't conflict \
                  with any existing type.",
@@ -249,11 +247,7 @@ impl Ddl<'_> {
                     .schema(self.shared.database, &new)
                     .ok_or_else(|| err!(INVALID_SCHEMA_NAME, "schema \"{new}\" does not exist"))?;
                 if schema != user.schema && self.refuse_type_name(schema, &user.name).is_err() {
-                    return Err(err!(
-                        DUPLICATE_OBJECT,
-                        "type \"{}\" already exists in schema \"{new}\"",
-                        user.name
-                    ));
+                    return Err(err!(DUPLICATE_OBJECT, "type \"{}\" already exists in schema \"{new}\"", user.name));
                 }
                 let before = user.clone();
                 self.put(Entry::Type(UserType { schema, ..user }));
@@ -284,7 +278,10 @@ impl Ddl<'_> {
                 check_label(label)?;
                 if place_of(labels, label).is_some() {
                     if *if_not_exists {
-                        self.notice(SqlState::DUPLICATE_OBJECT, format!("enum label \"{label}\" already exists, skipping"));
+                        self.notice(
+                            SqlState::DUPLICATE_OBJECT,
+                            format!("enum label \"{label}\" already exists, skipping"),
+                        );
                         return Ok(());
                     }
                     return Err(err!(DUPLICATE_OBJECT, "enum label \"{label}\" already exists"));
@@ -329,9 +326,7 @@ impl Ddl<'_> {
         let find = |columns: &[Column], attribute: &ast::Ident| {
             let attribute = ident(attribute);
             let found = columns.iter().position(|c| !c.dropped && c.name == attribute);
-            found.ok_or_else(|| {
-                err!(UNDEFINED_COLUMN, "column \"{attribute}\" of relation \"{name}\" does not exist")
-            })
+            found.ok_or_else(|| err!(UNDEFINED_COLUMN, "column \"{attribute}\" of relation \"{name}\" does not exist"))
         };
         match action {
             TypeAction::AddAttribute(attribute) => {
@@ -405,7 +400,8 @@ impl Ddl<'_> {
 
     /// Kept expressions name a type with its schema: they follow when it gets another name.
     fn follow_type_name(&mut self, before: &UserType) -> Result<()> {
-        let shown = |schema: Oid, name: &str| format!("{}.{}", quote_ident(&self.schema_name(schema)), quote_ident(name));
+        let shown =
+            |schema: Oid, name: &str| format!("{}.{}", quote_ident(&self.schema_name(schema)), quote_ident(name));
         let old = format!("::{}", shown(before.schema, &before.name));
         let new = format!("::{}", user_types::format_along(&self.catalog(), &[], before.oid, None));
         let catalog = self.catalog();
@@ -522,7 +518,9 @@ impl Ddl<'_> {
                         err!(DEPENDENT_OBJECTS_STILL_EXIST, "cannot drop type {shown} because {what} requires it")
                             .hint(format!("You can drop {what} instead."))
                     }
-                    None => err!(DEPENDENT_OBJECTS_STILL_EXIST, "cannot drop type {shown} because another type requires it"),
+                    None => {
+                        err!(DEPENDENT_OBJECTS_STILL_EXIST, "cannot drop type {shown} because another type requires it")
+                    }
                 });
             };
             if drop.kind == ObjectKind::Domain && !types::is_domain(oid) {

@@ -211,7 +211,8 @@ impl Binder<'_> {
                     typ: element,
                 };
                 let new = self.part(old, element, &path[count..], value, of, scope)?;
-                let at = Expr::Array { elements: subscripts, nested: false, typ: Type::INT4_ARRAY, element: Type::INT4 };
+                let at =
+                    Expr::Array { elements: subscripts, nested: false, typ: Type::INT4_ARRAY, element: Type::INT4 };
                 let args = vec![base, at, new, Expr::Const(Datum::Oid(element.oid), Type::OID)];
                 Expr::Call { function: &ARRAY_ASSIGN, args, typ: Type::new(typ.oid) }
             }

@@ -73,12 +73,7 @@ pub fn bind_domain_check(text: &str, base: Type, context: &EvalContext, source: 
 }
 
 /// As [`bind_domain_check`], from the expression.
-pub fn bind_domain_expr(
-    expr: &ast::Expr,
-    base: Type,
-    context: &EvalContext,
-    source: &str,
-) -> Result<(Expr, ColumnId)> {
+pub fn bind_domain_expr(expr: &ast::Expr, base: Type, context: &EvalContext, source: &str) -> Result<(Expr, ColumnId)> {
     let mut binder = Binder::new(context, source);
     binder.params_allowed = false;
     let id = binder.column();

@@ -90,8 +90,13 @@ static ALL: LazyLock<Vec<CastInfo>> = LazyLock::new(|| {
             oid: row.oid,
             from: row.from,
             to: row.to,
-            function: (row.function != 0)
-                .then(|| functions.get(&row.function).copied().or_else(|| find_function(row.function)).expect("every cast's function is in the function table")),
+            function: (row.function != 0).then(|| {
+                functions
+                    .get(&row.function)
+                    .copied()
+                    .or_else(|| find_function(row.function))
+                    .expect("every cast's function is in the function table")
+            }),
             context: row.context,
             method: row.method,
         })

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use crate::document::user_type::{self, UserKind};
-use crate::document::{
-    Array, BitString, Datum, Inet, Interval, Jsonb, Numeric, Oid, Range, RangeBound, Record, Type,
-};
+use crate::document::{Array, BitString, Datum, Inet, Interval, Jsonb, Numeric, Oid, Range, RangeBound, Record, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;

@@ -41,9 +41,10 @@ pub(crate) fn hex(text: &str) -> Result<BitString> {
 }
 
 fn length(digits: usize, bits: usize) -> Result<u32> {
-    u32::try_from(digits.saturating_mul(bits)).ok().filter(|n| *n <= BITS_MAX).ok_or_else(|| {
-        err!(PROGRAM_LIMIT_EXCEEDED, "bit string length exceeds the maximum allowed ({BITS_MAX})")
-    })
+    u32::try_from(digits.saturating_mul(bits))
+        .ok()
+        .filter(|n| *n <= BITS_MAX)
+        .ok_or_else(|| err!(PROGRAM_LIMIT_EXCEEDED, "bit string length exceeds the maximum allowed ({BITS_MAX})"))
 }
 
 /// `bit(n)`: exactly n bits; an explicit cast cuts or fills with zeros.
@@ -73,10 +74,7 @@ pub(crate) fn to_varbit(bits: BitString, length: i32, explicit: bool) -> Result<
         return Ok(bits);
     }
     if !explicit {
-        return Err(err!(
-            STRING_DATA_RIGHT_TRUNCATION,
-            "bit string too long for type bit varying({wanted})"
-        ));
+        return Err(err!(STRING_DATA_RIGHT_TRUNCATION, "bit string too long for type bit varying({wanted})"));
     }
     Ok(bits.slice(0, wanted))
 }

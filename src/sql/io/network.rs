@@ -96,8 +96,8 @@ pub(crate) fn host_out(inet: &Inet, out: &mut String) {
     if best.1 < 2 {
         best = (8, 0);
     }
-    let has_v4 = best.0 == 0
-        && (best.1 == 6 || (best.1 == 5 && words[5] == 0xffff) || (best.1 == 7 && words[7] != 0x0001));
+    let has_v4 =
+        best.0 == 0 && (best.1 == 6 || (best.1 == 5 && words[5] == 0xffff) || (best.1 == 7 && words[7] != 0x0001));
     let mut at = 0;
     while at < 8 {
         if at == best.0 && best.1 > 0 {
@@ -239,15 +239,24 @@ mod tests {
             inet_out(&inet_in(text, is_cidr).unwrap(), &mut out);
             assert_eq!(out, shown, "{text}");
         }
-        for (text, is_cidr) in [("10.1.2", false), ("1234::1234::1234", true), ("192.168.1.2/30", true), ("1.2.3.256", false)] {
+        for (text, is_cidr) in
+            [("10.1.2", false), ("1234::1234::1234", true), ("192.168.1.2/30", true), ("1.2.3.256", false)]
+        {
             assert!(inet_in(text, is_cidr).is_err(), "{text}");
         }
     }
 
     #[test]
     fn hardware_addresses() {
-        for text in ["08:00:2b:01:02:03", "08-00-2b-01-02-03", "08002b:010203", "08002b-010203", "0800.2b01.0203",
-            "0800-2b01-0203", "08002b010203"] {
+        for text in [
+            "08:00:2b:01:02:03",
+            "08-00-2b-01-02-03",
+            "08002b:010203",
+            "08002b-010203",
+            "0800.2b01.0203",
+            "0800-2b01-0203",
+            "08002b010203",
+        ] {
             assert_eq!(macaddr_in(text).unwrap(), [8, 0, 0x2b, 1, 2, 3], "{text}");
         }
         for text in ["0800:2b01:0203", "not even close", "08002b0102030"] {

@@ -224,9 +224,11 @@ const COLLATIONS: &[(Oid, &str)] = &[(100, "default"), (950, "C"), (951, "POSIX"
 
 fn regcollation_in(text: &str) -> Result<Oid> {
     let name = built_in(text)?;
-    COLLATIONS.iter().find(|(_, known)| *known == name).map(|(oid, _)| *oid).ok_or_else(|| {
-        err!(UNDEFINED_OBJECT, "collation \"{name}\" for encoding \"UTF8\" does not exist")
-    })
+    COLLATIONS
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(oid, _)| *oid)
+        .ok_or_else(|| err!(UNDEFINED_OBJECT, "collation \"{name}\" for encoding \"UTF8\" does not exist"))
 }
 
 fn regrole_in(text: &str, context: &EvalContext) -> Result<Oid> {

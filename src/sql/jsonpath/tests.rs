@@ -316,7 +316,10 @@ fn binary_form_has_a_version() {
     io::binary_out(&value, Type::JSONPATH, &context(), &mut bytes);
     assert_eq!(bytes, b"\x01$.\"a\"");
     assert_eq!(io::binary_in(Type::JSONPATH, &bytes, &context()).unwrap(), value);
-    assert_eq!(io::binary_in(Type::JSONPATH, b"\x01@", &context()).unwrap_err().message(), "@ is not allowed in root expressions");
+    assert_eq!(
+        io::binary_in(Type::JSONPATH, b"\x01@", &context()).unwrap_err().message(),
+        "@ is not allowed in root expressions"
+    );
     assert!(io::binary_in(Type::JSONPATH, b"\x02$", &context()).is_err());
 }
 

@@ -23,8 +23,7 @@ impl Grammar<'_, '_> {
             "enum" => {
                 self.advance_token();
                 expect_token(self, &Token::LParen)?;
-                let labels =
-                    if *token(self) == Token::RParen { Vec::new() } else { self.list(|g| string(g))? };
+                let labels = if *token(self) == Token::RParen { Vec::new() } else { self.list(|g| string(g))? };
                 expect_token(self, &Token::RParen)?;
                 TypeDefinition::Enum(labels)
             }
@@ -34,8 +33,7 @@ impl Grammar<'_, '_> {
             }
             _ => {
                 expect_token(self, &Token::LParen)?;
-                let attributes =
-                    if *token(self) == Token::RParen { Vec::new() } else { self.list(Self::attribute)? };
+                let attributes = if *token(self) == Token::RParen { Vec::new() } else { self.list(Self::attribute)? };
                 expect_token(self, &Token::RParen)?;
                 TypeDefinition::Composite(attributes)
             }
@@ -83,7 +81,11 @@ impl Grammar<'_, '_> {
                 ColumnConstraintKind::PrimaryKey { .. } => "primary key constraints",
                 ColumnConstraintKind::References(_) => "foreign key constraints",
                 ColumnConstraintKind::Identity { .. } | ColumnConstraintKind::Generated { .. } => {
-                    return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, at, "specifying GENERATED not supported for domains"));
+                    return Err(failure(
+                        SqlState::FEATURE_NOT_SUPPORTED,
+                        at,
+                        "specifying GENERATED not supported for domains",
+                    ));
                 }
                 _ => {
                     constraints.push(constraint);

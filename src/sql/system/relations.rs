@@ -154,8 +154,7 @@ fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type,
     // Row types and others that are not in the table of types: of variable length.
     let (len, by_value, align, storage) =
         info.map_or((-1, false, 'd', 'x'), |i| (i.len, i.by_value, i.align, i.storage));
-    let (len, by_value, align, storage) =
-        if is_enum { (4, true, 'i', 'p') } else { (len, by_value, align, storage) };
+    let (len, by_value, align, storage) = if is_enum { (4, true, 'i', 'p') } else { (len, by_value, align, storage) };
     let is_array = sql_types::is_array(typ.oid);
     rows.push([
         ("attrelid", Datum::Oid(relation)),

@@ -93,7 +93,8 @@ fn user_type(context: &Context<'_>, rows: &mut Rows, user: &UserType) {
     };
     match &user.kind {
         TypeKind::Enum(_) => {
-            let plain = TypeRow { len: 4, by_value: true, kind: 'e', category: 'E', functions: ENUM, storage: 'p', ..row };
+            let plain =
+                TypeRow { len: 4, by_value: true, kind: 'e', category: 'E', functions: ENUM, storage: 'p', ..row };
             type_row(context, rows, &plain);
         }
         TypeKind::Composite { relation, .. } => {
@@ -160,9 +161,10 @@ fn type_row(context: &Context<'_>, rows: &mut Rows, row: &TypeRow<'_>) {
         ("typbasetype", Datum::Oid(domain.map_or(0, |d| d.base.oid))),
         ("typtypmod", Datum::Int4(domain.map_or(-1, |d| d.base.typmod))),
         ("typndims", Datum::Int4(i32::from(domain.is_some_and(|d| sql_types::is_array(d.base.oid))))),
-        ("typcollation", Datum::Oid(domain.map_or(0, |d| {
-            definition::collation_of(user_types::base(&context.catalog, d.base).oid)
-        }))),
+        (
+            "typcollation",
+            Datum::Oid(domain.map_or(0, |d| definition::collation_of(user_types::base(&context.catalog, d.base).oid))),
+        ),
         ("typdefaultbin", optional(default.clone())),
         ("typdefault", optional(default)),
     ]);

@@ -109,13 +109,33 @@ fn from_numeric(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let text = cents.to_string();
     text.parse().map(Datum::Money).map_err(|_| match text.starts_with(|c: char| c.is_ascii_digit() || c == '-') {
         true => err!(NUMERIC_VALUE_OUT_OF_RANGE, "bigint out of range"),
-        false => err!(FEATURE_NOT_SUPPORTED, "cannot convert {} to bigint", if text == "NaN" { "NaN" } else { "infinity" }),
+        false => {
+            err!(FEATURE_NOT_SUPPORTED, "cannot convert {} to bigint", if text == "NaN" { "NaN" } else { "infinity" })
+        }
     })
 }
 
 const SMALL: &[&str] = &[
-    "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
-    "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen",
+    "zero",
+    "one",
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+    "thirteen",
+    "fourteen",
+    "fifteen",
+    "sixteen",
+    "seventeen",
+    "eighteen",
+    "nineteen",
 ];
 const TENS: &[&str] = &["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
 

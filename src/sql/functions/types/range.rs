@@ -240,7 +240,8 @@ fn construct(typ: Oid, args: &[Datum]) -> Result<Datum> {
         },
         Some(_) => return Err(err!(DATA_EXCEPTION, "range constructor flags argument must not be null")),
     };
-    let bound = |value: &Datum, inclusive| RangeBound { value: Some(value.clone()).filter(|v| !v.is_null()), inclusive };
+    let bound =
+        |value: &Datum, inclusive| RangeBound { value: Some(value.clone()).filter(|v| !v.is_null()), inclusive };
     range::make(typ, bound(args.at(0), lower), bound(args.at(1), upper)).map(datum)
 }
 
