@@ -137,6 +137,14 @@ impl Error {
         self
     }
 
+    /// Names the data type concerned.
+    #[must_use]
+    pub fn data_type(mut self, schema: impl Into<String>, name: impl Into<String>) -> Self {
+        self.0.schema = Some(schema.into());
+        self.0.data_type = Some(name.into());
+        self
+    }
+
     /// Names the constraint concerned.
     #[must_use]
     pub fn constraint(mut self, constraint: impl Into<String>) -> Self {

@@ -5,7 +5,7 @@
 //! error (XX001), never a panic, and the nesting of arrays and records is bounded.
 
 use super::datum::{Array, Datum, DatumRef, Interval, Record};
-use super::{Jsonb, JsonbRef, Numeric, Oid};
+use super::{BitString, Inet, Jsonb, JsonbRef, Multirange, Numeric, Oid, Range, RangeBound};
 use crate::err;
 use crate::error::{Error, Result};
 
@@ -37,6 +37,14 @@ pub(super) mod kind {
     pub(in crate::document) const UUID: u8 = 20;
     pub(in crate::document) const ARRAY: u8 = 21;
     pub(in crate::document) const RECORD: u8 = 22;
+    pub(in crate::document) const ENUM: u8 = 23;
+    pub(in crate::document) const RANGE: u8 = 24;
+    pub(in crate::document) const MULTIRANGE: u8 = 25;
+    pub(in crate::document) const BIT: u8 = 26;
+    pub(in crate::document) const INET: u8 = 27;
+    pub(in crate::document) const MACADDR: u8 = 28;
+    pub(in crate::document) const MACADDR8: u8 = 29;
+    pub(in crate::document) const MONEY: u8 = 30;
 }
 
 fn damaged() -> Error {
@@ -78,6 +86,32 @@ pub fn encode(value: &Datum, out: &mut Vec<u8>) {
         Datum::Uuid(value) => put(kind::UUID, value, out),
         Datum::Array(array) => encode_array(array, out),
         Datum::Record(record) => encode_record(record, out),
+        Datum::Enum(typ, order) => {
+            put(kind::ENUM, &typ.to_le_bytes(), out);
+            out.extend_from_slice(&order.to_le_bytes());
+        }
+        Datum::Range(range) => {
+            put(kind::RANGE, &range.typ.to_le_bytes(), out);
+            if let Some(bounds) = &range.bounds {
+                encode_bounds(bounds, out);
+            }
+        }
+        Datum::Multirange(value) => {
+            put(kind::MULTIRANGE, &value.typ.to_le_bytes(), out);
+            out.extend_from_slice(&value.range_typ.to_le_bytes());
+            value.ranges.iter().for_each(|bounds| encode_bounds(bounds, out));
+        }
+        Datum::Bit(bits) => {
+            put(kind::BIT, &bits.length.to_le_bytes(), out);
+            out.extend_from_slice(&bits.bytes);
+        }
+        Datum::Inet(inet) => {
+            put(kind::INET, &[u8::from(inet.is_v6) | u8::from(inet.is_cidr) << 1, inet.bits], out);
+            out.extend_from_slice(inet.bytes());
+        }
+        Datum::MacAddr(value) => put(kind::MACADDR, value, out),
+        Datum::MacAddr8(value) => put(kind::MACADDR8, value, out),
+        Datum::Money(value) => put_integer(kind::MONEY, *value, out),
     }
 }
 
@@ -101,6 +135,16 @@ fn put_sized(value: &Datum, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
     }
     put_length(scratch.len(), out);
     out.extend_from_slice(scratch);
+}
+
+/// A mark of what is there and inclusive, then the values.
+fn encode_bounds((lower, upper): &(RangeBound, RangeBound), out: &mut Vec<u8>) {
+    let mut scratch = Vec::new();
+    let mark = |bound: &RangeBound| u8::from(bound.value.is_some()) | u8::from(bound.inclusive) << 1;
+    out.push(mark(lower) | mark(upper) << 2);
+    for value in [&lower.value, &upper.value].into_iter().flatten() {
+        put_sized(value, &mut scratch, out);
+    }
 }
 
 /// LEB128.
@@ -180,7 +224,17 @@ fn decode_at(bytes: &[u8], depth: usize) -> Result<DatumRef<'_>> {
             micros: i64::from_le_bytes(fixed(&payload[8..])?),
         }),
         kind::UUID => DatumRef::Uuid(fixed(payload)?),
-        kind::ARRAY | kind::RECORD if depth >= DEPTH_MAX => return Err(damaged()),
+        kind::ARRAY | kind::RECORD | kind::RANGE | kind::MULTIRANGE if depth >= DEPTH_MAX => return Err(damaged()),
+        kind::ENUM if payload.len() == 12 => {
+            DatumRef::Enum(u32::from_le_bytes(fixed(&payload[..4])?), i64::from_le_bytes(fixed(&payload[4..])?))
+        }
+        kind::RANGE => DatumRef::Range(Box::new(decode_range(payload, depth)?)),
+        kind::MULTIRANGE => DatumRef::Multirange(Box::new(decode_multirange(payload, depth)?)),
+        kind::BIT => DatumRef::Bit(decode_bits(payload)?),
+        kind::INET => DatumRef::Inet(decode_inet(payload)?),
+        kind::MACADDR => DatumRef::MacAddr(fixed(payload)?),
+        kind::MACADDR8 => DatumRef::MacAddr8(fixed(payload)?),
+        kind::MONEY => DatumRef::Money(integer(payload)?),
         kind::ARRAY => DatumRef::Array(Box::new(decode_array(payload, depth)?)),
         kind::RECORD => DatumRef::Record(Box::new(decode_record(payload, depth)?)),
         _ => return Err(damaged()),
@@ -262,6 +316,50 @@ fn decode_array(mut bytes: &[u8], depth: usize) -> Result<Array> {
         values.push(take_sized(&mut bytes, depth)?);
     }
     if bytes.is_empty() { Ok(Array { element, dims, values }) } else { Err(damaged()) }
+}
+
+fn decode_bounds(bytes: &mut &[u8], depth: usize) -> Result<(RangeBound, RangeBound)> {
+    let mark = take(bytes, 1)?[0];
+    let mut bound = |mark: u8| -> Result<RangeBound> {
+        let value = if mark & 1 == 1 { Some(take_sized(bytes, depth)?) } else { None };
+        Ok(RangeBound { value, inclusive: mark & 2 == 2 })
+    };
+    Ok((bound(mark & 3)?, bound(mark >> 2)?))
+}
+
+fn decode_range(mut bytes: &[u8], depth: usize) -> Result<Range> {
+    let typ = take_u32(&mut bytes)?;
+    let bounds = if bytes.is_empty() { None } else { Some(decode_bounds(&mut bytes, depth)?) };
+    if bytes.is_empty() { Ok(Range { typ, bounds }) } else { Err(damaged()) }
+}
+
+fn decode_multirange(mut bytes: &[u8], depth: usize) -> Result<Multirange> {
+    let (typ, range_typ) = (take_u32(&mut bytes)?, take_u32(&mut bytes)?);
+    let mut ranges = Vec::new();
+    while !bytes.is_empty() {
+        ranges.push(decode_bounds(&mut bytes, depth)?);
+    }
+    Ok(Multirange { typ, range_typ, ranges })
+}
+
+fn decode_bits(mut bytes: &[u8]) -> Result<BitString> {
+    let length = take_u32(&mut bytes)?;
+    if bytes.len() != (length as usize).div_ceil(8) {
+        return Err(damaged());
+    }
+    let mut bits = BitString { length, bytes: bytes.into() };
+    bits.clear_padding();
+    Ok(bits)
+}
+
+fn decode_inet(mut bytes: &[u8]) -> Result<Inet> {
+    let head = take(&mut bytes, 2)?;
+    let mut inet = Inet { is_v6: head[0] & 1 == 1, bits: head[1], is_cidr: head[0] & 2 == 2, address: [0; 16] };
+    if bytes.len() != usize::from(inet.width()) / 8 || inet.bits > inet.width() {
+        return Err(damaged());
+    }
+    inet.address[..bytes.len()].copy_from_slice(bytes);
+    Ok(inet)
 }
 
 fn decode_record(mut bytes: &[u8], depth: usize) -> Result<Record> {

@@ -1,6 +1,6 @@
 //! [`Datum`]: one SQL value in memory, in PostgreSQL's own representation (dates and times count from 2000-01-01).
 
-use super::{Jsonb, JsonbRef, Numeric, Oid};
+use super::{BitString, Inet, Jsonb, JsonbRef, Multirange, Numeric, Oid, Range};
 
 /// One SQL value. The variant says the representation; the SQL type that goes with it (e.g. `varchar(10)` for
 /// `Text`) travels in the plan. `PartialEq` is structural (NaN equals NaN, 1.0 differs from 1.00): SQL equality is an operator in `sql`.
@@ -51,6 +51,22 @@ pub enum Datum {
     Array(Box<Array>),
     /// A row value: `record` or a composite type.
     Record(Box<Record>),
+    /// A value of an enum type: the type, and the label's place in the order, which never changes.
+    Enum(Oid, i64),
+    /// A range.
+    Range(Box<Range>),
+    /// A multirange.
+    Multirange(Box<Multirange>),
+    /// `bit(n)` and `bit varying`.
+    Bit(BitString),
+    /// `inet` and `cidr`.
+    Inet(Inet),
+    /// `macaddr`.
+    MacAddr([u8; 6]),
+    /// `macaddr8`.
+    MacAddr8([u8; 8]),
+    /// `money`: hundredths.
+    Money(i64),
 }
 
 /// PostgreSQL's interval: three parts that do not convert into each other by themselves.
@@ -130,6 +146,14 @@ pub enum DatumRef<'a> {
     Uuid([u8; 16]),
     Array(Box<Array>),
     Record(Box<Record>),
+    Enum(Oid, i64),
+    Range(Box<Range>),
+    Multirange(Box<Multirange>),
+    Bit(BitString),
+    Inet(Inet),
+    MacAddr([u8; 6]),
+    MacAddr8([u8; 8]),
+    Money(i64),
 }
 
 impl DatumRef<'_> {
@@ -163,6 +187,14 @@ impl DatumRef<'_> {
             Self::Uuid(value) => Datum::Uuid(value),
             Self::Array(value) => Datum::Array(value),
             Self::Record(value) => Datum::Record(value),
+            Self::Enum(typ, order) => Datum::Enum(typ, order),
+            Self::Range(value) => Datum::Range(value),
+            Self::Multirange(value) => Datum::Multirange(value),
+            Self::Bit(value) => Datum::Bit(value),
+            Self::Inet(value) => Datum::Inet(value),
+            Self::MacAddr(value) => Datum::MacAddr(value),
+            Self::MacAddr8(value) => Datum::MacAddr8(value),
+            Self::Money(value) => Datum::Money(value),
         }
     }
 }
@@ -194,6 +226,14 @@ impl PartialEq for Datum {
             (Uuid(a), Uuid(b)) => a == b,
             (Array(a), Array(b)) => a == b,
             (Record(a), Record(b)) => a == b,
+            (Enum(t, a), Enum(u, b)) => t == u && a == b,
+            (Range(a), Range(b)) => a == b,
+            (Multirange(a), Multirange(b)) => a == b,
+            (Bit(a), Bit(b)) => a == b,
+            (Inet(a), Inet(b)) => a == b,
+            (MacAddr(a), MacAddr(b)) => a == b,
+            (MacAddr8(a), MacAddr8(b)) => a == b,
+            (Money(a), Money(b)) => a == b,
             _ => false,
         }
     }

@@ -7,7 +7,7 @@
 
 use super::bytes::kind;
 use super::datum::{Array, Datum, Interval, Record};
-use super::{Numeric, jsonb};
+use super::{BitString, Inet, Multirange, Numeric, Range, RangeBound, jsonb};
 use crate::err;
 use crate::error::{Error, Result};
 
@@ -129,6 +129,14 @@ fn kind_of(value: &Datum) -> u8 {
         Datum::Uuid(_) => kind::UUID,
         Datum::Array(_) => kind::ARRAY,
         Datum::Record(_) => kind::RECORD,
+        Datum::Enum(..) => kind::ENUM,
+        Datum::Range(_) => kind::RANGE,
+        Datum::Multirange(_) => kind::MULTIRANGE,
+        Datum::Bit(_) => kind::BIT,
+        Datum::Inet(_) => kind::INET,
+        Datum::MacAddr(_) => kind::MACADDR,
+        Datum::MacAddr8(_) => kind::MACADDR8,
+        Datum::Money(_) => kind::MONEY,
     }
 }
 
@@ -198,6 +206,27 @@ fn write_value(value: &Datum, out: &mut Vec<u8>) {
                 out.extend_from_slice(&oid.to_be_bytes());
             }
         }
+        other => write_more(other, out),
+    }
+}
+
+/// Bytes of a range's bounds, in their order: one that is not there is below every lower and above every upper bound.
+fn write_bounds((lower, upper): &(RangeBound, RangeBound), out: &mut Vec<u8>) {
+    match &lower.value {
+        None => out.push(0),
+        Some(value) => {
+            out.push(1);
+            encode_column(value, KeyOrder::default(), out);
+            out.push(u8::from(!lower.inclusive));
+        }
+    }
+    match &upper.value {
+        None => out.push(2),
+        Some(value) => {
+            out.push(1);
+            encode_column(value, KeyOrder::default(), out);
+            out.push(u8::from(upper.inclusive));
+        }
     }
 }
 
@@ -209,6 +238,40 @@ fn write_array(array: &Array, out: &mut Vec<u8>) {
     array.dims.iter().for_each(|(length, _)| out.extend_from_slice(&flip_i32(*length).to_be_bytes()));
     array.dims.iter().for_each(|(_, lower)| out.extend_from_slice(&flip_i32(*lower).to_be_bytes()));
     out.extend_from_slice(&array.element.to_be_bytes());
+}
+
+fn write_more(value: &Datum, out: &mut Vec<u8>) {
+    match value {
+        Datum::Enum(typ, order) => {
+            out.extend_from_slice(&flip_i64(*order).to_be_bytes());
+            out.extend_from_slice(&typ.to_be_bytes());
+        }
+        Datum::Range(range) => {
+            out.push(u8::from(range.bounds.is_some()));
+            if let Some(bounds) = &range.bounds {
+                write_bounds(bounds, out);
+            }
+            out.extend_from_slice(&range.typ.to_be_bytes());
+        }
+        Datum::Multirange(value) => {
+            for bounds in &value.ranges {
+                out.push(1);
+                write_bounds(bounds, out);
+            }
+            out.push(END);
+            out.extend_from_slice(&value.typ.to_be_bytes());
+            out.extend_from_slice(&value.range_typ.to_be_bytes());
+        }
+        Datum::Bit(bits) => {
+            write_escaped(&bits.bytes, out);
+            out.extend_from_slice(&bits.length.to_be_bytes());
+        }
+        Datum::Inet(inet) => inet.write_sort_key(out),
+        Datum::MacAddr(value) => out.extend_from_slice(value),
+        Datum::MacAddr8(value) => out.extend_from_slice(value),
+        Datum::Money(value) => out.extend_from_slice(&flip_i64(*value).to_be_bytes()),
+        _ => {}
+    }
 }
 
 /// Bytes with 00 written as 00 FF, ended by 00 00.
@@ -305,6 +368,27 @@ fn read_value(kind: u8, bytes: &mut &[u8], depth: usize) -> Result<Datum> {
         kind::INTERVAL => read_interval(u128::from_be_bytes(take(bytes)?) ^ (1 << 127))?,
         kind::UUID => Datum::Uuid(take(bytes)?),
         kind::ARRAY | kind::RECORD if depth < DEPTH_MAX => read_nested(kind, bytes, depth)?,
+        kind::RANGE | kind::MULTIRANGE if depth < DEPTH_MAX => read_ranges(kind, bytes, depth)?,
+        kind::ENUM => {
+            let order = take_i64(bytes)?;
+            Datum::Enum(u32::from_be_bytes(take(bytes)?), order)
+        }
+        kind::BIT => {
+            let value = take_escaped(bytes)?;
+            let length = u32::from_be_bytes(take(bytes)?);
+            if value.len() != (length as usize).div_ceil(8) {
+                return Err(damaged());
+            }
+            Datum::Bit(BitString { length, bytes: value.into() })
+        }
+        kind::INET => {
+            let (inet, used) = Inet::from_sort_key(bytes).ok_or_else(damaged)?;
+            *bytes = &bytes[used..];
+            Datum::Inet(inet)
+        }
+        kind::MACADDR => Datum::MacAddr(take(bytes)?),
+        kind::MACADDR8 => Datum::MacAddr8(take(bytes)?),
+        kind::MONEY => Datum::Money(take_i64(bytes)?),
         _ => return Err(damaged()),
     })
 }
@@ -326,6 +410,36 @@ fn read_interval(key: u128) -> Result<Datum> {
         days: days as i32,
         micros: i64::try_from(micros).map_err(|_| damaged())?,
     }))
+}
+
+fn read_bounds(bytes: &mut &[u8], depth: usize) -> Result<(RangeBound, RangeBound)> {
+    let mut bound = |none: u8, inclusive: u8| match take(bytes)? {
+        [mark] if mark == none => Ok(RangeBound::UNBOUNDED),
+        [1] => {
+            let [mark] = take(bytes)?;
+            let kind = mark.checked_sub(VALUE).ok_or_else(damaged)?;
+            let value = read_value(kind, bytes, depth + 1)?;
+            Ok(RangeBound { value: Some(value), inclusive: take(bytes)? == [inclusive] })
+        }
+        _ => Err(damaged()),
+    };
+    Ok((bound(0, 0)?, bound(2, 1)?))
+}
+
+fn read_ranges(kind: u8, bytes: &mut &[u8], depth: usize) -> Result<Datum> {
+    if kind == kind::RANGE {
+        let bounds = match take(bytes)? {
+            [0] => None,
+            _ => Some(read_bounds(bytes, depth)?),
+        };
+        return Ok(Datum::Range(Box::new(Range { typ: u32::from_be_bytes(take(bytes)?), bounds })));
+    }
+    let mut ranges = Vec::new();
+    while take(bytes)? != [END] {
+        ranges.push(read_bounds(bytes, depth)?);
+    }
+    let (typ, range_typ) = (u32::from_be_bytes(take(bytes)?), u32::from_be_bytes(take(bytes)?));
+    Ok(Datum::Multirange(Box::new(Multirange { typ, range_typ, ranges })))
 }
 
 fn read_nested(kind: u8, bytes: &mut &[u8], depth: usize) -> Result<Datum> {

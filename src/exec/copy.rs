@@ -10,9 +10,9 @@ use crate::sql::binder::table::bind_columns;
 use crate::sql::binder::{Relation, relation_by_name};
 use crate::sql::eval::{Compiled, compile};
 use crate::sql::parser::ident;
-use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Rel};
+use crate::sql::plan::{CastKind, ColumnId, Expr, Modify, ModifyKind, Rel};
 use crate::sql::statement::{self, ColumnsOrAll, CopyHeader, CopySource, CopyTarget, Statement, ast};
-use crate::storage::catalog::{Entry, Table};
+use crate::storage::catalog::{Column, Entry, Table};
 
 use super::context::Context;
 use super::dml::{CompiledModify, Writer, checks_of, compile_modify};
@@ -142,7 +142,7 @@ impl Session {
         let columns = bind_columns(columns, table, &prepared.part.text)?;
         let output: Arc<[OutputColumn]> = columns
             .iter()
-            .map(|c| OutputColumn { name: c.name.clone(), typ: c.typ, table: table.oid, column: c.number })
+            .map(|c| OutputColumn { name: c.name.clone(), typ: c.declared(), table: table.oid, column: c.number })
             .collect();
         let options = checked_options(&copy.options, &output, &table.name, true)?;
         let numbers: Vec<i16> = columns.iter().map(|c| c.number).collect();
@@ -235,12 +235,17 @@ fn insert_plan(table: &Table, given: &[i16], context: &Context) -> Result<(Modif
     let mut values = Vec::new();
     for column in table.live_columns() {
         let expr = if given.contains(&column.number) {
-            Expr::Column(SOURCE_IDS + column.number as ColumnId, column.typ)
+            checked(Expr::Column(SOURCE_IDS + column.number as ColumnId, column.typ), column)
         } else if let Some(identity) = &column.identity {
             let text = format!("nextval('{}'::regclass)", identity.sequence);
             bind_default(&text, table, column, &context.eval)?
         } else if let Some(text) = &column.default {
             bind_default(text, table, column, &context.eval)?
+        } else if let Some(domain) = column.domain {
+            match crate::sql::domain::default(&context.eval.host.catalog(), domain) {
+                Some(text) => bind_default(&text, table, column, &context.eval)?,
+                None => checked(Expr::null(column.typ), column),
+            }
         } else {
             continue;
         };
@@ -259,6 +264,14 @@ fn insert_plan(table: &Table, given: &[i16], context: &Context) -> Result<(Modif
         checks,
     };
     Ok((modify, source))
+}
+
+/// A value checked by the domain of its column.
+fn checked(value: Expr, column: &Column) -> Expr {
+    match column.domain {
+        Some(domain) => Expr::Cast { typ: column.typ, input: Box::new(value), kind: CastKind::Domain(domain) },
+        None => value,
+    }
 }
 
 /// Checks the options and fills in the defaults of the format.

@@ -378,7 +378,7 @@ impl<'a> Writer<'a> {
             let mut shown = String::new();
             match &row[column.number as usize - 1] {
                 Datum::Null => shown.push_str("null"),
-                value => io::text_out(value, column.typ, &self.context.eval.format, &mut shown),
+                value => io::output(value, column.typ, &self.context.eval, &mut shown),
             }
             if shown.len() > SHOWN_BYTES_MAX {
                 let end = (0..=SHOWN_BYTES_MAX).rev().find(|i| shown.is_char_boundary(*i)).unwrap_or(0);

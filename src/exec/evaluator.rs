@@ -7,7 +7,7 @@ use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::exec::kept::{bind_check, bind_index_key, bind_predicate};
-use crate::sql::context::{EvalContext, FormatSettings};
+use crate::sql::context::EvalContext;
 use crate::sql::eval::{Compiled, compile};
 use crate::sql::io;
 use crate::sql::plan::{ColumnId, Expr};
@@ -31,7 +31,7 @@ impl Evaluator for Kernels {
         if !has_checks && table.live_columns().all(|c| !c.not_null) {
             return Ok(None);
         }
-        let eval = EvalContext::detached(Arc::new(catalog.clone()));
+        let eval = EvalContext::detached_in(Arc::new(catalog.clone()), table.schema);
         let mut checks = Vec::new();
         for constraint in &table.constraints {
             if let ConstraintKind::Check { expr } = &constraint.kind {
@@ -114,7 +114,7 @@ enum Source {
 
 /// The key function of an index.
 pub(crate) fn index_function(catalog: &Catalog, table: &Table, index: &Index) -> Result<Arc<Keys>> {
-    let eval = EvalContext::detached(Arc::new(catalog.clone()));
+    let eval = EvalContext::detached_in(Arc::new(catalog.clone()), table.schema);
     let columns = row_columns(table);
     let (mut exprs, mut names, mut bound_keys) = (Vec::new(), Vec::new(), Vec::new());
     for key in &index.keys {
@@ -222,7 +222,7 @@ impl Keys {
             }
             match value {
                 Datum::Null => text.push_str("null"),
-                value => io::text_out(value, key.typ, &FormatSettings::default(), &mut text),
+                value => io::output(value, key.typ, &self.eval, &mut text),
             }
         }
         text.push(')');

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use crate::document::{Datum, Type};
 use crate::error::{Error, Result};
-use crate::sql::context::FormatSettings;
+use crate::sql::context::EvalContext;
 use crate::sql::plan::{ColumnId, Expr, JoinKind, Modify, ModifyKind, Query, Rel, SetOpKind, SortKey};
 use crate::sql::statement::Explain;
-use crate::sql::{io, operators, types};
+use crate::sql::{io, operators, types, user_types};
 
 use super::context::Context;
 use super::source::{Chosen, chosen_path};
@@ -384,16 +384,21 @@ impl Printer<'_> {
         exprs.iter().map(|e| self.expr(e)).collect::<Vec<_>>().join(", ")
     }
 
+    fn type_name(&self, typ: Type) -> String {
+        user_types::format(&self.context.eval, typ.oid, Some(typ.typmod).filter(|typmod| *typmod >= 0))
+    }
+
     fn expr(&self, expr: &Expr) -> String {
         match expr {
-            Expr::Const(Datum::Null, typ) => format!("NULL::{}", types::format_type(*typ)),
+            Expr::Const(Datum::Null, typ) => format!("NULL::{}", self.type_name(*typ)),
             Expr::Const(value, typ) => {
                 let mut text = String::new();
-                io::text_out(value, *typ, &FormatSettings::default(), &mut text);
+                let plain = EvalContext { format: Default::default(), ..self.context.eval.clone() };
+                io::output(value, *typ, &plain, &mut text);
                 match (value, Type::new(typ.oid)) {
                     (Datum::Bool(v), _) => v.to_string(),
                     (_, Type::INT4) => text,
-                    _ => format!("'{}'::{}", text.replace('\'', "''"), types::format_type(*typ)),
+                    _ => format!("'{}'::{}", text.replace('\'', "''"), self.type_name(*typ)),
                 }
             }
             Expr::Param(i, _) => format!("${}", i + 1),
@@ -406,7 +411,7 @@ impl Printer<'_> {
                     _ => format!("{}({})", function.name, self.list(args)),
                 }
             }
-            Expr::Cast { input, typ, .. } => format!("({})::{}", self.expr(input), types::format_type(*typ)),
+            Expr::Cast { input, typ, .. } => format!("({})::{}", self.expr(input), self.type_name(*typ)),
             Expr::And(items) => self.joined(items, " AND "),
             Expr::Or(items) => self.joined(items, " OR "),
             Expr::Not(input) => format!("(NOT {})", self.expr(input)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::binder::table::{TableExpr, bind_table_text};
+use crate::sql::binder::table::{TableExpr, bind_constant, bind_domain_check, bind_table_text};
 use crate::sql::binder::{BindContext, bind_query, bind_query_raw};
 use crate::sql::context::{EvalContext, Host};
 use crate::sql::deparse;
@@ -82,7 +82,7 @@ fn canonical(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> 
         Some(super::ddl::quote_ident(&table.column_by_number(*number)?.name))
     };
     let again = |text: &str| bind_table_text(text, kind, table, eval).map(|again| again.expr.typ() == bound.expr.typ());
-    Ok(match deparse::expression(expr, &name, false) {
+    Ok(match deparse::expression(expr, &name, false, eval) {
         Some(shown) if again(&shown).unwrap_or(false) => shown,
         _ if matches!(kind, TableExpr::Default(..) | TableExpr::IndexKey) => text.to_string(),
         _ => format!("({text})"),
@@ -107,6 +107,27 @@ pub(crate) fn canonical_key(text: &str, table: &Table, eval: &EvalContext) -> Re
 /// A partial index's predicate as it is kept.
 pub(crate) fn canonical_predicate(text: &str, table: &Table, eval: &EvalContext) -> Result<String> {
     canonical(text, TableExpr::IndexPredicate, table, eval)
+}
+
+/// A CHECK of a domain as it is kept.
+pub(crate) fn canonical_domain_check(text: &str, base: Type, eval: &EvalContext) -> Result<String> {
+    let (expr, _) = bind_domain_check(text, base, eval, "")?;
+    Ok(match deparse::expression(&expr, &|_| Some("VALUE".to_string()), false, eval) {
+        Some(shown) if bind_domain_check(&shown, base, eval, "").is_ok() => shown,
+        _ => format!("({text})"),
+    })
+}
+
+/// A DEFAULT of a domain as it is kept.
+pub(crate) fn canonical_constant(text: &str, typ: Type, eval: &EvalContext) -> String {
+    let shown = || {
+        let parsed = parser::parse_expression(text).ok()?;
+        let bound = bind_constant(&parsed, Some(typ), eval, "").ok()?;
+        let shown = deparse::expression(deparse::without_assignment(&bound), &|_| None, false, eval)?;
+        let again = parser::parse_expression(&shown).ok()?;
+        bind_constant(&again, Some(typ), eval, "").ok().map(|_| shown)
+    };
+    shown().unwrap_or_else(|| text.to_string())
 }
 
 /// What a view selects, its names resolved by the search path it was made with.
@@ -185,7 +206,7 @@ pub(crate) fn bind_conversion(text: &str, typ: Type, table: &Table, eval: &EvalC
     let schema = catalog.get(table.schema).map(|s| s.name().to_string()).unwrap_or_default();
     let text = format!(
         "SELECT ({text})::{} FROM {}.{}",
-        crate::sql::types::format_type(typ),
+        crate::sql::user_types::format_along(&catalog, &[], typ.oid, Some(typ.typmod).filter(|m| *m >= 0)),
         quoted(&schema),
         quoted(&table.name)
     );

@@ -113,11 +113,12 @@ pub(crate) fn encode_index_keys(index: &Index, values: &[Datum], out: &mut Vec<u
 }
 
 /// A value as text that its type reads back; `None` for NULL.
-pub(crate) fn text_of(value: &Datum, typ: Type) -> Option<String> {
+pub(crate) fn text_of(value: &Datum, typ: Type, eval: &EvalContext) -> Option<String> {
     if value.is_null() {
         return None;
     }
     let mut text = String::new();
-    io::text_out(value, typ, &crate::sql::context::FormatSettings::default(), &mut text);
+    let plain = EvalContext { format: Default::default(), ..eval.clone() };
+    io::output(value, typ, &plain, &mut text);
     Some(text)
 }

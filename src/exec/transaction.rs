@@ -233,6 +233,11 @@ impl CatalogChange<'_> {
         Arc::make_mut(&mut self.ddl.catalog).allocate_oid()
     }
 
+    /// Hands out the OID of a new type.
+    pub(crate) fn allocate_type(&mut self, kind: crate::document::user_type::UserKind) -> crate::error::Result<Oid> {
+        Arc::make_mut(&mut self.ddl.catalog).allocate_type(kind)
+    }
+
     /// Puts or replaces an entry.
     pub(crate) fn put(&mut self, entry: Entry) {
         if !is_temporary(entry.oid()) {

@@ -55,7 +55,7 @@ impl RowEncoder {
             .enumerate()
             .map(|(index, column)| Column { typ: column.typ, is_binary: format_of(formats, index) == 1 })
             .collect();
-        let context = columns.iter().any(|c| !c.is_binary && needs_context(c.typ)).then(context);
+        let context = columns.iter().any(|c| needs_context(c.typ)).then(context);
         Self { columns, context, scratch: String::new() }
     }
 
@@ -121,14 +121,15 @@ impl RowEncoder {
     /// Appends a length and a value in binary, as in DataRow and binary COPY.
     pub(super) fn binary_field(&mut self, index: usize, cell: &Cell<'_>, out: &mut Vec<u8>) -> Result<()> {
         let typ = self.columns[index].typ;
-        put_value(out, |out| write_binary(cell, typ, out))
+        let context = self.context.as_ref();
+        put_value(out, |out| write_binary(cell, typ, context, out))
     }
 
     fn field(&mut self, index: usize, cell: Cell<'_>, out: &mut Vec<u8>) -> Result<()> {
         let Column { typ, is_binary } = self.columns[index];
         let (context, scratch) = (self.context.as_ref(), &mut self.scratch);
         put_value(out, |out| match is_binary {
-            true => write_binary(&cell, typ, out),
+            true => write_binary(&cell, typ, context, out),
             false => write_text(&cell, typ, context, scratch, out),
         })
     }
@@ -211,7 +212,8 @@ fn write_other(
 }
 
 /// Appends the binary form; `false` for NULL.
-fn write_binary(cell: &Cell<'_>, typ: Type, out: &mut Vec<u8>) -> Result<bool> {
+fn write_binary(cell: &Cell<'_>, typ: Type, context: Option<&EvalContext>, out: &mut Vec<u8>) -> Result<bool> {
+    let known = || context.ok_or_else(|| Error::internal("a value that is not of its column's type"));
     match cell {
         Cell::Null => return Ok(false),
         Cell::Bool(value) => out.push(u8::from(*value)),
@@ -232,8 +234,11 @@ fn write_binary(cell: &Cell<'_>, typ: Type, out: &mut Vec<u8>) -> Result<bool> {
             document.write_text(out);
         }
         Cell::Bytea(bytes) | Cell::Uuid(bytes) => out.extend_from_slice(bytes),
-        Cell::Borrowed(value) => values::binary_out(value, typ, out),
-        Cell::Owned(value) => values::binary_out(value, typ, out),
+        Cell::Borrowed(Datum::Numeric(value)) | Cell::Owned(Datum::Numeric(value)) if context.is_none() => {
+            value.encode_binary(out);
+        }
+        Cell::Borrowed(value) => values::binary_out(value, typ, known()?, out),
+        Cell::Owned(value) => values::binary_out(value, typ, known()?, out),
     }
     Ok(true)
 }

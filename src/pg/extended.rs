@@ -434,7 +434,7 @@ fn param(typ: Type, format: i16, bytes: &[u8], context: &dyn Fn() -> EvalContext
     if format == 1 {
         return match (typ, bytes) {
             (Type::INT4, &[a, b, c, d]) => Ok(Datum::Int4(i32::from_be_bytes([a, b, c, d]))),
-            _ => values::binary_in(typ, bytes),
+            _ => values::binary_in(typ, bytes, &context()),
         };
     }
     let text = utf8(bytes)?;

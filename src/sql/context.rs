@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::document::Oid;
 use crate::error::{Error, Result};
-use crate::storage::catalog::Catalog;
+use crate::storage::catalog::{Catalog, Entry};
 
 /// What kernels see of the session and the statement.
 #[derive(Clone)]
@@ -138,6 +138,8 @@ pub trait Host: Send + Sync {
 pub struct NoHost {
     /// The catalog that names resolve against.
     pub catalog: Arc<Catalog>,
+    /// The database whose schemas can be named.
+    pub database: Oid,
 }
 
 impl Host for NoHost {
@@ -145,7 +147,7 @@ impl Host for NoHost {
         self.catalog.clone()
     }
     fn database(&self) -> Oid {
-        0
+        self.database
     }
     fn users(&self) -> (String, String) {
         Default::default()
@@ -186,11 +188,24 @@ impl Host for NoHost {
 impl EvalContext {
     /// A context without a session, at time 0.
     pub fn detached(catalog: Arc<Catalog>) -> Self {
+        Self::in_database(catalog, 0)
+    }
+
+    /// A context without a session that knows the database of a schema.
+    pub fn detached_in(catalog: Arc<Catalog>, schema: Oid) -> Self {
+        let database = match catalog.get(schema).map(|e| &**e) {
+            Some(Entry::Schema(schema)) => schema.database,
+            _ => 0,
+        };
+        Self::in_database(catalog, database)
+    }
+
+    fn in_database(catalog: Arc<Catalog>, database: Oid) -> Self {
         Self {
             transaction_time: 0,
             statement_time: 0,
             format: FormatSettings::default(),
-            host: Arc::new(NoHost { catalog }),
+            host: Arc::new(NoHost { catalog, database }),
         }
     }
 }

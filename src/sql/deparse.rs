@@ -6,24 +6,26 @@
 
 use crate::document::{Datum, Type};
 
-use super::context::FormatSettings;
+use super::context::EvalContext;
 use super::io::reg::quote_identifier;
 use super::plan::visit::guard;
 use super::plan::{CastKind, ColumnId, Expr, Subscript};
-use super::{casts, io, operators, types};
+use super::{casts, io, operators, user_types};
 
 /// How a column is named; `None` makes the whole expression `None`.
 pub type Name<'a> = &'a dyn Fn(ColumnId) -> Option<String>;
 
 /// An expression as text.
-pub fn expression(expr: &Expr, name: Name<'_>, pretty: bool) -> Option<String> {
-    Writer { name, pretty }.expr(expr)
+/// Types of users have their schema unless `pretty`, where it is left out as far as the search path finds them.
+pub fn expression(expr: &Expr, name: Name<'_>, pretty: bool, context: &EvalContext) -> Option<String> {
+    let context = EvalContext { format: Default::default(), ..context.clone() };
+    Writer { name, pretty, context }.expr(expr)
 }
 
 /// An expression without the conversions to a column's type that an assignment adds.
 pub fn without_assignment(expr: &Expr) -> &Expr {
     match expr {
-        Expr::Cast { input, kind: CastKind::TypmodAssign, .. } => without_assignment(input),
+        Expr::Cast { input, kind: CastKind::TypmodAssign | CastKind::Domain(_), .. } => without_assignment(input),
         Expr::Cast { input, .. } => input,
         Expr::Call { function, args, typ } => match args.as_slice() {
             [input] if is_cast(function.oid, input.typ(), *typ) => input,
@@ -54,6 +56,7 @@ enum Parent {
 struct Writer<'a> {
     name: Name<'a>,
     pretty: bool,
+    context: EvalContext,
 }
 
 /// The operator behind a function: its symbol.
@@ -102,17 +105,17 @@ impl Writer<'_> {
         let input = match input {
             // A constant of the type says its type itself.
             Expr::Const(value, from) if from.oid == typ.oid && !matches!(value, Datum::Null) => {
-                return Some(format!("{}::{}", quoted(&text(value, *from)), types::format_type(typ)));
+                return Some(format!("{}::{}", quoted(&self.text(value, *from)), self.type_name(typ)));
             }
             input if self.pretty => self.inside(input, Parent::Cast)?,
             input => format!("({})", self.expr(input)?),
         };
-        Some(format!("{input}::{}", types::format_type(typ)))
+        Some(format!("{input}::{}", self.type_name(typ)))
     }
 
     fn write(&self, expr: &Expr) -> Option<String> {
         match expr {
-            Expr::Const(value, typ) => Some(constant(value, *typ)),
+            Expr::Const(value, typ) => Some(self.constant(value, *typ)),
             Expr::Column(id, _) => (self.name)(*id),
             Expr::Call { function, args, typ } => self.call(function, args, *typ),
             Expr::Cast { input, typ, kind } => match (&**input, kind) {
@@ -127,6 +130,7 @@ impl Writer<'_> {
                     self.cast(&args[0], *typ)
                 }
                 (input, CastKind::TypmodAssign) => self.expr(input),
+                (input, CastKind::Domain(domain)) => self.cast(input, Type::new(*domain)),
                 (input, _) => self.cast(input, *typ),
             },
             Expr::And(items) => self.joined(items, "AND", Parent::And),
@@ -161,7 +165,7 @@ impl Writer<'_> {
                 }
                 let otherwise = match otherwise {
                     Some(otherwise) => self.expr(otherwise)?,
-                    None => constant(&Datum::Null, expr.typ()),
+                    None => self.constant(&Datum::Null, expr.typ()),
                 };
                 out.push_str(&format!("{lead}ELSE {otherwise}{}END", if self.pretty { "\n" } else { " " }));
                 Some(out)
@@ -188,7 +192,7 @@ impl Writer<'_> {
                 self.own(format!("{left} {symbol} {word} (ARRAY[{list}])"))
             }
             Expr::Array { elements, typ, .. } if elements.is_empty() => {
-                Some(format!("ARRAY[]::{}", types::format_type(Type::new(typ.oid))))
+                Some(format!("ARRAY[]::{}", self.type_name(Type::new(typ.oid))))
             }
             Expr::Array { elements, .. } => Some(format!("ARRAY[{}]", self.list(elements)?)),
             Expr::Row { fields, .. } => Some(format!("ROW({})", self.list(fields)?)),
@@ -219,6 +223,8 @@ impl Writer<'_> {
         if let ("extract", [Expr::Const(Datum::Text(field), _), value]) = (function.name, args) {
             return Some(format!("EXTRACT({field} FROM {})", self.expr(value)?));
         }
+        // The type that the binder adds is not shown.
+        let args = if matches!(function.oid, 3528..=3531) { &args[..function.args.len()] } else { args };
         let mut list = args.iter().map(|e| self.expr(e)).collect::<Option<Vec<_>>>()?;
         if function.variadic
             && function.args.last().is_some_and(|t| *t != Type::ANY)
@@ -282,30 +288,41 @@ fn is_loose(parent: Parent) -> bool {
     matches!(parent, Parent::And | Parent::Or | Parent::Not)
 }
 
-fn text(value: &Datum, typ: Type) -> String {
-    let mut out = String::new();
-    io::text_out(value, typ, &FormatSettings::default(), &mut out);
-    out
-}
+impl Writer<'_> {
+    fn text(&self, value: &Datum, typ: Type) -> String {
+        let mut out = String::new();
+        io::output(value, typ, &self.context, &mut out);
+        out
+    }
 
-/// PostgreSQL's `get_const_expr`.
-fn constant(value: &Datum, typ: Type) -> String {
-    let type_name = || types::format_type(typ);
-    match value {
-        Datum::Null => format!("NULL::{}", type_name()),
-        Datum::Bool(value) => value.to_string(),
-        Datum::Int4(n) if *n >= 0 => n.to_string(),
-        Datum::Numeric(n) if typ.typmod < 0 => {
-            let text = n.to_string();
-            if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.') {
-                text
-            } else {
-                format!("'{text}'::numeric")
-            }
+    fn type_name(&self, typ: Type) -> String {
+        let typmod = Some(typ.typmod).filter(|typmod| *typmod >= 0);
+        match self.pretty {
+            true => user_types::format(&self.context, typ.oid, typmod),
+            false => user_types::format_along(&self.context.host.catalog(), &[], typ.oid, typmod),
         }
-        // By number: the object may be renamed.
-        Datum::Oid(oid) => format!("'{oid}'::{}", type_name()),
-        value if typ == Type::UNKNOWN => quoted(&text(value, typ)),
-        value => format!("{}::{}", quoted(&text(value, typ)), type_name()),
+    }
+
+    /// PostgreSQL's `get_const_expr`.
+    fn constant(&self, value: &Datum, typ: Type) -> String {
+        let type_name = || self.type_name(typ);
+        match value {
+            Datum::Null => format!("NULL::{}", type_name()),
+            Datum::Bool(value) => value.to_string(),
+            Datum::Int4(n) if *n >= 0 => n.to_string(),
+            Datum::Numeric(n) if typ.typmod < 0 => {
+                let text = n.to_string();
+                if text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('.') {
+                    text
+                } else {
+                    format!("'{text}'::numeric")
+                }
+            }
+            // By number: the object may be renamed.
+            Datum::Oid(oid) => format!("'{oid}'::{}", type_name()),
+            Datum::Bit(_) if typ.typmod < 0 => format!("'{}'::\"bit\"", self.text(value, typ)),
+            value if typ == Type::UNKNOWN => quoted(&self.text(value, typ)),
+            value => format!("{}::{}", quoted(&self.text(value, typ)), type_name()),
+        }
     }
 }

@@ -185,6 +185,8 @@ pub enum CastKind {
     TypmodExplicit,
     /// Element by element, by the explicit cast between the element types (its typmod applied as a CAST does).
     Array,
+    /// The value does not change, and is checked by a domain (or, element by element, by the domain that an array is of).
+    Domain(Oid),
 }
 
 /// A subquery used as a value.

@@ -8,6 +8,7 @@
 mod dml;
 mod object;
 mod table;
+mod types;
 mod utility;
 
 use sqlparser::ast::{Expr, Ident, ObjectName, Query};
@@ -16,6 +17,7 @@ pub use dml::*;
 pub use object::*;
 pub use sqlparser::ast;
 pub use table::*;
+pub use types::*;
 pub use utility::*;
 
 /// One statement.
@@ -47,6 +49,12 @@ pub enum Statement {
     Alter(Box<Alter>),
     /// DROP of anything.
     Drop(Drop),
+    /// CREATE TYPE.
+    CreateType(Box<CreateType>),
+    /// CREATE DOMAIN.
+    CreateDomain(Box<CreateDomain>),
+    /// ALTER TYPE and ALTER DOMAIN.
+    AlterType(Box<AlterType>),
     /// CREATE INDEX.
     CreateIndex(Box<CreateIndex>),
     /// CREATE VIEW.

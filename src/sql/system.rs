@@ -18,6 +18,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod types;
+mod user_types;
 mod views;
 
 use std::collections::{HashMap, HashSet};
@@ -289,6 +290,8 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         "pg_shdescription" => objects::shared_descriptions(context, rows),
         "pg_rewrite" => objects::rewrites(context, rows),
         "pg_type" => types::types(context, rows),
+        "pg_enum" => user_types::enums(context, rows),
+        "pg_range" => user_types::ranges(context, rows),
         "pg_proc" => functions::procedures(rows),
         "pg_aggregate" => functions::aggregates(rows),
         "pg_operator" => types::operators(rows),

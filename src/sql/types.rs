@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::document::user_type::{self, UserKind};
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
@@ -84,9 +85,14 @@ static BASE: &[TypeInfo] = &[
     t(30, "oidvector", "oidvector", -1, 'A', false, 'i', 26, 1013, 'b', false, 'p'),
     t(114, "json", "json", -1, 'U', false, 'i', 0, 199, 'b', false, 'x'),
     t(194, "pg_node_tree", "pg_node_tree", -1, 'Z', false, 'i', 0, 0, 'b', false, 'x'),
+t(650, "cidr", "cidr", -1, 'I', false, 'i', 0, 651, 'b', false, 'm'),
     t(700, "float4", "real", 4, 'N', false, 'i', 0, 1021, 'b', true, 'p'),
     t(701, "float8", "double precision", 8, 'N', true, 'd', 0, 1022, 'b', true, 'p'),
     t(705, "unknown", "unknown", -2, 'X', false, 'c', 0, 0, 'p', false, 'p'),
+    t(774, "macaddr8", "macaddr8", 8, 'U', false, 'i', 0, 775, 'b', false, 'p'),
+    t(790, "money", "money", 8, 'N', false, 'd', 0, 791, 'b', true, 'p'),
+    t(829, "macaddr", "macaddr", 6, 'U', false, 'i', 0, 1040, 'b', false, 'p'),
+    t(869, "inet", "inet", -1, 'I', true, 'i', 0, 1041, 'b', false, 'm'),
     t(1033, "aclitem", "aclitem", 16, 'U', false, 'd', 0, 1034, 'b', false, 'p'),
     t(1042, "bpchar", "character", -1, 'S', false, 'i', 0, 1014, 'b', false, 'x'),
     t(1043, "varchar", "character varying", -1, 'S', false, 'i', 0, 1015, 'b', false, 'x'),
@@ -96,6 +102,8 @@ static BASE: &[TypeInfo] = &[
     t(1184, "timestamptz", "timestamp with time zone", 8, 'D', true, 'd', 0, 1185, 'b', true, 'p'),
     t(1186, "interval", "interval", 16, 'T', true, 'd', 0, 1187, 'b', false, 'p'),
     t(1266, "timetz", "time with time zone", 12, 'D', false, 'd', 0, 1270, 'b', false, 'p'),
+    t(1560, "bit", "bit", -1, 'V', false, 'i', 0, 1561, 'b', false, 'x'),
+    t(1562, "varbit", "bit varying", -1, 'V', true, 'i', 0, 1563, 'b', false, 'x'),
     t(1700, "numeric", "numeric", -1, 'N', false, 'i', 0, 1231, 'b', false, 'm'),
     t(1790, "refcursor", "refcursor", -1, 'U', false, 'i', 0, 2201, 'b', false, 'x'),
     t(2202, "regprocedure", "regprocedure", 4, 'N', false, 'i', 0, 2207, 'b', true, 'p'),
@@ -119,10 +127,22 @@ static BASE: &[TypeInfo] = &[
     t(3769, "regdictionary", "regdictionary", 4, 'N', false, 'i', 0, 3770, 'b', true, 'p'),
     t(3802, "jsonb", "jsonb", -1, 'U', false, 'i', 0, 3807, 'b', false, 'x'),
     t(3831, "anyrange", "anyrange", -1, 'P', false, 'd', 0, 0, 'p', false, 'x'),
+    t(3904, "int4range", "int4range", -1, 'R', false, 'i', 0, 3905, 'r', false, 'x'),
+    t(3906, "numrange", "numrange", -1, 'R', false, 'i', 0, 3907, 'r', false, 'x'),
+    t(3908, "tsrange", "tsrange", -1, 'R', false, 'd', 0, 3909, 'r', false, 'x'),
+    t(3910, "tstzrange", "tstzrange", -1, 'R', false, 'd', 0, 3911, 'r', false, 'x'),
+    t(3912, "daterange", "daterange", -1, 'R', false, 'i', 0, 3913, 'r', false, 'x'),
+    t(3926, "int8range", "int8range", -1, 'R', false, 'd', 0, 3927, 'r', false, 'x'),
     t(4072, "jsonpath", "jsonpath", -1, 'U', false, 'i', 0, 4073, 'b', false, 'x'),
     t(4089, "regnamespace", "regnamespace", 4, 'N', false, 'i', 0, 4090, 'b', true, 'p'),
     t(4096, "regrole", "regrole", 4, 'N', false, 'i', 0, 4097, 'b', true, 'p'),
     t(4191, "regcollation", "regcollation", 4, 'N', false, 'i', 0, 4192, 'b', true, 'p'),
+    t(4451, "int4multirange", "int4multirange", -1, 'R', false, 'i', 0, 6150, 'm', false, 'x'),
+    t(4532, "nummultirange", "nummultirange", -1, 'R', false, 'i', 0, 6151, 'm', false, 'x'),
+    t(4533, "tsmultirange", "tsmultirange", -1, 'R', false, 'd', 0, 6152, 'm', false, 'x'),
+    t(4534, "tstzmultirange", "tstzmultirange", -1, 'R', false, 'd', 0, 6153, 'm', false, 'x'),
+    t(4535, "datemultirange", "datemultirange", -1, 'R', false, 'i', 0, 6155, 'm', false, 'x'),
+    t(4536, "int8multirange", "int8multirange", -1, 'R', false, 'd', 0, 6157, 'm', false, 'x'),
     t(4537, "anymultirange", "anymultirange", -1, 'P', false, 'd', 0, 0, 'p', false, 'x'),
     t(4538, "anycompatiblemultirange", "anycompatiblemultirange", -1, 'P', false, 'd', 0, 0, 'p', false, 'x'),
     t(5038, "pg_snapshot", "pg_snapshot", -1, 'U', false, 'd', 0, 5039, 'b', false, 'x'),
@@ -134,38 +154,8 @@ static BASE: &[TypeInfo] = &[
 ];
 
 /// Types that PostgreSQL has and we do not: refused by name.
-const KNOWN_UNSUPPORTED: &[&str] = &[
-    "xml",
-    "point",
-    "lseg",
-    "path",
-    "box",
-    "polygon",
-    "line",
-    "circle",
-    "cidr",
-    "inet",
-    "macaddr",
-    "macaddr8",
-    "money",
-    "bit",
-    "varbit",
-    "tsvector",
-    "tsquery",
-    "int4range",
-    "int8range",
-    "numrange",
-    "tsrange",
-    "tstzrange",
-    "daterange",
-    "int4multirange",
-    "int8multirange",
-    "nummultirange",
-    "tsmultirange",
-    "tstzmultirange",
-    "datemultirange",
-    "txid_snapshot",
-];
+const KNOWN_UNSUPPORTED: &[&str] =
+    &["xml", "point", "lseg", "path", "box", "polygon", "line", "circle", "tsvector", "tsquery", "txid_snapshot"];
 
 struct Tables {
     all: Vec<&'static TypeInfo>,
@@ -211,17 +201,89 @@ pub fn by_name(name: &str) -> Option<&'static TypeInfo> {
 
 /// The array type over a type.
 pub fn array_of(oid: Oid) -> Option<Oid> {
-    by_oid(oid).map(|info| info.array).filter(|&array| array != 0)
+    match by_oid(oid) {
+        Some(info) => Some(info.array).filter(|&array| array != 0),
+        None => user_type::array_of(oid),
+    }
 }
 
 /// The element type of an array type (`int2vector` and `oidvector` included, which subscript like arrays).
 pub fn element_of(oid: Oid) -> Option<Oid> {
-    by_oid(oid).filter(|info| info.len == -1 && info.element != 0).map(|info| info.element)
+    match by_oid(oid) {
+        Some(info) => Some(info.element).filter(|element| info.len == -1 && *element != 0),
+        None => user_type::element_of(oid),
+    }
 }
 
-/// The category of a type (`U` for one that is not in the table, e.g. a composite type: `C`).
+/// Whether it is an array type proper (not `oidvector`).
+pub fn is_array(oid: Oid) -> bool {
+    by_oid(oid).map_or_else(|| user_type::is_array(oid), TypeInfo::is_array)
+}
+
+/// Whether it is a composite type: a user's, or the row type of a table or view (`record` is not).
+pub fn is_composite(oid: Oid) -> bool {
+    user_type::scalar_kind(oid) == Some(UserKind::Composite)
+}
+
+/// Whether it is an enum.
+pub fn is_enum(oid: Oid) -> bool {
+    user_type::scalar_kind(oid) == Some(UserKind::Enum)
+}
+
+/// Whether it is a domain.
+pub fn is_domain(oid: Oid) -> bool {
+    user_type::scalar_kind(oid) == Some(UserKind::Domain)
+}
+
+/// Whether it is a range type.
+pub fn is_range(oid: Oid) -> bool {
+    RANGES.iter().any(|(range, ..)| *range == oid) || user_type::scalar_kind(oid) == Some(UserKind::Range)
+}
+
+/// Whether it is a multirange type.
+pub fn is_multirange(oid: Oid) -> bool {
+    RANGES.iter().any(|(_, multirange, _)| *multirange == oid)
+        || user_type::scalar_kind(oid) == Some(UserKind::Multirange)
+}
+
+/// Range type, multirange type and subtype of the built-in ranges.
+pub const RANGES: &[(Oid, Oid, Oid)] = &[
+    (3904, 4451, 23),
+    (3906, 4532, 1700),
+    (3908, 4533, 1114),
+    (3910, 4534, 1184),
+    (3912, 4535, 1082),
+    (3926, 4536, 20),
+];
+
+/// The multirange type over a range type.
+pub fn multirange_of(range: Oid) -> Option<Oid> {
+    match RANGES.iter().find(|(r, ..)| *r == range) {
+        Some((_, multirange, _)) => Some(*multirange),
+        None if is_range(range) => user_type::oid(user_type::serial(range)?, UserKind::Multirange),
+        None => None,
+    }
+}
+
+/// The range type below a multirange type.
+pub fn range_of(multirange: Oid) -> Option<Oid> {
+    match RANGES.iter().find(|(_, m, _)| *m == multirange) {
+        Some((range, ..)) => Some(*range),
+        None if is_multirange(multirange) => user_type::oid(user_type::serial(multirange)?, UserKind::Range),
+        None => None,
+    }
+}
+
+/// The category of a type. Domains have their base type's, which only the catalog knows.
 pub fn category(oid: Oid) -> char {
-    by_oid(oid).map_or('C', |info| info.category)
+    match (by_oid(oid), user_type::scalar_kind(oid)) {
+        (Some(info), _) => info.category,
+        (None, None) => 'A',
+        (None, Some(UserKind::Enum)) => 'E',
+        (None, Some(UserKind::Range | UserKind::Multirange)) => 'R',
+        (None, Some(UserKind::Composite)) => 'C',
+        (None, Some(UserKind::Domain)) => 'U',
+    }
 }
 
 /// Whether a type is preferred in its category.
@@ -255,6 +317,8 @@ pub fn format_oid(oid: Oid, typmod: Option<i32>) -> String {
         Some(typmod) if typmod < 0 => {
             if oid == Type::BPCHAR.oid {
                 "bpchar".to_string()
+            } else if oid == Type::BIT.oid {
+                "\"bit\"".to_string()
             } else {
                 info.display.to_string()
             }
@@ -270,6 +334,7 @@ fn with_typmod(info: &TypeInfo, typmod: i32) -> String {
             let (precision, scale) = numeric_typmod(typmod);
             format!("numeric({precision},{scale})")
         }
+        Type::BIT | Type::VARBIT => format!("{}({typmod})", info.display),
         Type::TIME => format!("time({typmod}) without time zone"),
         Type::TIMETZ => format!("time({typmod}) with time zone"),
         Type::TIMESTAMP => format!("timestamp({typmod}) without time zone"),
@@ -344,6 +409,8 @@ pub fn typmod_in(oid: Oid, modifiers: &[i32]) -> Result<i32> {
         Type::TIMESTAMP => precision_typmod("TIMESTAMP", "", one("timestamp")?),
         Type::TIMESTAMPTZ => precision_typmod("TIMESTAMP", " WITH TIME ZONE", one("timestamptz")?),
         Type::INTERVAL => interval_typmod(0x7FFF, Some(one("interval")?)),
+        Type::BIT => bit_typmod("bit", modifiers),
+        Type::VARBIT => bit_typmod("varbit", modifiers),
         _ => Err(err!(
             SYNTAX_ERROR,
             "type modifier is not allowed for type \"{}\"",
@@ -357,6 +424,15 @@ fn length_typmod(name: &str, length: i32) -> Result<i32> {
         n if n < 1 => Err(err!(INVALID_PARAMETER_VALUE, "length for type {name} must be at least 1")),
         n if n > 10_485_760 => Err(err!(INVALID_PARAMETER_VALUE, "length for type {name} cannot exceed 10485760")),
         n => Ok(n + 4),
+    }
+}
+
+fn bit_typmod(name: &str, modifiers: &[i32]) -> Result<i32> {
+    match modifiers {
+        [n] if *n < 1 => Err(err!(INVALID_PARAMETER_VALUE, "length for type {name} must be at least 1")),
+        [n] if *n > 83_886_080 => Err(err!(INVALID_PARAMETER_VALUE, "length for type {name} cannot exceed 83886080")),
+        [n] => Ok(*n),
+        _ => Err(err!(INVALID_PARAMETER_VALUE, "invalid type modifier")),
     }
 }
 
@@ -533,7 +609,7 @@ impl NameParser<'_> {
             }
             array = true;
         }
-        if !array || by_oid(base.oid).is_some_and(TypeInfo::is_array) {
+        if !array || is_array(base.oid) {
             return Ok(base);
         }
         match array_of(base.oid) {
@@ -595,6 +671,15 @@ impl NameParser<'_> {
                 return Ok(Some(self.characters(base)?));
             }
             "varchar" => return Ok(Some(self.characters(Type::VARCHAR)?)),
+            "bit" => {
+                let base = if self.word("varying") { Type::VARBIT } else { Type::BIT };
+                let typmod = match self.modifiers()?.as_slice() {
+                    // `bit` alone is `bit(1)`.
+                    [] if base == Type::BIT => 1,
+                    modifiers => typmod_in(base.oid, modifiers)?,
+                };
+                return Ok(Some(Type::with_typmod(base.oid, typmod)));
+            }
             "time" => return Ok(Some(self.time(Type::TIME, Type::TIMETZ)?)),
             "timestamp" => return Ok(Some(self.time(Type::TIMESTAMP, Type::TIMESTAMPTZ)?)),
             "interval" => return Ok(Some(self.interval()?)),
@@ -707,7 +792,7 @@ mod tests {
         let error = parse_name("nosuch").unwrap_err();
         assert_eq!(error.code(), crate::error::SqlState::UNDEFINED_OBJECT);
         assert_eq!(error.message(), "type \"nosuch\" does not exist");
-        assert_eq!(parse_name("inet").unwrap_err().code(), crate::error::SqlState::FEATURE_NOT_SUPPORTED);
+        assert_eq!(parse_name("xml").unwrap_err().code(), crate::error::SqlState::FEATURE_NOT_SUPPORTED);
         assert_eq!(parse_name("int4(3)").unwrap_err().message(), "type modifier is not allowed for type \"int4\"");
         assert_eq!(parse_name("numeric(0)").unwrap_err().message(), "NUMERIC precision 0 must be between 1 and 1000");
     }

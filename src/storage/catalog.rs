@@ -9,7 +9,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::document::user_type::{self, UserKind};
 use crate::document::{Oid, Type};
+use crate::err;
+use crate::error::Result;
+
+mod types;
+
+pub use types::{Cached, Domain, DomainCheck, EnumLabel, RangeType, TypeKind, UserType};
 
 /// First OID for objects that users make; below are the built-in ones (as in PostgreSQL).
 pub const FIRST_USER_OID: Oid = 16384;
@@ -41,6 +48,10 @@ pub struct Catalog {
     pub roles: BTreeMap<String, Oid>,
     /// table -> its indexes, in OID order.
     pub indexes: BTreeMap<Oid, Vec<Oid>>,
+    /// (namespace, name) -> OID of user-defined types (row types go by their relation).
+    pub types: BTreeMap<(Oid, String), Oid>,
+    /// Row type -> OID of its table or view.
+    pub row_types: BTreeMap<Oid, Oid>,
     /// object (OID, column number or 0) -> comment.
     pub comments: BTreeMap<(Oid, i32), String>,
     /// (class, object, column number or 0) -> OID of its privileges.
@@ -72,6 +83,7 @@ pub enum Entry {
     Privileges(Privileges),
     Membership(Membership),
     DefaultPrivileges(DefaultPrivileges),
+    Type(UserType),
 }
 
 /// A database.
@@ -163,8 +175,11 @@ pub struct Column {
     pub number: i16,
     /// The name.
     pub name: String,
-    /// The type.
+    /// The type of its values.
     pub typ: Type,
+    /// The type as declared, where that is a domain or an array of one: what is written is checked by it.
+    #[serde(default)]
+    pub domain: Option<Oid>,
     /// Whether NULL is refused.
     pub not_null: bool,
     /// DEFAULT as SQL text.
@@ -406,6 +421,7 @@ impl Entry {
             Self::Privileges(x) => x.oid,
             Self::Membership(x) => x.oid,
             Self::DefaultPrivileges(x) => x.oid,
+            Self::Type(x) => x.oid,
         }
     }
 
@@ -419,19 +435,37 @@ impl Entry {
             Self::View(x) => &x.name,
             Self::Sequence(x) => &x.name,
             Self::Role(x) => &x.name,
+            Self::Type(x) => &x.name,
             Self::Privileges(_) | Self::Membership(_) | Self::DefaultPrivileges(_) => "",
         }
     }
 
-    /// The schema of a relation (table, index, view, sequence).
+    /// The schema of a relation (table, index, view, sequence) or type.
     pub fn schema(&self) -> Option<Oid> {
         match self {
             Self::Table(x) => Some(x.schema),
             Self::Index(x) => Some(x.schema),
             Self::View(x) => Some(x.schema),
             Self::Sequence(x) => Some(x.schema),
+            Self::Type(x) => Some(x.schema),
             _ => None,
         }
+    }
+}
+
+impl Entry {
+    /// The row type of a table or view.
+    pub fn row_type(&self) -> Option<Oid> {
+        match self {
+            Self::Table(x) => Some(x.row_type),
+            Self::View(x) => Some(x.row_type),
+            _ => None,
+        }
+    }
+
+    /// Whether it shares the name space of tables, indexes, views and sequences.
+    pub fn is_relation(&self) -> bool {
+        matches!(self, Self::Table(_) | Self::Index(_) | Self::View(_) | Self::Sequence(_))
     }
 }
 
@@ -516,6 +550,42 @@ impl Catalog {
         oid
     }
 
+    /// Hands out the OID of a new type.
+    pub fn allocate_type(&mut self, kind: UserKind) -> Result<Oid> {
+        let serial = self.allocate_oid();
+        user_type::oid(serial, kind).ok_or_else(|| err!(PROGRAM_LIMIT_EXCEEDED, "there are no OIDs left for types"))
+    }
+
+    /// The user-defined type of an OID.
+    pub fn user_type(&self, oid: Oid) -> Option<&UserType> {
+        match self.get(oid).map(|e| &**e) {
+            Some(Entry::Type(user_type)) => Some(user_type),
+            _ => None,
+        }
+    }
+
+    /// The relation that a row type belongs to.
+    pub fn row_relation(&self, row_type: Oid) -> Option<&Arc<Entry>> {
+        self.row_types.get(&row_type).and_then(|oid| self.get(*oid))
+    }
+
+    /// The composite type whose relation has an OID.
+    pub fn composite(&self, relation: Oid) -> Option<&Arc<Entry>> {
+        let mut types = self.types.values().filter_map(|oid| self.get(*oid));
+        types.find(|entry| match &***entry {
+            Entry::Type(UserType { kind: TypeKind::Composite { relation: r, .. }, .. }) => *r == relation,
+            _ => false,
+        })
+    }
+
+    /// OIDs are handed out behind this one.
+    fn take_oid(&mut self, oid: Oid) {
+        if is_temporary(oid) {
+            return;
+        }
+        self.next_oid = self.next_oid.max(user_type::serial(oid).unwrap_or(oid) + 1);
+    }
+
     /// Puts or replaces an entry and keeps the name tables in step. Does not change `version`.
     pub fn put(&mut self, entry: Entry) {
         self.remove(entry.oid());
@@ -525,7 +595,7 @@ impl Catalog {
                 self.temporary_schema = Some(oid);
             }
         } else {
-            self.next_oid = self.next_oid.max(oid + 1);
+            self.take_oid(oid);
         }
         match &entry {
             Entry::Database(x) => {
@@ -544,6 +614,9 @@ impl Catalog {
             Entry::DefaultPrivileges(_) => {
                 self.default_privileges.insert(oid);
             }
+            Entry::Type(x) => {
+                self.types.insert((x.schema, x.name.clone()), oid);
+            }
             Entry::Index(x) => {
                 let list = self.indexes.entry(x.table).or_default();
                 list.push(oid);
@@ -551,13 +624,17 @@ impl Catalog {
             }
             _ => {}
         }
-        if let Some(schema) = entry.schema() {
+        if let Some(row_type) = entry.row_type() {
+            self.row_types.insert(row_type, oid);
+            self.take_oid(row_type);
+        }
+        if let Some(schema) = entry.schema().filter(|_| entry.is_relation()) {
             self.relations.insert((schema, entry.name().to_string()), oid);
         }
         if let Entry::Table(x) = &entry
             && !is_temporary(oid)
         {
-            self.next_oid = self.next_oid.max(x.row_type + 1).max(x.storage + 1);
+            self.next_oid = self.next_oid.max(x.storage + 1);
             let last = x.constraints.iter().map(|c| c.oid).max().unwrap_or(0);
             self.next_oid = self.next_oid.max(last + 1);
         }
@@ -591,6 +668,9 @@ impl Catalog {
                     list.retain(|i| *i != oid);
                 }
             }
+            Entry::Type(x) => {
+                self.types.remove(&(x.schema, x.name.clone()));
+            }
             Entry::Index(x) => {
                 if let Some(list) = self.indexes.get_mut(&x.table) {
                     list.retain(|i| *i != oid);
@@ -601,10 +681,20 @@ impl Catalog {
             }
             _ => {}
         }
-        if let Some(schema) = entry.schema() {
+        if let Some(row_type) = entry.row_type() {
+            self.row_types.remove(&row_type);
+        }
+        if let Some(schema) = entry.schema().filter(|_| entry.is_relation()) {
             self.relations.remove(&(schema, entry.name().to_string()));
         }
         Some(entry)
+    }
+}
+
+impl Column {
+    /// The type as declared: the domain where there is one.
+    pub fn declared(&self) -> Type {
+        self.domain.map_or(self.typ, Type::new)
     }
 }
 

@@ -99,6 +99,7 @@ pub(crate) fn table(oid: Oid, name: &str, storage: Oid, index: Option<Oid>) -> T
         identity: None,
         dropped: false,
         missing: None,
+        domain: None,
     };
     let constraints = index.map(|index| Constraint {
         oid: oid + 3,

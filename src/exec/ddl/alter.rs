@@ -379,6 +379,7 @@ impl Ddl<'_> {
             Entry::Sequence(x) => x.owner = owner,
             Entry::Schema(x) => x.owner = owner,
             Entry::Database(x) => x.owner = owner,
+            Entry::Type(x) => x.owner = owner,
             _ => return Err(Error::unsupported("OWNER TO of this object")),
         }
         self.new_owner_in_acl(entry, owner);

@@ -8,7 +8,7 @@ use crate::sql::casts::{self, Context as CastContext};
 use crate::sql::eval::compile;
 use crate::sql::parser::ident;
 use crate::sql::statement::{ColumnDefinition, Expression, SequenceOptions, ast};
-use crate::sql::types;
+use crate::sql::user_types;
 use crate::storage::catalog::{ConstraintKind, Entry, Identity, IndexSource, Table};
 
 use super::create::{Parts, check_collation, is_pseudo};
@@ -76,17 +76,21 @@ impl Ddl<'_> {
             let expr = compile(&value, &[])?;
             self.rewrite(&old, table.clone(), &[NewValue { number: column.number, expr }])?;
         } else if has_rows {
-            let value = match &column.default {
+            let of_domain = column.domain.and_then(|oid| crate::sql::domain::default(&self.catalog(), oid));
+            let value = match column.default.as_ref().or(of_domain.as_ref()) {
                 Some(text) => {
                     let expr = bind_default(text, &table, &column, &self.eval)?;
                     compile(&expr, &[])?.eval(&[], &[], &self.eval)?
                 }
                 None => Datum::Null,
             };
+            if let Some(domain) = column.domain {
+                crate::sql::domain::check(domain, &value, &self.eval)?;
+            }
             if value.is_null() && column.not_null && !uniques.iter().any(|u| u.primary) {
                 return Err(self.contains_null(&table, &column));
             }
-            table.columns[at].missing = text_of(&value, column.typ);
+            table.columns[at].missing = text_of(&value, column.typ, &self.eval);
             self.put(Entry::Table(table.clone()));
         }
         table = self.current(table.oid)?;
@@ -216,7 +220,10 @@ impl Ddl<'_> {
             check_collation(collation)?;
         }
         let number = self.column_number(&table, name)?;
-        let typ = self.data_type(data_type)?;
+        let declared = self.data_type(data_type)?;
+        let typ = user_types::base(&self.catalog(), declared);
+        let domain = user_types::is_checked(declared.oid).then_some(declared.oid);
+        let shown = user_types::format(&self.eval, declared.oid, None);
         let old = table.clone();
         let column = table
             .columns
@@ -225,16 +232,14 @@ impl Ddl<'_> {
             .ok_or_else(|| Error::internal("the column was found above"))?;
         let old_type = column.typ;
         if is_pseudo(typ.oid) {
-            let shown = types::format_type(typ);
             return Err(err!(INVALID_TABLE_DEFINITION, "column \"{}\" has pseudo-type {shown}", column.name));
         }
-        if old_type == typ && using.is_none() {
+        if old_type == typ && column.domain == domain && using.is_none() {
             return Ok(());
         }
         self.refuse_used_by_views(&old, "ALTER COLUMN TYPE")?;
         let column_name = column.name.clone();
         if using.is_none() && old_type.oid != typ.oid && !is_assignable(old_type.oid, typ.oid) {
-            let shown = types::format_type(typ);
             return Err(err!(
                 DATATYPE_MISMATCH,
                 "column \"{column_name}\" cannot be cast automatically to type {shown}"
@@ -242,9 +247,10 @@ impl Ddl<'_> {
             .hint(format!("You might need to specify \"USING {}::{shown}\".", quote_ident(&column_name))));
         }
         column.typ = typ;
+        column.domain = domain;
         column.missing = None;
         let text = using.map_or_else(|| quote_ident(&column_name), |u| u.text.clone());
-        let bound = bind_conversion(&text, typ, &old, &self.eval)?;
+        let bound = bind_conversion(&text, declared, &old, &self.eval)?;
         // The default must fit the new type as well.
         if let Some(default) = column.default.clone()
             && !default.starts_with("nextval('")
@@ -254,8 +260,7 @@ impl Ddl<'_> {
             bind_default(&default, &changed, column, &self.eval).map_err(|_| {
                 err!(
                     DATATYPE_MISMATCH,
-                    "default for column \"{column_name}\" cannot be cast automatically to type {}",
-                    types::format_type(typ)
+                    "default for column \"{column_name}\" cannot be cast automatically to type {shown}"
                 )
             })?;
         }

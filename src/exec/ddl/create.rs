@@ -66,16 +66,17 @@ pub(crate) fn table_from_columns(columns: &[(String, Type)]) -> Result<Vec<Colum
         }
         let typ = if typ.oid == Type::UNKNOWN.oid { Type::TEXT } else { *typ };
         check_column(name, typ)?;
-        made.push(column(made.len(), name.clone(), typ));
+        made.push(new_column(made.len(), name.clone(), typ));
     }
     Ok(made)
 }
 
-fn column(position: usize, name: String, typ: Type) -> Column {
+pub(super) fn new_column(position: usize, name: String, typ: Type) -> Column {
     Column {
         number: position as i16 + 1,
         name,
         typ,
+        domain: None,
         not_null: false,
         default: None,
         identity: None,
@@ -158,6 +159,7 @@ impl Ddl<'_> {
             }
             return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists"));
         }
+        self.refuse_row_type_name(schema, &name)?;
         let mut parts = Parts::default();
         for (i, definition) in create.columns.iter().enumerate() {
             self.copy_like(&create.likes, i, &mut parts)?;
@@ -170,7 +172,7 @@ impl Ddl<'_> {
         if parts.columns.len() > COLUMNS_MAX {
             return Err(err!(TOO_MANY_COLUMNS, "tables can have at most {COLUMNS_MAX} columns"));
         }
-        let (oid, row_type, owner) = (self.allocate(), self.allocate(), self.owner());
+        let (oid, row_type, owner) = (self.allocate(), self.allocate_row_type()?, self.owner());
         let mut table = new_table(oid, row_type, schema, name, owner);
         table.options = options;
         table.persistence = persistence;
@@ -195,6 +197,7 @@ impl Ddl<'_> {
             }
             return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists"));
         }
+        self.refuse_row_type_name(schema, &name)?;
         if create.columns.len() > columns.len() {
             return Err(err!(SYNTAX_ERROR, "too many column names were specified"));
         }
@@ -203,7 +206,7 @@ impl Ddl<'_> {
             .enumerate()
             .map(|(i, c)| (create.columns.get(i).map_or_else(|| c.name.clone(), ident), c.typ))
             .collect();
-        let (oid, row_type, owner) = (self.allocate(), self.allocate(), self.owner());
+        let (oid, row_type, owner) = (self.allocate(), self.allocate_row_type()?, self.owner());
         let mut table = new_table(oid, row_type, schema, name, owner);
         table.columns = table_from_columns(&named)?;
         table.persistence = persistence;
@@ -261,7 +264,7 @@ impl Ddl<'_> {
         };
         check_column(&name, typ)?;
         let at = parts.columns.len();
-        let mut made = column(at, name.clone(), typ);
+        let mut made = self.declared_column(at, name.clone(), typ);
         let mut nullable = false;
         if let Some(typ) = serial {
             made.not_null = true;
@@ -398,7 +401,7 @@ impl Ddl<'_> {
                     return Err(err!(DUPLICATE_COLUMN, "column \"{}\" specified more than once", old.name));
                 }
                 let at = parts.columns.len();
-                let mut new = column(at, old.name.clone(), old.typ);
+                let mut new = self.declared_column(at, old.name.clone(), old.declared());
                 new.not_null = old.not_null;
                 if including("defaults") {
                     new.default.clone_from(&old.default);

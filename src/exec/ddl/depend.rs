@@ -25,6 +25,7 @@ pub(super) fn kind(entry: &Entry) -> &'static str {
         Entry::Privileges(_) => "privileges",
         Entry::Membership(_) => "membership",
         Entry::DefaultPrivileges(_) => "default privileges",
+        Entry::Type(_) => "type",
     }
 }
 
@@ -35,6 +36,8 @@ pub(super) struct Removal {
     pub objects: Vec<Oid>,
     /// (dependent, what it depends on) that were not asked for.
     pub dependents: Vec<(String, String)>,
+    /// Columns of tables and attributes of composite types that go, their types being gone.
+    pub columns: Vec<(Oid, i16)>,
 }
 
 impl Ddl<'_> {
@@ -126,6 +129,14 @@ impl Ddl<'_> {
                 }
             }
             _ => {}
+        }
+        let typ = match &*entry {
+            Entry::Type(user) => Some(user.oid),
+            entry => entry.row_type(),
+        };
+        if let Some(typ) = typ {
+            let name = format!("type {}", crate::sql::user_types::format(&self.eval, typ, None));
+            self.gather_users_of_type(typ, &name, named, removal);
         }
         removal.objects.push(oid);
     }

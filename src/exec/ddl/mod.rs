@@ -3,6 +3,7 @@
 //!
 //! - [`create`]: tables. [`alter`]: ALTER TABLE and its relatives. [`rewrite`]: new rows for a changed table.
 //! - [`index`]: indexes and unique constraints. [`sequence`], [`view`], [`role`] (roles, databases, schemas).
+//! - [`types`], [`domain`]: types of one's own.
 //! - [`remove`]: DROP and TRUNCATE. [`depend`]: what depends on what.
 
 mod alter;
@@ -10,6 +11,7 @@ mod alter_column;
 mod create;
 mod defaults;
 mod depend;
+mod domain;
 mod grant;
 mod index;
 mod membership;
@@ -18,10 +20,12 @@ mod remove;
 mod rewrite;
 mod role;
 mod sequence;
+mod types;
 mod view;
 
 use std::sync::Arc;
 
+use crate::document::user_type::UserKind;
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
@@ -56,6 +60,9 @@ pub(crate) fn run(ddl: &mut Ddl<'_>, statement: &Statement) -> Option<Result<&'s
         Statement::Alter(alter) => ddl.alter(alter),
         Statement::Drop(drop) => ddl.drop(drop),
         Statement::Truncate(truncate) => ddl.truncate(truncate).map(|()| "TRUNCATE TABLE"),
+        Statement::CreateType(create) => ddl.create_type(create).map(|()| "CREATE TYPE"),
+        Statement::CreateDomain(create) => ddl.create_domain(create).map(|()| "CREATE DOMAIN"),
+        Statement::AlterType(alter) => ddl.alter_type(alter),
         Statement::CreateIndex(create) => ddl.create_index(create).map(|()| "CREATE INDEX"),
         Statement::CreateView(create) => ddl.create_view(create).map(|()| "CREATE VIEW"),
         Statement::CreateSchema(create) => ddl.create_schema(create).map(|()| "CREATE SCHEMA"),
@@ -105,6 +112,14 @@ impl<'a> Ddl<'a> {
         match self.temporary {
             true => self.shared.server.temporary_oid(),
             false => self.change().allocate_oid(),
+        }
+    }
+
+    /// The OID of a relation's row type.
+    fn allocate_row_type(&mut self) -> Result<Oid> {
+        match self.temporary {
+            true => Ok(self.shared.server.temporary_oid()),
+            false => self.change().allocate_type(UserKind::Composite),
         }
     }
 

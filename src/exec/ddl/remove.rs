@@ -24,6 +24,8 @@ impl Ddl<'_> {
             ObjectKind::Schema => self.drop_schemas(drop).map(|()| "DROP SCHEMA"),
             ObjectKind::Database => self.drop_database(drop).map(|()| "DROP DATABASE"),
             ObjectKind::Role => self.drop_roles(drop).map(|()| "DROP ROLE"),
+            ObjectKind::Type => self.drop_types(drop).map(|()| "DROP TYPE"),
+            ObjectKind::Domain => self.drop_types(drop).map(|()| "DROP DOMAIN"),
             other => Err(Error::unsupported(format!("DROP {}", other.name().to_uppercase()))),
         }
     }
@@ -63,12 +65,14 @@ impl Ddl<'_> {
         }
         let names: Vec<String> = named.iter().map(|e| self.describe(e)).collect();
         self.check_dependents(&removal, &names, drop.cascade)?;
-        self.remove_all(&removal);
-        Ok(())
+        self.remove_all(&removal)
     }
 
     /// Removes objects, and what was written to the tables among them.
-    pub(super) fn remove_all(&mut self, removal: &Removal) {
+    pub(super) fn remove_all(&mut self, removal: &Removal) -> Result<()> {
+        for (oid, number) in removal.columns.iter().filter(|(oid, _)| !removal.objects.contains(oid)) {
+            self.remove_column(*oid, *number)?;
+        }
         let catalog = self.catalog();
         for oid in &removal.objects {
             if catalog.table(*oid).is_some() {
@@ -82,6 +86,7 @@ impl Ddl<'_> {
             self.change().remove(*oid);
         }
         self.publish();
+        Ok(())
     }
 
     fn refuse_constraint_index(&self, table: Oid, index: Oid, name: &str) -> Result<()> {
@@ -172,8 +177,7 @@ impl Ddl<'_> {
             self.gather(*oid, &oids, &mut removal);
         }
         self.check_dependents(&removal, &names, drop.cascade)?;
-        self.remove_all(&removal);
-        Ok(())
+        self.remove_all(&removal)
     }
 
     fn drop_database(&mut self, drop: &Drop) -> Result<()> {
@@ -214,8 +218,7 @@ impl Ddl<'_> {
             removal.objects.push(schema);
         }
         removal.objects.push(database.oid);
-        self.remove_all(&removal);
-        Ok(())
+        self.remove_all(&removal)
     }
 
     fn drop_roles(&mut self, drop: &Drop) -> Result<()> {
@@ -309,6 +312,7 @@ pub(super) fn owner_of(entry: &Entry) -> Option<Oid> {
         Entry::Table(x) => Some(x.owner),
         Entry::View(x) => Some(x.owner),
         Entry::Sequence(x) => Some(x.owner),
+        Entry::Type(x) => Some(x.owner),
         _ => None,
     }
 }

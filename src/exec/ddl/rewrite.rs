@@ -43,15 +43,28 @@ impl Ddl<'_> {
     }
 
     /// Writes the table anew: `old` is how its rows are, `new` (with its new columns and key) how they become.
-    pub(super) fn rewrite(&mut self, old: &Table, mut new: Table, values: &[NewValue]) -> Result<()> {
-        let mut rows: Vec<Vec<Datum>> = Vec::new();
+    pub(super) fn rewrite(&mut self, old: &Table, new: Table, values: &[NewValue]) -> Result<()> {
         let eval = self.eval.clone();
-        self.each_row(old, |mut row| {
+        self.rewrite_rows(old, new, &mut |row| {
             let before = row.clone();
-            row.resize(new.columns.len(), Datum::Null);
             for value in values {
                 row[value.number as usize - 1] = value.expr.eval(&before, &[], &eval)?;
             }
+            Ok(())
+        })
+    }
+
+    /// As [`Ddl::rewrite`]; `change` makes the new row of the old one, which has room for the new columns.
+    pub(super) fn rewrite_rows(
+        &mut self,
+        old: &Table,
+        mut new: Table,
+        change: &mut dyn FnMut(&mut Vec<Datum>) -> Result<()>,
+    ) -> Result<()> {
+        let mut rows: Vec<Vec<Datum>> = Vec::new();
+        self.each_row(old, |mut row| {
+            row.resize(new.columns.len(), Datum::Null);
+            change(&mut row)?;
             rows.push(row);
             Ok(())
         })?;

@@ -269,6 +269,7 @@ impl Ddl<'_> {
                 let catalog = self.catalog();
                 catalog.role(&last).map(|r| (r.oid, 0)).ok_or_else(|| undefined_role(&last))
             }
+            ObjectKind::Type | ObjectKind::Domain => self.type_named(&comment.name).map(|oid| (oid, 0)),
             other => Err(Error::unsupported(format!("COMMENT ON {}", other.name().to_uppercase()))),
         }
     }

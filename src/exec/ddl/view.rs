@@ -45,7 +45,10 @@ impl Ddl<'_> {
             Some(Entry::View(_)) => return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists")),
             Some(_) if create.or_replace => return Err(err!(WRONG_OBJECT_TYPE, "\"{name}\" is not a view")),
             Some(_) => return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists")),
-            None => (self.allocate(), self.allocate()),
+            None => {
+                self.refuse_row_type_name(schema, &name)?;
+                (self.allocate(), self.allocate_row_type()?)
+            }
         };
         let is_new = existing.is_none();
         let view = View {

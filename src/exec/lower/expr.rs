@@ -144,6 +144,10 @@ impl Scope<'_> {
             Expr::AnyAll { all, left, operator, array } => self.any_all(*all, left, operator, array),
             Expr::Cast { input, typ, kind: CastKind::Relabel } => {
                 let (from, to) = (Physical::of(input.typ()), Physical::of(*typ));
+                // A network is shown otherwise than an address.
+                if typ.oid == Type::INET.oid && input.typ().oid != typ.oid {
+                    return Ok(None);
+                }
                 // Text without its blank padding is another value, and json another variant.
                 if from.data_type() != to.data_type() || from == Physical::Bpchar || to == Physical::Bpchar {
                     return Ok(None);

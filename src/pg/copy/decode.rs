@@ -263,7 +263,7 @@ impl CopyDecoder {
                         Ok(length) => {
                             let (bytes, rest) = fields.split_at(length);
                             fields = rest;
-                            values::binary_in(column.typ, bytes)
+                            values::binary_in(column.typ, bytes, &self.context)
                                 .map_err(|error| self.in_binary_column(error, &column.name))?
                         }
                     };

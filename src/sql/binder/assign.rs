@@ -11,9 +11,9 @@ use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Body, Function, Volatility};
 use crate::sql::parser::ident;
-use crate::sql::plan::{CastKind, Expr};
+use crate::sql::plan::{CastKind, Expr, Subscript};
 use crate::sql::statement::{Target, TargetStep};
-use crate::sql::types;
+use crate::sql::{types, user_types};
 use crate::storage::catalog::Column;
 
 use super::Binder;
@@ -62,6 +62,9 @@ impl Binder<'_> {
         scope: &Scope<'_>,
     ) -> Result<Expr> {
         let position = self.at(target.column.span);
+        if target.path.iter().any(|step| matches!(step, TargetStep::Field(_))) {
+            return self.part(base, column.declared(), &target.path, value, (column, position), scope);
+        }
         let is_jsonb = column.typ.oid == Type::JSONB.oid;
         let element = if is_jsonb { Some(Type::JSONB.oid) } else { types::element_of(column.typ.oid) };
         let Some(element) = element else {
@@ -123,9 +126,113 @@ impl Binder<'_> {
     }
 }
 
+impl Binder<'_> {
+    /// A value of a type with a field or element replaced, as deep as the path goes.
+    fn part(
+        &mut self,
+        base: Expr,
+        declared: Type,
+        path: &[TargetStep],
+        value: &ast::Expr,
+        of: (&Column, u32),
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let (column, position) = of;
+        let typ = self.base(declared);
+        let Some((step, rest)) = path.split_first() else {
+            let at = self.expr_at(value);
+            let bound = self.expr(value, scope)?;
+            let from = bound.typ().oid;
+            return self.coerce_to(bound, declared, Context::Assignment, at)?.ok_or_else(|| {
+                err!(
+                    DATATYPE_MISMATCH,
+                    "subfield \"{}\" is of type {} but expression is of type {}",
+                    column.name,
+                    self.type_name(declared.oid),
+                    self.type_name(from)
+                )
+                .hint("You will need to rewrite or cast the expression.")
+                .at(at)
+            });
+        };
+        let made = match step {
+            TargetStep::Field(name) => {
+                let field = ident(name);
+                let Some(fields) = user_types::fields(&self.catalog, typ.oid) else {
+                    return Err(err!(
+                        DATATYPE_MISMATCH,
+                        "cannot assign to field \"{field}\" of column \"{}\" because its type {} is not a composite type",
+                        column.name,
+                        self.type_name(typ.oid)
+                    )
+                    .at(position));
+                };
+                let Some(index) = fields.iter().position(|(known, _)| *known == field) else {
+                    return Err(err!(
+                        UNDEFINED_COLUMN,
+                        "cannot assign to field \"{field}\" of column \"{}\" because there is no such column in data type {}",
+                        column.name,
+                        self.type_name(typ.oid)
+                    )
+                    .at(position));
+                };
+                let mut values = Vec::with_capacity(fields.len());
+                for (i, (_, field)) in fields.iter().enumerate() {
+                    let old = Expr::Field { input: Box::new(base.clone()), index: i, typ: self.base(*field) };
+                    values.push(match i == index {
+                        true => self.part(old, *field, rest, value, of, scope)?,
+                        false => old,
+                    });
+                }
+                let names = fields.iter().map(|(name, field)| (name.as_str().into(), self.base(*field).oid)).collect();
+                Expr::Row { fields: values, names, typ: Type::new(typ.oid) }
+            }
+            TargetStep::Index(_) => {
+                let count = path.iter().take_while(|step| matches!(step, TargetStep::Index(_))).count();
+                let Some(element) = types::element_of(typ.oid) else {
+                    return Err(err!(
+                        DATATYPE_MISMATCH,
+                        "cannot subscript type {} because it does not support subscripting",
+                        self.type_name(typ.oid)
+                    )
+                    .at(position));
+                };
+                let mut subscripts = Vec::with_capacity(count);
+                for step in &path[..count] {
+                    if let TargetStep::Index(index) = step {
+                        let bound = self.expr(index, scope)?;
+                        subscripts.push(self.subscript_index(bound, false, index)?);
+                    }
+                }
+                let element = Type::new(element);
+                let old = Expr::Subscript {
+                    input: Box::new(base.clone()),
+                    subscripts: subscripts.iter().cloned().map(Subscript::Index).collect(),
+                    typ: element,
+                };
+                let new = self.part(old, element, &path[count..], value, of, scope)?;
+                let at =
+                    Expr::Array { elements: subscripts, nested: false, typ: Type::INT4_ARRAY, element: Type::INT4 };
+                let args = vec![base, at, new, Expr::Const(Datum::Oid(element.oid), Type::OID)];
+                Expr::Call { function: &ARRAY_ASSIGN, args, typ: Type::new(typ.oid) }
+            }
+            TargetStep::Slice(..) => return Err(Error::unsupported("assignment to an array slice").at(position)),
+        };
+        Ok(match user_types::is_checked(declared.oid) {
+            true => super::coerce::domain_check(made, declared),
+            false => made,
+        })
+    }
+}
+
 /// Whether an assigned value is a part put into the column's value.
 pub(super) fn is_part(value: &Expr) -> bool {
-    matches!(value, Expr::Call { function, .. } if *function == &JSONB_ASSIGN || *function == &ARRAY_ASSIGN)
+    match value {
+        Expr::Call { function, .. } => *function == &JSONB_ASSIGN || *function == &ARRAY_ASSIGN,
+        Expr::Row { typ, .. } => types::is_composite(typ.oid),
+        Expr::Cast { input, kind: CastKind::Domain(_), .. } => is_part(input),
+        _ => false,
+    }
 }
 
 fn malformed() -> Error {

@@ -9,7 +9,7 @@ use crate::sql::function::{Body, Function};
 use crate::sql::functions;
 use crate::sql::parser::ident;
 use crate::sql::plan::{AggregateCall, Expr, SetCall, SortKey};
-use crate::sql::types;
+use crate::sql::{types, user_types};
 
 use super::Binder;
 use super::coerce::{Context, can_coerce, is_composite};
@@ -106,6 +106,7 @@ impl Binder<'_> {
         }
         let known_schema = match schema.as_deref() {
             None | Some("pg_catalog") => true,
+            Some(schema) if self.range_constructor(Some(schema), &name).is_some() => true,
             Some(schema) => {
                 if self.catalog.schema(self.eval.host.database(), schema).is_none() {
                     return Err(err!(INVALID_SCHEMA_NAME, "schema \"{schema}\" does not exist").at(position));
@@ -114,8 +115,60 @@ impl Binder<'_> {
             }
         };
         let functions = if known_schema { functions::find(&name) } else { &[] };
+        if functions.is_empty()
+            && let Some(typ) = self.range_constructor(schema.as_deref(), &name)
+        {
+            return self.construct_range(call, typ, &arguments, position, scope);
+        }
         let shown = schema.as_ref().map_or(name.clone(), |schema| format!("{schema}.{name}"));
         self.ordinary_call(call, functions, &shown, arguments, position, scope)
+    }
+
+    /// The range or multirange type that a function's name means as its constructor.
+    fn range_constructor(&self, schema: Option<&str>, name: &str) -> Option<Type> {
+        let oid = user_types::find(self.eval, schema, name)?;
+        (types::is_range(oid) || types::is_multirange(oid)).then_some(Type::new(oid))
+    }
+
+    /// `name(lower, upper [, flags])` of a user's range type, `name(range, ...)` of its multirange type.
+    fn construct_range(
+        &mut self,
+        call: &ast::Function,
+        typ: Type,
+        arguments: &Arguments<'_>,
+        position: u32,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let (args, at, ..) = self.bind_arguments(call, arguments, scope)?;
+        let oids: Vec<Oid> = args.iter().map(|e| e.typ().oid).collect();
+        let name = self.type_name(typ.oid);
+        let range = types::range_of(typ.oid).unwrap_or(typ.oid);
+        let wanted: Vec<Type> = if types::is_multirange(typ.oid) {
+            vec![Type::new(range); args.len()]
+        } else {
+            let subtype = user_types::subtype(&self.catalog, range).unwrap_or(Type::TEXT);
+            let all = [subtype, subtype, Type::TEXT];
+            match args.len() {
+                n @ (2 | 3) => all[..n].to_vec(),
+                _ => return Err(self.no_function(&name, &oids, &[], position)),
+            }
+        };
+        let mut out = Vec::with_capacity(args.len() + 1);
+        for ((arg, wanted), at) in args.into_iter().zip(wanted).zip(at) {
+            if !can_coerce(arg.typ().oid, wanted.oid, Context::Implicit) {
+                return Err(self.no_function(&name, &oids, &[], position));
+            }
+            out.push(self.coerce(arg, Type::new(wanted.oid), Context::Implicit, at)?);
+        }
+        let constant = Expr::Const(Datum::Oid(range), Type::OID);
+        if types::is_multirange(typ.oid) {
+            let element = Type::new(range);
+            let array = self.array_type_of(element, position)?;
+            let list = Expr::Array { elements: out, nested: false, typ: array, element };
+            return Ok(Expr::Call { function: &functions::types::range::GATHER, args: vec![list, constant], typ });
+        }
+        out.push(constant);
+        Ok(Expr::Call { function: &functions::types::range::CONSTRUCT, args: out, typ })
     }
 
     fn arguments<'a>(&self, list: &'a ast::FunctionArgumentList, position: u32) -> Result<Arguments<'a>> {
@@ -262,6 +315,12 @@ impl Binder<'_> {
             let nulls = fields.iter().map(|(_, typ)| Expr::null(*typ)).collect();
             let row = Expr::Row { fields: nulls, names, typ: shape };
             args[0] = Expr::Coalesce(vec![args[0].take(), row], shape);
+        }
+        // What is asked of the labels of an enum is asked of its type, also of a NULL.
+        if matches!(function.oid, 3528..=3531)
+            && let Some(typ) = args.first().map(Expr::typ)
+        {
+            args.push(Expr::Const(Datum::Oid(typ.oid), Type::OID));
         }
         let refuse = |what: &str| {
             err!(WRONG_OBJECT_TYPE, "{what} specified, but {name} is not an aggregate function").at(position)
@@ -445,7 +504,7 @@ impl Binder<'_> {
         {
             return Ok(Resolution::Cast(cast));
         }
-        match choose(all, &oids) {
+        match choose(&self.catalog, all, &oids) {
             Choice::One(candidate) => self.converted(candidate, args, &oids, at, position).map(Resolution::Call),
             Choice::None => Err(self.no_function(name, &oids, names, position)),
             Choice::Ambiguous => {
@@ -499,7 +558,7 @@ impl Binder<'_> {
         position: u32,
     ) -> Result<Resolved> {
         let function = candidate.what;
-        let found = match polymorphic::resolve(&candidate.args, actual) {
+        let found = match polymorphic::resolve(&self.catalog, &candidate.args, actual) {
             Ok(found) => found,
             Err(Conflict::Undetermined) => {
                 return Err(err!(

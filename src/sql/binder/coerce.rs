@@ -8,6 +8,7 @@ use crate::sql::casts;
 use crate::sql::io;
 use crate::sql::plan::{CastKind, Expr};
 use crate::sql::types;
+use crate::sql::user_types;
 
 use super::Binder;
 
@@ -15,7 +16,7 @@ pub(super) use casts::{Context, Pathway, pathway};
 
 /// Whether a type is composite: the row type of a table (anonymous records are `record`).
 pub(super) fn is_composite(oid: Oid) -> bool {
-    oid != 0 && types::by_oid(oid).is_none()
+    types::is_composite(oid)
 }
 
 /// Whether a value of one type can become another (the target possibly polymorphic: checked separately).
@@ -57,6 +58,11 @@ impl Binder<'_> {
         match pathway(from.oid, to.oid, context) {
             Some(Pathway::Relabel) => Ok(relabel(expr, plain)),
             // A cast's function may answer a type that is binary compatible with the wanted one (int2 to oid by int4).
+            // A number becomes as many bits as are asked for.
+            Some(Pathway::Function(function)) if matches!(function.oid, 1683 | 2075) => {
+                let length = Expr::Const(Datum::Int4(to.typmod), Type::INT4);
+                Ok(Expr::Call { function, args: vec![expr, length], typ: to })
+            }
             Some(Pathway::Function(function)) if function.returns != plain => {
                 Ok(relabel(Expr::Call { function, args: vec![expr], typ: function.returns }, plain))
             }
@@ -91,7 +97,7 @@ impl Binder<'_> {
 
     /// `ROW(...)` as a table's row type: field by field.
     fn coerce_row(&mut self, expr: Expr, to: Type, context: Context, position: u32) -> Result<Expr> {
-        let Some(fields) = super::relation::row_fields(&self.catalog, to.oid) else {
+        let Some(fields) = user_types::fields(&self.catalog, to.oid) else {
             return Err(self.cannot_cast(Type::RECORD.oid, to.oid).at(position));
         };
         let Expr::Row { fields: values, .. } = expr else { return Ok(relabel(expr, to)) };
@@ -116,12 +122,22 @@ impl Binder<'_> {
                 }
             }
         }
-        let names = fields.iter().map(|(name, typ)| (name.as_str().into(), typ.oid)).collect();
+        let names = fields.iter().map(|(name, typ)| (name.as_str().into(), self.base(*typ).oid)).collect();
         Ok(Expr::Row { fields: out, names, typ: to })
     }
 
     /// Converts to a type with its typmod applied; `None` when there is no way.
     pub(super) fn coerce_to(&mut self, expr: Expr, to: Type, context: Context, position: u32) -> Result<Option<Expr>> {
+        if user_types::is_checked(to.oid) {
+            let base = self.base(to);
+            // An array's elements are checked where the literal is read.
+            if let (Expr::Const(Datum::Text(text), Type::UNKNOWN), true) = (&expr, types::is_array(to.oid)) {
+                let value = self.read_literal(to, text).map_err(|e| e.at(position))?;
+                return Ok(Some(Expr::Const(value, base)));
+            }
+            let value = self.coerce_to(expr, base, context, position)?;
+            return Ok(value.map(|value| domain_check(value, to)));
+        }
         if !can_coerce(expr.typ().oid, to.oid, context) {
             return Ok(None);
         }
@@ -146,9 +162,6 @@ impl Binder<'_> {
 
     /// Reads a literal as a type.
     pub(super) fn read_literal(&self, typ: Type, text: &str) -> Result<Datum> {
-        if is_composite(typ.oid) && typ != Type::UNKNOWN {
-            return Err(Error::unsupported(format!("reading a literal of type {}", self.type_name(typ.oid))));
-        }
         io::text_in(typ, text, self.eval)
     }
 
@@ -299,6 +312,12 @@ pub(super) fn relabel(expr: Expr, to: Type) -> Expr {
         Expr::Cast { input, kind: CastKind::Relabel, .. } if input.typ() == to => *input,
         other => Expr::Cast { input: Box::new(other), typ: to, kind: CastKind::Relabel },
     }
+}
+
+/// The value checked by a domain.
+pub(super) fn domain_check(value: Expr, domain: Type) -> Expr {
+    let typ = value.typ();
+    Expr::Cast { input: Box::new(value), typ, kind: CastKind::Domain(domain.oid) }
 }
 
 /// Applies a typmod, unless the expression has it already.

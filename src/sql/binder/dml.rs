@@ -392,13 +392,13 @@ impl Binder<'_> {
     /// A value as a column stores it: assignment conversion and typmod.
     pub(super) fn stored(&mut self, expr: Expr, column: &Column, position: u32) -> Result<Expr> {
         let from = expr.typ().oid;
-        match self.coerce_to(expr, column.typ, Context::Assignment, position)? {
+        match self.coerce_to(expr, column.declared(), Context::Assignment, position)? {
             Some(expr) => Ok(apply_typmod(expr, column.typ, Context::Assignment)),
             None => Err(err!(
                 DATATYPE_MISMATCH,
                 "column \"{}\" is of type {} but expression is of type {}",
                 column.name,
-                self.type_name(column.typ.oid),
+                self.type_name(column.declared().oid),
                 self.type_name(from)
             )
             .hint("You will need to rewrite or cast the expression.")

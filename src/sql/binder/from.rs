@@ -180,6 +180,7 @@ impl Binder<'_> {
         for column in table.live_columns() {
             let id = self.column();
             columns.push((id, column.number, column.typ));
+            self.domains.extend(column.domain.map(|domain| (id, domain)));
             named.push(ScopeColumn {
                 name: column.name.clone(),
                 expr: Expr::Column(id, column.typ),

@@ -4,7 +4,7 @@ use sqlparser::ast;
 
 use crate::document::{Datum, Type};
 use crate::err;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sql::plan::Expr;
 use crate::sql::types;
 
@@ -52,9 +52,16 @@ impl Binder<'_> {
             Boolean(value) => Ok(Expr::bool(*value)),
             Null => Ok(Expr::null(Type::UNKNOWN)),
             Placeholder(name) => self.parameter(name, self.at(value.span)),
-            HexStringLiteral(_) | SingleQuotedByteStringLiteral(_) => Err(Error::unsupported("type bit")),
+            HexStringLiteral(text) => self.bits(crate::sql::io::bit::hex(text), value),
+            SingleQuotedByteStringLiteral(text) => self.bits(crate::sql::io::bit::binary(text), value),
             _ => Err(err!(SYNTAX_ERROR, "syntax error at or near \"{value}\"").at(self.at(value.span))),
         }
+    }
+
+    /// A bit string constant.
+    fn bits(&self, bits: Result<crate::document::BitString>, value: &ast::ValueWithSpan) -> Result<Expr> {
+        let bits = bits.map_err(|e| e.at(self.at(value.span)))?;
+        Ok(Expr::Const(Datum::Bit(bits), Type::BIT))
     }
 
     /// `$n`.

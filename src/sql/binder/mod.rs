@@ -21,6 +21,7 @@ use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::plan::{Access, ColumnId, Expr, Locking, OutputColumn, Query, Rel, Verb};
 use crate::sql::statement::Statement;
+use crate::sql::user_types;
 use crate::storage::catalog::Catalog;
 
 mod assign;
@@ -112,6 +113,8 @@ struct Binder<'a> {
     schemas: std::cell::RefCell<BTreeSet<(Option<Oid>, Oid)>>,
     /// Field names and types of columns that hold anonymous records.
     records: HashMap<ColumnId, Vec<(String, Type)>>,
+    /// Columns of tables that are declared as domains.
+    domains: HashMap<ColumnId, Oid>,
     locking: Option<Locking>,
     depth: usize,
     /// The owners of the views that we are inside of; `None`: the view asks for the user's own privileges.
@@ -134,6 +137,7 @@ impl<'a> Binder<'a> {
             written: BTreeSet::new(),
             schemas: Default::default(),
             records: HashMap::new(),
+            domains: HashMap::new(),
             locking: None,
             depth: 0,
             views: Vec::new(),
@@ -241,7 +245,12 @@ impl<'a> Binder<'a> {
 
     /// A type's name as messages write it.
     fn type_name(&self, oid: Oid) -> String {
-        relation::type_name(&self.catalog, oid)
+        user_types::format_along(&self.catalog, &self.search_path, oid, None)
+    }
+
+    /// The type that values of a declared type have: a domain's base.
+    fn base(&self, typ: Type) -> Type {
+        user_types::base(&self.catalog, typ)
     }
 }
 

@@ -71,9 +71,9 @@ impl Binder<'_> {
             })
             .collect();
         let actual: Vec<Oid> = left.into_iter().chain([right]).collect();
-        match choose(candidates, &actual) {
+        match choose(&self.catalog, candidates, &actual) {
             Choice::One(candidate) => {
-                let found = polymorphic::resolve(&candidate.args, &actual).unwrap_or_default();
+                let found = polymorphic::resolve(&self.catalog, &candidate.args, &actual).unwrap_or_default();
                 let operator = candidate.what;
                 let real = |typ: Type| found.apply(typ.oid).map_or(typ, Type::new);
                 Ok(Chosen {

@@ -1,7 +1,8 @@
 //! The polymorphic pseudo-types: what `anyelement`, `anyarray`, `anycompatible`... stand for in one call.
 
 use crate::document::{Oid, Type};
-use crate::sql::types;
+use crate::sql::{types, user_types};
+use crate::storage::catalog::Catalog;
 
 use super::coerce;
 
@@ -13,6 +14,7 @@ pub(super) struct Polymorphic {
     element: Option<Oid>,
     array: Option<Oid>,
     compatible: Option<Oid>,
+    range: Option<Oid>,
 }
 
 /// Why a call's polymorphic arguments do not resolve.
@@ -33,13 +35,12 @@ fn is_compatible(oid: Oid) -> bool {
 }
 
 /// Resolves the pseudo-types of `declared` from `actual`.
-pub(super) fn resolve(declared: &[Oid], actual: &[Oid]) -> Result<Polymorphic, Conflict> {
-    let (mut element, mut array, mut compatible) = (None, None, Vec::new());
+pub(super) fn resolve(catalog: &Catalog, declared: &[Oid], actual: &[Oid]) -> Result<Polymorphic, Conflict> {
+    let (mut element, mut array, mut range, mut compatible) = (None, None, None, Vec::new());
     let (mut simple_unknown, mut compatible_unknown) = (false, false);
     let (mut nonarray, mut compatible_nonarray) = (false, false);
     for (&declared, &actual) in declared.iter().zip(actual) {
-        // Enums do not exist here.
-        if declared == Type::ANYENUM.oid && actual != UNKNOWN {
+        if declared == Type::ANYENUM.oid && actual != UNKNOWN && !types::is_enum(actual) {
             return Err(Conflict::Inconsistent);
         }
         nonarray |= declared == Type::ANYNONARRAY.oid;
@@ -63,12 +64,28 @@ pub(super) fn resolve(declared: &[Oid], actual: &[Oid]) -> Result<Polymorphic, C
                 compatible.push(types::element_of(actual).ok_or(Conflict::Inconsistent)?);
             }
         } else if types::is_polymorphic(declared) && actual != UNKNOWN {
-            // Ranges do not exist here.
-            return Err(Conflict::Inconsistent);
+            let found = match Type::new(declared) {
+                Type::ANYRANGE | Type::ANYCOMPATIBLERANGE => Some(actual).filter(|oid| types::is_range(*oid)),
+                _ => types::range_of(actual),
+            };
+            let found = found.ok_or(Conflict::Inconsistent)?;
+            if range.is_some_and(|known| known != found) {
+                return Err(Conflict::Inconsistent);
+            }
+            range = Some(found);
+        } else if types::is_polymorphic(declared) {
+            simple_unknown = true;
         }
     }
     if let Some(array) = array.filter(|array| *array != Type::ANYARRAY.oid) {
         let of = types::element_of(array).ok_or(Conflict::Inconsistent)?;
+        if element.is_some_and(|element| element != of) {
+            return Err(Conflict::Inconsistent);
+        }
+        element = Some(of);
+    }
+    if let Some(range) = range {
+        let of = user_types::subtype(catalog, range).ok_or(Conflict::Inconsistent)?.oid;
         if element.is_some_and(|element| element != of) {
             return Err(Conflict::Inconsistent);
         }
@@ -94,7 +111,7 @@ pub(super) fn resolve(declared: &[Oid], actual: &[Oid]) -> Result<Polymorphic, C
     if compatible_nonarray && compatible.is_some_and(|oid| types::element_of(oid).is_some()) {
         return Err(Conflict::Inconsistent);
     }
-    Ok(Polymorphic { element, array, compatible })
+    Ok(Polymorphic { element, array, compatible, range })
 }
 
 impl Polymorphic {
@@ -109,6 +126,8 @@ impl Polymorphic {
         match Type::new(declared) {
             Type::ANYARRAY => self.array.or_else(|| self.element.and_then(types::array_of)),
             Type::ANYCOMPATIBLEARRAY => self.compatible.and_then(types::array_of),
+            Type::ANYRANGE | Type::ANYCOMPATIBLERANGE => self.range,
+            Type::ANYMULTIRANGE | Type::ANYCOMPATIBLEMULTIRANGE => self.range.and_then(types::multirange_of),
             _ => Some(declared),
         }
     }

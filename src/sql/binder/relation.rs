@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::parser::ident;
 use crate::sql::system::{self, SystemRelation};
-use crate::sql::types;
+use crate::sql::user_types;
 use crate::storage::catalog::{Catalog, Entry, INFORMATION_SCHEMA, PG_CATALOG};
 
 use super::Binder;
@@ -75,29 +75,10 @@ pub(super) fn undefined(schema: Option<&str>, name: &str) -> Error {
     }
 }
 
-/// Names and types of the fields of a table's or view's row type.
+/// Names and types of the fields of a composite or row type.
 pub(super) fn row_fields(catalog: &Catalog, row_type: Oid) -> Option<Vec<(String, Type)>> {
-    catalog.entries.values().find_map(|entry| match &**entry {
-        Entry::Table(table) if table.row_type == row_type => {
-            Some(table.live_columns().map(|c| (c.name.clone(), c.typ)).collect())
-        }
-        Entry::View(view) if view.row_type == row_type => Some(view.columns.clone()),
-        _ => None,
-    })
-}
-
-/// A type's name as messages write it, row types by their relation.
-pub(super) fn type_name(catalog: &Catalog, oid: Oid) -> String {
-    if types::by_oid(oid).is_some() {
-        // Messages write types without modifier.
-        return types::format_oid(oid, None);
-    }
-    let named = catalog.entries.values().find_map(|entry| match &**entry {
-        Entry::Table(table) if table.row_type == oid => Some(table.name.clone()),
-        Entry::View(view) if view.row_type == oid => Some(view.name.clone()),
-        _ => None,
-    });
-    named.unwrap_or_else(|| types::format_oid(oid, None))
+    let fields = user_types::fields(catalog, row_type)?;
+    Some(fields.into_iter().map(|(name, typ)| (name, user_types::base(catalog, typ))).collect())
 }
 
 impl Binder<'_> {
@@ -116,28 +97,7 @@ impl Binder<'_> {
 
     /// The type that a written type names.
     pub(super) fn data_type(&self, data_type: &DataType) -> Result<Type> {
-        match types::resolve(data_type) {
-            Ok(typ) => Ok(typ),
-            Err(error) => self.row_type_named(data_type).ok_or_else(|| error.at(self.at(data_type_span(data_type)))),
-        }
-    }
-
-    /// A table's row type by the table's name.
-    fn row_type_named(&self, data_type: &DataType) -> Option<Type> {
-        let DataType::Custom(name, modifiers) = data_type else { return None };
-        if !modifiers.is_empty() {
-            return None;
-        }
-        let (schema, name) = name_parts(name).ok()?;
-        let database = self.eval.host.database();
-        match find(&self.catalog, database, &self.search_path, schema.as_deref(), &name)? {
-            Relation::Entry(entry) => match &*entry {
-                Entry::Table(table) => Some(Type::new(table.row_type)),
-                Entry::View(view) => Some(Type::new(view.row_type)),
-                _ => None,
-            },
-            Relation::System(_) => None,
-        }
+        user_types::resolve(data_type, self.eval).map_err(|error| error.at(self.at(data_type_span(data_type))))
     }
 }
 
@@ -145,6 +105,7 @@ impl Binder<'_> {
 fn data_type_span(data_type: &DataType) -> sqlparser::tokenizer::Span {
     match data_type {
         DataType::Custom(name, _) => name.span(),
+        DataType::Array(sqlparser::ast::ArrayElemTypeDef::SquareBracket(inner, _)) => data_type_span(inner),
         _ => sqlparser::tokenizer::Span::empty(),
     }
 }

@@ -3,6 +3,7 @@
 use crate::document::{Oid, Type};
 use crate::sql::function::Function;
 use crate::sql::types;
+use crate::storage::catalog::Catalog;
 
 use super::coerce::{Context, can_coerce, category};
 use super::polymorphic;
@@ -65,28 +66,32 @@ pub(super) fn candidates(
 }
 
 /// Whether a candidate can take the arguments.
-fn accepts(declared: &[Oid], actual: &[Oid]) -> bool {
+fn accepts(catalog: &Catalog, declared: &[Oid], actual: &[Oid]) -> bool {
     declared.len() == actual.len()
         && declared.iter().zip(actual).all(|(declared, actual)| can_coerce(*actual, *declared, Context::Implicit))
         && (!declared.iter().any(|oid| types::is_polymorphic(*oid))
-            || !matches!(polymorphic::resolve(declared, actual), Err(polymorphic::Conflict::Inconsistent)))
+            || !matches!(polymorphic::resolve(catalog, declared, actual), Err(polymorphic::Conflict::Inconsistent)))
 }
 
 /// Chooses among candidates; an exact match first.
-pub(super) fn choose<T: Clone>(candidates: Vec<Candidate<T>>, actual: &[Oid]) -> Choice<Candidate<T>> {
+pub(super) fn choose<T: Clone>(
+    catalog: &Catalog,
+    candidates: Vec<Candidate<T>>,
+    actual: &[Oid],
+) -> Choice<Candidate<T>> {
     if let Some(exact) = candidates.iter().find(|c| c.args == actual) {
         return Choice::One(exact.clone());
     }
-    let mut left: Vec<Candidate<T>> = candidates.into_iter().filter(|c| accepts(&c.args, actual)).collect();
+    let mut left: Vec<Candidate<T>> = candidates.into_iter().filter(|c| accepts(catalog, &c.args, actual)).collect();
     match left.len() {
         0 => Choice::None,
         1 => Choice::One(left.remove(0)),
-        _ => best(left, actual),
+        _ => best(catalog, left, actual),
     }
 }
 
 /// PostgreSQL's `func_select_candidate`.
-fn best<T: Clone>(mut left: Vec<Candidate<T>>, actual: &[Oid]) -> Choice<Candidate<T>> {
+fn best<T: Clone>(catalog: &Catalog, mut left: Vec<Candidate<T>>, actual: &[Oid]) -> Choice<Candidate<T>> {
     let unknowns = actual.iter().filter(|oid| **oid == UNKNOWN).count();
     if unknowns < actual.len() {
         left = keep_most(left, |c| {
@@ -116,10 +121,10 @@ fn best<T: Clone>(mut left: Vec<Candidate<T>>, actual: &[Oid]) -> Choice<Candida
     if let Some(one) = by_category(&left, actual) {
         return match one {
             Ok(candidate) => Choice::One(candidate),
-            Err(fewer) => last_gasp(fewer, actual, unknowns),
+            Err(fewer) => last_gasp(catalog, fewer, actual, unknowns),
         };
     }
-    last_gasp(left, actual, unknowns)
+    last_gasp(catalog, left, actual, unknowns)
 }
 
 fn keep_most<T>(left: Vec<Candidate<T>>, score: impl Fn(&Candidate<T>) -> usize) -> Vec<Candidate<T>> {
@@ -168,7 +173,12 @@ fn by_category<T: Clone>(left: &[Candidate<T>], actual: &[Oid]) -> Option<Result
 }
 
 /// If all known arguments have one type, suppose the unknown ones have it too.
-fn last_gasp<T: Clone>(left: Vec<Candidate<T>>, actual: &[Oid], unknowns: usize) -> Choice<Candidate<T>> {
+fn last_gasp<T: Clone>(
+    catalog: &Catalog,
+    left: Vec<Candidate<T>>,
+    actual: &[Oid],
+    unknowns: usize,
+) -> Choice<Candidate<T>> {
     if unknowns == actual.len() {
         return Choice::Ambiguous;
     }
@@ -178,7 +188,7 @@ fn last_gasp<T: Clone>(left: Vec<Candidate<T>>, actual: &[Oid], unknowns: usize)
         return Choice::Ambiguous;
     }
     let supposed = vec![first; actual.len()];
-    let mut fitting = left.into_iter().filter(|c| accepts(&c.args, &supposed));
+    let mut fitting = left.into_iter().filter(|c| accepts(catalog, &c.args, &supposed));
     match (fitting.next(), fitting.next()) {
         (Some(one), None) => Choice::One(one),
         _ => Choice::Ambiguous,

@@ -5,7 +5,7 @@ use sqlparser::ast;
 use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::plan::Expr;
+use crate::sql::plan::{CastKind, Expr};
 use crate::sql::types;
 
 use super::coerce::Context;
@@ -232,7 +232,12 @@ impl Binder<'_> {
 
     /// `pg_typeof` is known when the statement is bound.
     pub(super) fn type_of(&self, arg: &Expr) -> Expr {
-        Expr::Const(Datum::Oid(arg.typ().oid), Type::REGTYPE)
+        let oid = match arg {
+            Expr::Cast { kind: CastKind::Domain(domain), .. } => *domain,
+            Expr::Column(id, _) => self.domains.get(id).copied().unwrap_or(arg.typ().oid),
+            other => other.typ().oid,
+        };
+        Expr::Const(Datum::Oid(oid), Type::REGTYPE)
     }
 
     /// Text for arguments declared `"any"`, which would get an unknown literal otherwise.

@@ -65,6 +65,37 @@ pub fn bind_table_text(text: &str, kind: TableExpr, table: &Table, context: &Eva
     bind_table_expr(&parser::parse_expression(text)?, kind, table, context, "")
 }
 
+/// Binds a CHECK of a domain, whose only column is `VALUE`; answers also its id. `source` is the text that positions
+/// refer to.
+pub fn bind_domain_check(text: &str, base: Type, context: &EvalContext, source: &str) -> Result<(Expr, ColumnId)> {
+    let parsed = parser::parse_expression(text)?;
+    bind_domain_expr(&parsed, base, context, source)
+}
+
+/// As [`bind_domain_check`], from the expression.
+pub fn bind_domain_expr(expr: &ast::Expr, base: Type, context: &EvalContext, source: &str) -> Result<(Expr, ColumnId)> {
+    let mut binder = Binder::new(context, source);
+    binder.params_allowed = false;
+    let id = binder.column();
+    let value = ScopeColumn { name: "value".to_string(), expr: Expr::Column(id, base), origin: (0, 0) };
+    let item = Item {
+        name: None,
+        schema: None,
+        relation: None,
+        columns: vec![value],
+        system: Vec::new(),
+        row_type: Type::RECORD,
+        is_scalar_function: false,
+    };
+    let scope = Scope::over(None, vec![Entry::new(item)], Clause::Check);
+    let bound = binder.expr(expr, &scope)?;
+    let position = binder.expr_at(expr);
+    if bound.contains_subquery() {
+        return Err(err!(FEATURE_NOT_SUPPORTED, "cannot use subquery in check constraint").at(position));
+    }
+    Ok((binder.coerce_bool(bound, "CHECK", position)?, id))
+}
+
 /// Binds an expression without columns or parameters and gives it a type (if one is asked for): arguments of EXECUTE
 /// and CALL, values of options.
 pub fn bind_constant(expr: &ast::Expr, typ: Option<Type>, context: &EvalContext, source: &str) -> Result<Expr> {
@@ -163,6 +194,8 @@ impl Binder<'_> {
             TableExpr::Any => Ok(bound),
             TableExpr::Default(number, typ) => {
                 let from = bound.typ().oid;
+                let declared = table.column_by_number(number).map_or(typ, Column::declared);
+                let typ = if table.column_by_number(number).is_some_and(|c| c.typ == typ) { declared } else { typ };
                 match self.coerce_to(bound, typ, Context::Assignment, position)? {
                     Some(expr) => Ok(expr),
                     None => Err(err!(
@@ -202,12 +235,19 @@ impl Binder<'_> {
         if let Some(identity) = &column.identity {
             let argument = Expr::Const(Datum::Oid(identity.sequence), Type::REGCLASS);
             let next = self.call_scalar("nextval", vec![argument], &[0], 0)?;
-            return match self.coerce_to(next, column.typ, Context::Assignment, 0)? {
+            return match self.coerce_to(next, column.declared(), Context::Assignment, 0)? {
                 Some(expr) => Ok(expr),
                 None => Err(Error::internal("an identity column is an integer")),
             };
         }
-        let Some(text) = &column.default else { return Ok(Expr::null(column.typ)) };
+        let of_domain = column.domain.and_then(|oid| crate::sql::domain::default(&self.catalog, oid));
+        let Some(text) = column.default.as_ref().or(of_domain.as_ref()) else {
+            let null = Expr::null(column.typ);
+            return Ok(match column.domain {
+                Some(domain) => super::coerce::domain_check(null, Type::new(domain)),
+                None => null,
+            });
+        };
         let expr = parser::parse_expression(text)?;
         let outer = std::mem::take(&mut self.source);
         let allowed = std::mem::replace(&mut self.params_allowed, false);

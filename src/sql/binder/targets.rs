@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::Expr;
 use crate::sql::plan::visit::guard;
-use crate::sql::types;
+use crate::sql::{types, user_types};
 
 use super::Binder;
 use super::scope::{Clause, Scope};
@@ -200,11 +200,8 @@ impl Binder<'_> {
 
     fn type_label(&self, data_type: &ast::DataType) -> Option<String> {
         let typ = self.data_type(data_type).ok()?;
-        let element = types::element_of(typ.oid).filter(|_| types::by_oid(typ.oid).is_some_and(|info| info.is_array()));
-        match types::by_oid(element.unwrap_or(typ.oid)) {
-            Some(info) => Some(info.name.to_string()),
-            None => Some(self.type_name(typ.oid)),
-        }
+        let element = types::element_of(typ.oid).filter(|_| types::is_array(typ.oid));
+        user_types::name(&self.catalog, element.unwrap_or(typ.oid)).map(|(_, name)| name)
     }
 
     /// The target that an ORDER BY, GROUP BY or DISTINCT ON expression means by its name or position.

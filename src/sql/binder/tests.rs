@@ -73,6 +73,7 @@ fn column(number: i16, name: &str, typ: Type) -> Column {
         identity: None,
         dropped: false,
         missing: None,
+        domain: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use crate::document::{Datum, Oid, Type};
 
 use super::function::Function;
-use super::types;
+use super::{functions, types};
 
 mod json;
 mod number;
@@ -83,15 +83,20 @@ const fn c(oid: Oid, from: Type, to: Type, function: Oid, context: Context, meth
 }
 
 static ALL: LazyLock<Vec<CastInfo>> = LazyLock::new(|| {
-    let functions: HashMap<Oid, &'static Function> = functions().iter().map(|f| (f.oid, f)).collect();
+    let functions: HashMap<Oid, &'static Function> = cast_functions().iter().map(|f| (f.oid, f)).collect();
     table::ROWS
         .iter()
         .map(|row| CastInfo {
             oid: row.oid,
             from: row.from,
             to: row.to,
-            function: (row.function != 0)
-                .then(|| *functions.get(&row.function).expect("every cast's function is in the function table")),
+            function: (row.function != 0).then(|| {
+                functions
+                    .get(&row.function)
+                    .copied()
+                    .or_else(|| find_function(row.function))
+                    .expect("every cast's function is in the function table")
+            }),
             context: row.context,
             method: row.method,
         })
@@ -112,8 +117,13 @@ pub fn find(from: Oid, to: Oid) -> Option<&'static CastInfo> {
 }
 
 /// The functions that casts call.
-pub fn functions() -> &'static [Function] {
+pub fn cast_functions() -> &'static [Function] {
     table::FUNCTIONS
+}
+
+/// A cast's function that stands with the others of its type.
+fn find_function(oid: Oid) -> Option<&'static Function> {
+    functions::types::lists().into_iter().flatten().find(|function| function.oid == oid)
 }
 
 /// PostgreSQL's `find_coercion_pathway`: how `from` becomes `to` in a context, or `None` if it may not. An `unknown`
@@ -132,7 +142,7 @@ pub fn pathway(from: Oid, to: Oid, context: Context) -> Option<Pathway> {
             Method::Function => Pathway::Function(cast.function.expect("a cast by function has one")),
         });
     }
-    let is_array = |oid: Oid| types::by_oid(oid).is_some_and(types::TypeInfo::is_array);
+    let is_array = types::is_array;
     // `oidvector` and `int2vector` are arrays that may be taken as such.
     if (from, to) == (Type::OIDVECTOR.oid, Type::OID_ARRAY.oid)
         || (from, to) == (Type::INT2VECTOR.oid, Type::INT2_ARRAY.oid)
@@ -147,8 +157,13 @@ pub fn pathway(from: Oid, to: Oid, context: Context) -> Option<Pathway> {
             _ => Some(Pathway::Array),
         };
     }
+    // A range is a multirange of one, for the types that pg_cast does not list as well.
+    if types::multirange_of(from) == Some(to) {
+        let found = functions::by_oid(functions::types::range::MULTIRANGE).filter(|_| context == Context::Explicit);
+        return found.map(Pathway::Function);
+    }
     // A row of a table is a record.
-    if types::by_oid(from).is_none() && to == Type::RECORD.oid {
+    if types::is_composite(from) && to == Type::RECORD.oid {
         return Some(Pathway::Relabel);
     }
     // Anything is assigned to a string through its text form; the way back must be asked for.
@@ -165,6 +180,7 @@ pub fn relabelled(value: Datum, to: Type) -> Datum {
         (Datum::Int4(n), to) if to.is_oid() => Datum::Oid(n as Oid),
         (Datum::Int2(n), to) if to.is_oid() => Datum::Oid(i32::from(n) as Oid),
         (Datum::Oid(n), Type::INT4) => Datum::Int4(n as i32),
+        (Datum::Inet(inet), Type::INET) => Datum::Inet(crate::document::Inet { is_cidr: false, ..inet }),
         (Datum::Array(mut array), to) => {
             let Some(element) = types::element_of(to.oid) else { return Datum::Array(array) };
             array.element = element;
@@ -179,8 +195,7 @@ pub fn relabelled(value: Datum, to: Type) -> Datum {
 
 /// Whether relabelling between two types leaves the value as it is.
 pub fn is_same_value(from: Type, to: Type) -> bool {
-    let is_array = |typ: Type| types::by_oid(typ.oid).is_some_and(types::TypeInfo::is_array);
-    from.is_oid() == to.is_oid() && !(is_array(from) && is_array(to))
+    from.is_oid() == to.is_oid() && !(types::is_array(from.oid) && types::is_array(to.oid)) && to.oid != Type::INET.oid
 }
 
 #[cfg(test)]

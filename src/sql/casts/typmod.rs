@@ -3,7 +3,7 @@
 use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::Result;
-use crate::sql::types;
+use crate::sql::{io, types};
 
 /// A value with its type's modifier applied: `explicit` casts cut strings that are too long, assignments refuse them.
 pub fn apply(value: Datum, typ: Type, explicit: bool) -> Result<Datum> {
@@ -16,6 +16,8 @@ pub fn apply(value: Datum, typ: Type, explicit: bool) -> Result<Datum> {
             false => varchar(&text, typ.typmod, explicit).map(Datum::text),
         },
         (Datum::Text(text), Type::BPCHAR) => bpchar(&text, typ.typmod, explicit).map(Datum::text),
+        (Datum::Bit(bits), Type::BIT) => io::bit::to_bit(bits, typ.typmod, explicit).map(Datum::Bit),
+        (Datum::Bit(bits), Type::VARBIT) => io::bit::to_varbit(bits, typ.typmod, explicit).map(Datum::Bit),
         (Datum::Array(mut array), _) => {
             let element = Type::with_typmod(types::element_of(typ.oid).unwrap_or(array.element), typ.typmod);
             for value in &mut array.values {

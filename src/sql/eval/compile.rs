@@ -244,6 +244,7 @@ fn cast(from: Type, to: Type, kind: CastKind) -> Result<Cast> {
         CastKind::InOut => Cast::InOut { from, to },
         CastKind::TypmodAssign => Cast::Typmod { to, explicit: false },
         CastKind::TypmodExplicit => Cast::Typmod { to, explicit: true },
+        CastKind::Domain(domain) => Cast::Domain { domain },
         CastKind::Array => {
             let element = |oid: Oid| {
                 types::element_of(oid).ok_or_else(|| Error::internal("an element-wise cast of something else"))

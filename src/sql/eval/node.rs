@@ -152,6 +152,7 @@ pub(super) enum Cast {
     InOut { from: Type, to: Type },
     Typmod { to: Type, explicit: bool },
     Array { pathway: Pathway, from: Type, to: Type },
+    Domain { domain: Oid },
 }
 
 #[derive(Debug)]

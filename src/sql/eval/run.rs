@@ -286,12 +286,17 @@ impl<'a> Frame<'a> {
 
     fn cast(&self, input: &'a Node, cast: &'a Cast) -> Result<Value<'a>> {
         let value = self.eval(input)?;
+        if let Cast::Domain { domain } = cast {
+            crate::sql::domain::check(*domain, value.as_ref(), self.context)?;
+            return Ok(value);
+        }
         if value.as_ref().is_null() {
             return Ok(null());
         }
         match cast {
+            Cast::Domain { .. } => Ok(value),
             Cast::Relabel { to } => Ok(match value.as_ref() {
-                Datum::Int2(_) | Datum::Int4(_) | Datum::Oid(_) | Datum::Array(_) => {
+                Datum::Int2(_) | Datum::Int4(_) | Datum::Oid(_) | Datum::Array(_) | Datum::Inet(_) => {
                     Value::Owned(casts::relabelled(value.into_owned(), *to))
                 }
                 _ => value,

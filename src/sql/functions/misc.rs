@@ -275,6 +275,15 @@ fn stored_size(value: &Datum) -> usize {
             (wire.len() + 6).saturating_sub(8)
         }
         Datum::Array(array) => 16 + 8 * array.dims.len() + array.values.iter().map(stored_size).sum::<usize>(),
+        Datum::Enum(..) => 4,
+        Datum::Money(_) | Datum::MacAddr8(_) => 8,
+        Datum::MacAddr(_) => 6,
+        Datum::Inet(inet) => 6 + usize::from(inet.width()) / 8,
+        Datum::Bit(bits) => 8 + bits.bytes.len(),
+        Datum::Range(_) | Datum::Multirange(_) => {
+            let bounds = crate::sql::range::parts(value).iter().flat_map(|(l, u)| [&l.value, &u.value]);
+            9 + bounds.flatten().map(stored_size).sum::<usize>()
+        }
         Datum::Record(record) => 24 + record.values.iter().map(stored_size).sum::<usize>(),
     }
 }

@@ -3,7 +3,7 @@
 //! Signatures, OIDs, strictness and volatility are PostgreSQL's (`pg_proc`), so that the same table serves the binder,
 //! the executor and the system catalogs. A file holds one area, its `LIST` first and the kernels after it:
 //! [`aggregates`], [`window`], [`string`], [`math`], [`mod@array`], [`json`], [`misc`]. Functions behind operators and casts
-//! belong to `sql::operators` and `sql::casts`, those of dates and times to `sql::datetime`; they are chained in here.
+//! belong to `sql::operators` and `sql::casts`, those of dates and times to `sql::datetime`; they are chained in here. [`mod@types`] has those of ranges, bit strings, addresses, money and enums.
 
 pub(crate) mod aggregates;
 pub(crate) mod array;
@@ -19,6 +19,7 @@ pub(crate) mod privilege;
 pub(crate) mod sample;
 pub(crate) mod string;
 pub(crate) mod system_info;
+pub(crate) mod types;
 pub(crate) mod window;
 
 #[cfg(test)]
@@ -64,9 +65,10 @@ fn lists() -> Vec<&'static [Function]> {
     lists.extend(json::lists());
     lists.extend([misc::LIST, hash::LIST, window::LIST, system_info::LIST]);
     lists.extend(privilege::lists());
+    lists.extend(types::lists());
     lists.extend([
         crate::sql::operators::functions(),
-        crate::sql::casts::functions(),
+        crate::sql::casts::cast_functions(),
         crate::sql::datetime::functions(),
     ]);
     lists

@@ -9,7 +9,7 @@ use crate::sql::context::EvalContext;
 use crate::sql::function::{Function, Volatility};
 use crate::sql::system;
 use crate::sql::system::definition::{self, Style};
-use crate::sql::{functions, io, operators, parser, types};
+use crate::sql::{functions, io, operators, parser, types, user_types};
 use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Table};
 
 const T: Type = Type::TEXT;
@@ -85,8 +85,13 @@ pub(crate) static LIST: &[Function] = &[
     scalar(3476, "to_regoperator", &[T], Type::REGOPERATOR, |c, a| to_reg(c, a, Type::REGOPERATOR)).stable(),
     scalar(4086, "to_regnamespace", &[T], Type::REGNAMESPACE, |c, a| to_reg(c, a, Type::REGNAMESPACE)).stable(),
     scalar(4093, "to_regrole", &[T], Type::REGROLE, |c, a| to_reg(c, a, Type::REGROLE)).stable(),
+    scalar(4195, "to_regcollation", &[T], Type::REGCOLLATION, |c, a| to_reg(c, a, Type::REGCOLLATION)).stable(),
     scalar(6317, "to_regtypemod", &[T], I4, to_regtypemod).stable(),
-    scalar(6315, "pg_basetype", &[Type::REGTYPE], Type::REGTYPE, |_, a| Ok(Datum::Oid(a.oid(0)?))).stable(),
+    scalar(6315, "pg_basetype", &[Type::REGTYPE], Type::REGTYPE, |c, a| {
+        let oid = a.oid(0)?;
+        let base = user_types::base(&c.host.catalog(), Type::new(oid)).oid;
+        Ok(Datum::Oid(if types::is_domain(oid) { base } else { oid }))
+    }).stable(),
     scalar(2854, "pg_my_temp_schema", &[], O, |context, _| {
         Ok(Datum::Oid(context.host.catalog().temporary_schema.unwrap_or(0)))
     })
@@ -153,7 +158,10 @@ fn relation_is_visible(context: &EvalContext, schema: Oid, name: &str) -> bool {
         }
         match candidate {
             PG_CATALOG => system::relation(&format!("pg_catalog.{name}")).is_some(),
-            _ => catalog.relation(candidate, name).is_some(),
+            _ => {
+                let composite = catalog.types.get(&(candidate, name.to_string()));
+                catalog.relation(candidate, name).is_some() || composite.is_some_and(|oid| types::is_composite(*oid))
+            }
         }
     };
     context.host.search_path().into_iter().find(|candidate| has(*candidate)) == Some(schema)
@@ -169,8 +177,11 @@ fn type_is_visible(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     if types::by_oid(oid).is_some() {
         return Ok(Datum::Bool(context.host.search_path().contains(&PG_CATALOG)));
     }
-    let relation = definition::row_type(&context.host.catalog(), oid);
-    Ok(relation.map_or(Datum::Null, |(schema, name)| Datum::Bool(relation_is_visible(context, schema, &name))))
+    let catalog = context.host.catalog();
+    Ok(match user_types::name(&catalog, oid) {
+        Some((_, name)) => Datum::Bool(user_types::find(context, None, &name) == Some(oid)),
+        None => Datum::Null,
+    })
 }
 
 /// Built-in objects are visible where `pg_catalog` is searched.
@@ -199,7 +210,7 @@ fn format_type(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
         return Ok(Datum::text("-"));
     }
     if types::by_oid(oid).is_none() {
-        return Ok(Datum::text(definition::type_name(&context.host.catalog(), Type::new(oid))));
+        return Ok(Datum::text(user_types::format(context, oid, None)));
     }
     let typmod = if args.at(1).is_null() { None } else { Some(args.int4(1)?) };
     Ok(Datum::text(types::format_oid(oid, typmod)))
@@ -233,6 +244,9 @@ fn get_indexdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
 
 fn get_constraintdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let catalog = context.host.catalog();
+    if let Some((domain, check)) = definition::domain_check(&catalog, args.oid(0)?) {
+        return Ok(Datum::text(definition::domain_constraint(&catalog, domain, check, style(context, args))));
+    }
     let found = definition::constraint_by_oid(&catalog, args.oid(0)?);
     Ok(found.map_or(Datum::Null, |(table, c)| {
         Datum::text(definition::constraint(&catalog, table, c, style(context, args)))
@@ -351,6 +365,7 @@ fn obj_description(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
         Some(Entry::DefaultPrivileges(_)) => class == "pg_default_acl",
         Some(Entry::Privileges(_)) => false,
         Some(Entry::Table(_) | Entry::Index(_) | Entry::View(_) | Entry::Sequence(_)) => class == "pg_class",
+        Some(Entry::Type(_)) => class == "pg_type",
         None => class == "pg_constraint",
     };
     Ok(if matches { comment(context, oid, 0) } else { Datum::Null })

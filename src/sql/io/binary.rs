@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::document::{Array, Datum, Interval, Jsonb, Numeric, Oid, Record, Type};
+use crate::document::user_type::{self, UserKind};
+use crate::document::{Array, BitString, Datum, Inet, Interval, Jsonb, Numeric, Oid, Range, RangeBound, Record, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::types;
+use crate::sql::context::EvalContext;
+use crate::sql::range::{make, make_multirange};
+use crate::sql::{types, user_types};
 
 use super::array::{DIMENSIONS_MAX, ELEMENTS_MAX, too_large, too_many_dimensions};
 
@@ -77,18 +80,18 @@ fn format_error() -> Error {
 }
 
 /// Reads a value's binary form; the modifier applies as in an assignment.
-pub fn binary_in(typ: Type, bytes: &[u8]) -> Result<Datum> {
-    let value = read(typ.oid, bytes, 0)?;
+pub fn binary_in(typ: Type, bytes: &[u8], context: &EvalContext) -> Result<Datum> {
+    let value = read(typ.oid, bytes, context, 0)?;
     crate::sql::casts::typmod::apply(value, typ, false)
 }
 
-fn read(oid: Oid, bytes: &[u8], depth: usize) -> Result<Datum> {
+fn read(oid: Oid, bytes: &[u8], context: &EvalContext, depth: usize) -> Result<Datum> {
     let mut reader = Reader { bytes };
-    let value = receive(oid, &mut reader, depth)?;
+    let value = receive(oid, &mut reader, context, depth)?;
     if reader.bytes.is_empty() { Ok(value) } else { Err(format_error()) }
 }
 
-fn receive(oid: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Datum> {
+fn receive(oid: Oid, reader: &mut Reader<'_>, context: &EvalContext, depth: usize) -> Result<Datum> {
     let range = |what: &str| err!(DATETIME_FIELD_OVERFLOW, "{what} out of range");
     Ok(match Type::new(oid) {
         Type::BOOL => Datum::Bool(reader.array::<1>()?[0] != 0),
@@ -160,19 +163,118 @@ fn receive(oid: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Datum> {
         }
         Type::VOID => Datum::Null,
         Type::XID8 => Datum::Int8(reader.i64()?),
-        Type::RECORD => Datum::Record(Box::new(record(reader, depth)?)),
-        _ => match types::element_of(oid) {
-            Some(element) => Datum::Array(Box::new(array(element, reader, depth)?)),
-            None if types::by_oid(oid).is_none() => Datum::Record(Box::new(record(reader, depth)?)),
-            None => {
-                return Err(err!(
-                    UNDEFINED_FUNCTION,
-                    "no binary input function available for type {}",
-                    types::format_oid(oid, None)
-                ));
-            }
-        },
+        Type::RECORD => Datum::Record(Box::new(record(None, reader, context, depth)?)),
+        Type::MONEY => Datum::Money(reader.i64()?),
+        Type::MACADDR => Datum::MacAddr(reader.array()?),
+        Type::MACADDR8 => Datum::MacAddr8(match *reader.rest() {
+            [a, b, c, d, e, f] => [a, b, c, 0xff, 0xfe, d, e, f],
+            ref eight => eight.try_into().map_err(|_| format_error())?,
+        }),
+        Type::INET => Datum::Inet(inet(reader, false)?),
+        Type::CIDR => Datum::Inet(inet(reader, true)?),
+        Type::BIT | Type::VARBIT => {
+            let length = u32::try_from(reader.i32()?)
+                .map_err(|_| err!(INVALID_BINARY_REPRESENTATION, "invalid length in external bit string"))?;
+            let bytes = reader.take((length as usize).div_ceil(8))?;
+            let mut bits = BitString { length, bytes: bytes.into() };
+            bits.clear_padding();
+            Datum::Bit(bits)
+        }
+        _ => return receive_other(oid, reader, context, depth),
     })
+}
+
+/// Types whose kind says how they are read.
+fn receive_other(oid: Oid, reader: &mut Reader<'_>, context: &EvalContext, depth: usize) -> Result<Datum> {
+    if depth > DEPTH_MAX {
+        return Err(too_deep());
+    }
+    if let Some(element) = types::element_of(oid) {
+        return Ok(Datum::Array(Box::new(array(element, reader, context, depth)?)));
+    }
+    if types::is_range(oid) {
+        return Ok(Datum::Range(Box::new(range(oid, reader, context, depth)?)));
+    }
+    if types::is_multirange(oid) {
+        let range_typ = types::range_of(oid).ok_or_else(format_error)?;
+        let count = reader.i32()?;
+        let mut ranges = Vec::new();
+        for _ in 0..count {
+            let length = usize::try_from(reader.i32()?).map_err(|_| format_error())?;
+            let mut part = Reader { bytes: reader.take(length)? };
+            ranges.extend(range(range_typ, &mut part, context, depth + 1)?.bounds);
+        }
+        return Ok(Datum::Multirange(Box::new(make_multirange(oid, range_typ, ranges))));
+    }
+    let catalog = context.host.catalog();
+    match user_type::scalar_kind(oid) {
+        Some(UserKind::Enum) => user_types::enum_in(oid, reader.text()?, context),
+        Some(UserKind::Domain) => {
+            let base = user_types::base(&catalog, Type::new(oid));
+            let value = receive(base.oid, reader, context, depth + 1)?;
+            let value = crate::sql::casts::typmod::apply(value, base, false)?;
+            crate::sql::domain::check(oid, &value, context)?;
+            Ok(value)
+        }
+        Some(UserKind::Composite) => {
+            let fields = user_types::fields(&catalog, oid).ok_or_else(format_error)?;
+            Ok(Datum::Record(Box::new(record(Some(&fields), reader, context, depth)?)))
+        }
+        _ => Err(err!(
+            UNDEFINED_FUNCTION,
+            "no binary input function available for type {}",
+            user_types::format(context, oid, None)
+        )),
+    }
+}
+
+const RANGE_EMPTY: u8 = 0x01;
+const RANGE_LOWER_INCLUSIVE: u8 = 0x02;
+const RANGE_UPPER_INCLUSIVE: u8 = 0x04;
+const RANGE_LOWER_INFINITE: u8 = 0x08;
+const RANGE_UPPER_INFINITE: u8 = 0x10;
+
+fn range(oid: Oid, reader: &mut Reader<'_>, context: &EvalContext, depth: usize) -> Result<Range> {
+    let flags = reader.array::<1>()?[0];
+    if flags & RANGE_EMPTY != 0 {
+        return Ok(Range::empty(oid));
+    }
+    let subtype = user_types::subtype(&context.host.catalog(), oid).ok_or_else(format_error)?;
+    let mut bound = |infinite: u8, inclusive: u8| {
+        let value = match flags & infinite != 0 {
+            true => None,
+            false => match element(subtype.oid, reader, context, depth)? {
+                Datum::Null => return Err(format_error()),
+                value => Some(value),
+            },
+        };
+        Ok::<_, Error>(RangeBound { value, inclusive: flags & inclusive != 0 })
+    };
+    let lower = bound(RANGE_LOWER_INFINITE, RANGE_LOWER_INCLUSIVE)?;
+    make(oid, lower, bound(RANGE_UPPER_INFINITE, RANGE_UPPER_INCLUSIVE)?)
+}
+
+fn inet(reader: &mut Reader<'_>, is_cidr: bool) -> Result<Inet> {
+    let name = if is_cidr { "cidr" } else { "inet" };
+    let invalid = |what: &str| err!(INVALID_BINARY_REPRESENTATION, "invalid {what} in external \"{name}\" value");
+    let [family, bits, _, length] = reader.array::<4>()?;
+    let is_v6 = match family {
+        2 => false,
+        3 => true,
+        _ => return Err(invalid("address family")),
+    };
+    let mut inet = Inet { is_v6, bits, is_cidr, address: [0; 16] };
+    if bits > inet.width() {
+        return Err(invalid("bits"));
+    }
+    if length != inet.width() / 8 {
+        return Err(invalid("length"));
+    }
+    inet.address[..usize::from(length)].copy_from_slice(reader.take(length.into())?);
+    if is_cidr && inet.masked(bits) != inet.address {
+        return Err(invalid("value").detail("Value has bits set to right of mask."));
+    }
+    Ok(inet)
 }
 
 fn time_of_day(micros: i64) -> Result<i64> {
@@ -188,10 +290,10 @@ fn timestamp(micros: i64) -> Option<i64> {
     (is_infinite(micros) || in_range(micros)).then_some(micros)
 }
 
-fn element(oid: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Datum> {
+fn element(oid: Oid, reader: &mut Reader<'_>, context: &EvalContext, depth: usize) -> Result<Datum> {
     let length = reader.i32()?;
     match usize::try_from(length) {
-        Ok(length) => read(oid, reader.take(length)?, depth + 1),
+        Ok(length) => read(oid, reader.take(length)?, context, depth + 1),
         Err(_) if length == -1 => Ok(Datum::Null),
         Err(_) => Err(format_error()),
     }
@@ -201,7 +303,7 @@ fn too_deep() -> Error {
     err!(STATEMENT_TOO_COMPLEX, "binary value is nested too deeply")
 }
 
-fn array(expected: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Array> {
+fn array(expected: Oid, reader: &mut Reader<'_>, context: &EvalContext, depth: usize) -> Result<Array> {
     if depth > DEPTH_MAX {
         return Err(too_deep());
     }
@@ -218,7 +320,7 @@ fn array(expected: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Array> 
     }
     let oid = reader.i32()? as u32;
     if oid != expected {
-        let name = |oid| types::format_oid(oid, None);
+        let name = |oid| user_types::format(context, oid, None);
         return Err(err!(
             DATATYPE_MISMATCH,
             "binary data has array element type {oid} ({}) instead of expected {expected} ({})",
@@ -242,12 +344,18 @@ fn array(expected: Oid, reader: &mut Reader<'_>, depth: usize) -> Result<Array> 
     // Every element takes four bytes at least: no more memory is asked for than the message could fill.
     let mut values = Vec::with_capacity(count.min(reader.bytes.len() / 4 + 1));
     for _ in 0..count {
-        values.push(element(expected, reader, depth)?);
+        values.push(element(expected, reader, context, depth)?);
     }
     Ok(Array { element: expected, dims, values })
 }
 
-fn record(reader: &mut Reader<'_>, depth: usize) -> Result<Record> {
+/// `record_recv`; with `declared` fields the row must have them.
+fn record(
+    declared: Option<&[(String, Type)]>,
+    reader: &mut Reader<'_>,
+    context: &EvalContext,
+    depth: usize,
+) -> Result<Record> {
     if depth > DEPTH_MAX {
         return Err(too_deep());
     }
@@ -255,18 +363,39 @@ fn record(reader: &mut Reader<'_>, depth: usize) -> Result<Record> {
     if !(0..=1664).contains(&count) {
         return Err(format_error());
     }
+    if let Some(fields) = declared.filter(|fields| fields.len() != count as usize) {
+        return Err(err!(DATATYPE_MISMATCH, "wrong number of columns: {count}, expected {}", fields.len()));
+    }
+    let catalog = context.host.catalog();
     let mut fields = Vec::new();
     let mut values = Vec::new();
     for number in 1..=count {
         let oid = reader.i32()? as u32;
-        values.push(element(oid, reader, depth)?);
-        fields.push((format!("f{number}").into_boxed_str(), oid));
+        let Some((name, typ)) = declared.and_then(|fields| fields.get(number as usize - 1)) else {
+            values.push(element(oid, reader, context, depth)?);
+            fields.push((format!("f{number}").into_boxed_str(), oid));
+            continue;
+        };
+        let base = user_types::base(&catalog, *typ);
+        if oid != typ.oid && oid != base.oid {
+            let name = |oid| user_types::format(context, oid, None);
+            return Err(err!(
+                DATATYPE_MISMATCH,
+                "binary data has type {oid} ({}) instead of expected {} ({}) in record column {number}",
+                name(oid),
+                typ.oid,
+                name(typ.oid)
+            ));
+        }
+        let value = element(typ.oid, reader, context, depth)?;
+        values.push(crate::sql::casts::typmod::apply(value, base, false)?);
+        fields.push((name.as_str().into(), base.oid));
     }
     Ok(Record { fields: Arc::from(fields), values })
 }
 
 /// Writes a value's binary form. NULL writes nothing: its length -1 is the caller's.
-pub fn binary_out(value: &Datum, typ: Type, out: &mut Vec<u8>) {
+pub fn binary_out(value: &Datum, typ: Type, context: &EvalContext, out: &mut Vec<u8>) {
     match value {
         Datum::Null => {}
         Datum::Bool(value) => out.push(u8::from(*value)),
@@ -312,27 +441,70 @@ pub fn binary_out(value: &Datum, typ: Type, out: &mut Vec<u8>) {
                 out.extend(lower.to_be_bytes());
             }
             for value in &array.values {
-                with_length(value, Type::new(array.element), out);
+                with_length(value, Type::new(array.element), context, out);
             }
         }
         Datum::Record(record) => {
             out.extend((record.values.len() as i32).to_be_bytes());
             for (value, (_, oid)) in record.values.iter().zip(record.fields.iter()) {
                 out.extend(oid.to_be_bytes());
-                with_length(value, Type::new(*oid), out);
+                with_length(value, Type::new(*oid), context, out);
             }
         }
+        Datum::Enum(..) => {
+            let mut label = String::new();
+            super::output(value, typ, context, &mut label);
+            out.extend(label.as_bytes());
+        }
+        Datum::Range(range) => range_out(range.bounds.as_ref(), context, out),
+        Datum::Multirange(value) => {
+            out.extend((value.ranges.len() as i32).to_be_bytes());
+            for bounds in &value.ranges {
+                sized(out, |out| range_out(Some(bounds), context, out));
+            }
+        }
+        Datum::Bit(bits) => {
+            out.extend(bits.length.to_be_bytes());
+            out.extend(&*bits.bytes);
+        }
+        Datum::Inet(inet) => {
+            let family = if inet.is_v6 { 3 } else { 2 };
+            out.extend([family, inet.bits, u8::from(inet.is_cidr), inet.width() / 8]);
+            out.extend(inet.bytes());
+        }
+        Datum::MacAddr(bytes) => out.extend(bytes),
+        Datum::MacAddr8(bytes) => out.extend(bytes),
+        Datum::Money(value) => out.extend(value.to_be_bytes()),
     }
 }
 
-fn with_length(value: &Datum, typ: Type, out: &mut Vec<u8>) {
+fn range_out(bounds: Option<&(RangeBound, RangeBound)>, context: &EvalContext, out: &mut Vec<u8>) {
+    let Some((lower, upper)) = bounds else { return out.push(RANGE_EMPTY) };
+    let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+    out.push(
+        flag(lower.inclusive, RANGE_LOWER_INCLUSIVE)
+            | flag(upper.inclusive, RANGE_UPPER_INCLUSIVE)
+            | flag(lower.value.is_none(), RANGE_LOWER_INFINITE)
+            | flag(upper.value.is_none(), RANGE_UPPER_INFINITE),
+    );
+    for value in [&lower.value, &upper.value].into_iter().flatten() {
+        with_length(value, super::natural_type(value), context, out);
+    }
+}
+
+/// Appends a length and what `write` appends.
+fn sized(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let at = out.len();
+    out.extend([0; 4]);
+    write(out);
+    let length = (out.len() - at - 4) as i32;
+    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+fn with_length(value: &Datum, typ: Type, context: &EvalContext, out: &mut Vec<u8>) {
     if value.is_null() {
         out.extend((-1i32).to_be_bytes());
         return;
     }
-    let at = out.len();
-    out.extend([0; 4]);
-    binary_out(value, typ, out);
-    let length = (out.len() - at - 4) as i32;
-    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+    sized(out, |out| binary_out(value, typ, context, out));
 }

@@ -2,6 +2,7 @@
 //!
 //! [`text_in`] and [`binary_in`] never panic: what is malformed is 22P02, 22003, 22007, 22008 or 22P03.
 
+use crate::document::user_type::{self, UserKind};
 use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result};
@@ -9,10 +10,15 @@ use crate::error::{Error, Result};
 use super::casts::typmod;
 use super::context::{EvalContext, FormatSettings};
 use super::datetime::format as datetime;
+use super::{types, user_types};
 
 pub mod array;
 mod binary;
+pub(crate) mod bit;
+pub(crate) mod money;
+pub(crate) mod network;
 pub mod number;
+pub(crate) mod range;
 pub mod record;
 pub mod reg;
 #[cfg(test)]
@@ -66,21 +72,47 @@ fn read(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
         Type::XID8 => Datum::Int8(number::integer_in(text, "xid8")?),
         Type::VOID => Datum::Null,
         other if reg::is_reg(other) => reg::reg_in(other, text, context)?,
-        other => match super::types::by_oid(other.oid) {
-            Some(info) if info.is_array() => {
-                let element = Type::with_typmod(info.element, typ.typmod);
+        Type::BIT | Type::VARBIT => Datum::Bit(bit::bit_in(text)?),
+        Type::INET => Datum::Inet(network::inet_in(text, false)?),
+        Type::CIDR => Datum::Inet(network::inet_in(text, true)?),
+        Type::MACADDR => Datum::MacAddr(network::macaddr_in(text)?),
+        Type::MACADDR8 => Datum::MacAddr8(network::macaddr8_in(text)?),
+        Type::MONEY => Datum::Money(money::money_in(text)?),
+        other => match types::element_of(other.oid).filter(|_| types::is_array(other.oid)) {
+            Some(element) => {
+                let element = Type::with_typmod(element, typ.typmod);
                 Datum::Array(Box::new(array::array_in(element, text, context)?))
             }
-            None | Some(super::types::TypeInfo { oid: 2249, .. }) => {
-                Datum::Record(Box::new(record::record_in(other.oid, text, context)?))
-            }
-            Some(_) => return Err(no_input(typ)),
+            None => return read_other(typ, text, context),
         },
     })
 }
 
+/// Types whose kind says how they are read.
+fn read_other(typ: Type, text: &str, context: &EvalContext) -> Result<Datum> {
+    let oid = typ.oid;
+    if types::is_range(oid) {
+        return Ok(Datum::Range(Box::new(range::range_in(oid, text, context)?)));
+    }
+    if types::is_multirange(oid) {
+        return Ok(Datum::Multirange(Box::new(range::multirange_in(oid, text, context)?)));
+    }
+    match user_type::scalar_kind(oid) {
+        Some(UserKind::Enum) => user_types::enum_in(oid, text, context),
+        Some(UserKind::Domain) => {
+            let base = user_types::base(&context.host.catalog(), typ);
+            let value = text_in(base, text, context)?;
+            super::domain::check(oid, &value, context)?;
+            Ok(value)
+        }
+        Some(UserKind::Composite) => Ok(Datum::Record(Box::new(record::record_in(oid, text, context)?))),
+        None if oid == Type::RECORD.oid => Ok(Datum::Record(Box::new(record::record_in(oid, text, context)?))),
+        _ => Err(no_input(typ)),
+    }
+}
+
 fn no_input(typ: Type) -> Error {
-    err!(FEATURE_NOT_SUPPORTED, "cannot accept a value of type {}", super::types::format_type(Type::new(typ.oid)))
+    err!(FEATURE_NOT_SUPPORTED, "cannot accept a value of type {}", types::format_type(Type::new(typ.oid)))
 }
 
 /// Writes a value's text form. Object names (`regclass`, ...) need the catalog: see [`output`].
@@ -115,6 +147,17 @@ pub fn text_out(value: &Datum, typ: Type, format: &FormatSettings, out: &mut Str
         Datum::Record(record) => {
             record::record_out(record, out, |value, oid, out| text_out(value, Type::new(oid), format, out));
         }
+        // Without the catalog a label has no text.
+        Datum::Enum(_, order) => number::integer_out(*order, out),
+        Datum::Range(range) => range::range_out(range, out, |v, out| text_out(v, natural_type(v), format, out)),
+        Datum::Multirange(value) => {
+            range::multirange_out(value, out, |v, out| text_out(v, natural_type(v), format, out));
+        }
+        Datum::Bit(bits) => bits.write_text(out),
+        Datum::Inet(inet) => network::inet_out(inet, out),
+        Datum::MacAddr(bytes) => network::mac_out(bytes, out),
+        Datum::MacAddr8(bytes) => network::mac_out(bytes, out),
+        Datum::Money(value) => money::money_out(*value, out),
     }
 }
 
@@ -122,7 +165,19 @@ pub fn text_out(value: &Datum, typ: Type, format: &FormatSettings, out: &mut Str
 pub fn output(value: &Datum, typ: Type, context: &EvalContext, out: &mut String) {
     match value {
         Datum::Oid(oid) => reg::reg_out(Type::new(typ.oid), *oid, Some(context), out),
-        Datum::Array(array) if reg::is_reg(Type::new(array.element)) || array.element == Type::RECORD.oid => {
+        Datum::Enum(oid, order) => match user_types::label(&context.host.catalog(), *oid, *order) {
+            Some(label) => out.push_str(label),
+            None => number::integer_out(*order, out),
+        },
+        Datum::Range(range) => range::range_out(range, out, |v, out| output(v, natural_type(v), context, out)),
+        Datum::Multirange(value) => {
+            range::multirange_out(value, out, |v, out| output(v, natural_type(v), context, out));
+        }
+        Datum::Array(array)
+            if reg::is_reg(Type::new(array.element))
+                || array.element == Type::RECORD.oid
+                || user_type::kind(array.element).is_some() =>
+        {
             let element = Type::new(array.element);
             array::array_out(array, out, |value, out| output(value, element, context, out));
         }
@@ -170,7 +225,16 @@ pub fn natural_type(value: &Datum) -> Type {
         Datum::TimestampTz(_) => Type::TIMESTAMPTZ,
         Datum::Interval(_) => Type::INTERVAL,
         Datum::Uuid(_) => Type::UUID,
-        Datum::Array(array) => super::types::array_of(array.element).map_or(Type::TEXT_ARRAY, Type::new),
+        Datum::Array(array) => types::array_of(array.element).map_or(Type::TEXT_ARRAY, Type::new),
         Datum::Record(_) => Type::RECORD,
+        Datum::Enum(oid, _) => Type::new(*oid),
+        Datum::Range(range) => Type::new(range.typ),
+        Datum::Multirange(value) => Type::new(value.typ),
+        Datum::Bit(_) => Type::VARBIT,
+        Datum::Inet(inet) if inet.is_cidr => Type::CIDR,
+        Datum::Inet(_) => Type::INET,
+        Datum::MacAddr(_) => Type::MACADDR,
+        Datum::MacAddr8(_) => Type::MACADDR8,
+        Datum::Money(_) => Type::MONEY,
     }
 }

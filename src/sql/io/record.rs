@@ -2,29 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::document::{Datum, Oid, Record, Type};
+use crate::document::{Datum, Oid, Record};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
-use crate::storage::catalog::Entry;
+use crate::sql::user_types;
 
 use super::number::is_space;
 
-/// The fields of a row type: its table's live columns.
-pub(crate) fn fields_of(oid: Oid, context: &EvalContext) -> Option<Vec<(Box<str>, Type)>> {
-    let catalog = context.host.catalog();
-    catalog.entries.values().find_map(|entry| match &**entry {
-        Entry::Table(table) if table.row_type == oid => {
-            let live = table.columns.iter().filter(|column| !column.dropped);
-            Some(live.map(|column| (column.name.as_str().into(), column.typ)).collect())
-        }
-        _ => None,
-    })
-}
-
 /// `record_in` for a row type of a table.
 pub(crate) fn record_in(oid: Oid, text: &str, context: &EvalContext) -> Result<Record> {
-    let Some(fields) = fields_of(oid, context) else {
+    let catalog = context.host.catalog();
+    let Some(fields) = user_types::fields(&catalog, oid) else {
         return Err(err!(FEATURE_NOT_SUPPORTED, "input of anonymous composite types is not implemented"));
     };
     let parts = split(text)?;
@@ -41,9 +30,16 @@ pub(crate) fn record_in(oid: Oid, text: &str, context: &EvalContext) -> Result<R
     let values = parts
         .into_iter()
         .zip(&fields)
-        .map(|(part, (_, typ))| part.map_or(Ok(Datum::Null), |part| super::text_in(*typ, &part, context)))
+        .map(|(part, (_, typ))| match part {
+            Some(part) => super::text_in(*typ, &part, context),
+            None if user_types::is_checked(typ.oid) => {
+                crate::sql::domain::check(typ.oid, &Datum::Null, context).map(|()| Datum::Null)
+            }
+            None => Ok(Datum::Null),
+        })
         .collect::<Result<Vec<_>>>()?;
-    let fields: Arc<[(Box<str>, Oid)]> = fields.into_iter().map(|(name, typ)| (name, typ.oid)).collect();
+    let fields: Arc<[(Box<str>, Oid)]> =
+        fields.into_iter().map(|(name, typ)| (name.into(), user_types::base(&catalog, typ).oid)).collect();
     Ok(Record { fields, values })
 }
 

@@ -5,7 +5,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::system::io_functions;
-use crate::sql::{functions, operators, system, types};
+use crate::sql::{functions, operators, system, types, user_types};
 use crate::storage::catalog::{Catalog, Entry, INFORMATION_SCHEMA, PG_CATALOG};
 
 use super::number::integer_out;
@@ -40,11 +40,12 @@ pub(crate) fn reg_in(typ: Type, text: &str, context: &EvalContext) -> Result<Dat
         Type::REGCLASS => return regclass_in(text, context),
         Type::REGTYPE => regtype_in(text, context)?,
         Type::REGPROC => regproc_in(text)?,
-        Type::REGPROCEDURE => regprocedure_in(text)?,
+        Type::REGPROCEDURE => regprocedure_in(text, context)?,
         Type::REGOPER => regoper_in(text)?,
-        Type::REGOPERATOR => regoperator_in(text)?,
+        Type::REGOPERATOR => regoperator_in(text, context)?,
         Type::REGNAMESPACE => regnamespace_in(text, context)?,
         Type::REGROLE => regrole_in(text, context)?,
+        Type::REGCOLLATION => regcollation_in(text)?,
         _ => return Err(Error::unsupported(format!("input of type {}", types::format_type(Type::new(typ.oid))))),
     };
     Ok(Datum::Oid(oid))
@@ -137,17 +138,7 @@ fn system_relation_name(oid: Oid) -> Option<&'static str> {
 }
 
 fn regtype_in(text: &str, context: &EvalContext) -> Result<Oid> {
-    match types::parse_name(text) {
-        Ok(typ) => Ok(typ.oid),
-        Err(error) => {
-            // The row type of a table has the table's name.
-            let Ok(Datum::Oid(table)) = regclass_in(text, context) else { return Err(error) };
-            match context.host.catalog().entries.get(&table).map(|entry| &**entry) {
-                Some(Entry::Table(table)) => Ok(table.row_type),
-                _ => Err(error),
-            }
-        }
-    }
+    user_types::resolve_text(text, context).map(|typ| typ.oid)
 }
 
 /// The last part of a name that may be qualified with `pg_catalog`.
@@ -169,7 +160,7 @@ fn regproc_in(text: &str) -> Result<Oid> {
 }
 
 /// Name and argument types of `name(type, ...)`.
-fn signature(text: &str) -> Result<(String, Vec<Option<Type>>)> {
+fn signature(text: &str, context: &EvalContext) -> Result<(String, Vec<Option<Type>>)> {
     let (name, rest) =
         text.split_once('(').ok_or_else(|| err!(INVALID_TEXT_REPRESENTATION, "expected a left parenthesis"))?;
     let args = rest
@@ -178,13 +169,13 @@ fn signature(text: &str) -> Result<(String, Vec<Option<Type>>)> {
         .ok_or_else(|| err!(INVALID_TEXT_REPRESENTATION, "expected a right parenthesis"))?;
     let mut types = Vec::new();
     for arg in args.split(',').map(str::trim).filter(|arg| !arg.is_empty()) {
-        types.push(if arg.eq_ignore_ascii_case("none") { None } else { Some(types::parse_name(arg)?) });
+        types.push(if arg.eq_ignore_ascii_case("none") { None } else { Some(user_types::resolve_text(arg, context)?) });
     }
     Ok((name.trim().to_string(), types))
 }
 
-fn regprocedure_in(text: &str) -> Result<Oid> {
-    let (name, args) = signature(text)?;
+fn regprocedure_in(text: &str, context: &EvalContext) -> Result<Oid> {
+    let (name, args) = signature(text, context)?;
     let name = built_in(&name)?;
     let same = |function: &&&'static crate::sql::function::Function| {
         function.args.len() == args.len()
@@ -206,8 +197,8 @@ fn regoper_in(text: &str) -> Result<Oid> {
     }
 }
 
-fn regoperator_in(text: &str) -> Result<Oid> {
-    let (name, args) = signature(text)?;
+fn regoperator_in(text: &str, context: &EvalContext) -> Result<Oid> {
+    let (name, args) = signature(text, context)?;
     let [left, Some(right)] = args.as_slice() else {
         return Err(err!(INVALID_PARAMETER_VALUE, "missing argument")
             .hint("Use NONE to denote the missing argument of a unary operator."));
@@ -226,6 +217,18 @@ fn regnamespace_in(text: &str, context: &EvalContext) -> Result<Oid> {
             .ok_or_else(|| err!(INVALID_SCHEMA_NAME, "schema \"{name}\" does not exist")),
         _ => Err(err!(INVALID_NAME, "invalid name syntax")),
     }
+}
+
+/// The collations there are.
+const COLLATIONS: &[(Oid, &str)] = &[(100, "default"), (950, "C"), (951, "POSIX")];
+
+fn regcollation_in(text: &str) -> Result<Oid> {
+    let name = built_in(text)?;
+    COLLATIONS
+        .iter()
+        .find(|(_, known)| *known == name)
+        .map(|(oid, _)| *oid)
+        .ok_or_else(|| err!(UNDEFINED_OBJECT, "collation \"{name}\" for encoding \"UTF8\" does not exist"))
 }
 
 fn regrole_in(text: &str, context: &EvalContext) -> Result<Oid> {
@@ -445,6 +448,7 @@ pub(crate) fn reg_out(typ: Type, oid: Oid, context: Option<&EvalContext>, out: &
             format!("{}({left},{})", operator.name, types::format_type(operator.right))
         }),
         Type::REGNAMESPACE => schema_name(oid, context),
+        Type::REGCOLLATION => COLLATIONS.iter().find(|(o, _)| *o == oid).map(|(_, name)| quote_identifier(name)),
         Type::REGROLE => context.and_then(|context| match context.host.catalog().entries.get(&oid).map(|e| &**e) {
             Some(Entry::Role(role)) => Some(quote_identifier(&role.name)),
             _ => None,
@@ -495,14 +499,8 @@ pub(crate) fn relation_name(oid: Oid, context: &EvalContext) -> Option<String> {
 }
 
 fn type_name(oid: Oid, context: Option<&EvalContext>) -> Option<String> {
-    if types::by_oid(oid).is_some() {
-        return Some(types::format_oid(oid, None));
+    match context {
+        Some(context) => Some(user_types::format(context, oid, None)).filter(|name| name != "???"),
+        None => types::by_oid(oid).map(|_| types::format_oid(oid, None)),
     }
-    let context = context?;
-    let catalog = context.host.catalog();
-    let table = catalog.entries.values().find_map(|entry| match &**entry {
-        Entry::Table(table) if table.row_type == oid => Some(table.oid),
-        _ => None,
-    })?;
-    relation_name(table, context)
 }

@@ -72,9 +72,9 @@ fn run(name: &str, types: &[Type], args: &[&str], context: &EvalContext) -> Resu
         ("in", [typ]) => (text_in(*typ, args[0], context)?, *typ),
         ("bin", [typ]) => {
             let mut bytes = Vec::new();
-            binary_out(&text_in(*typ, args[0], context)?, *typ, &mut bytes);
+            binary_out(&text_in(*typ, args[0], context)?, *typ, context, &mut bytes);
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            let again = binary_in(*typ, &bytes)?;
+            let again = binary_in(*typ, &bytes, context)?;
             assert_eq!(again, text_in(*typ, args[0], context)?, "{typ:?} {args:?}");
             return Ok(hex);
         }
@@ -239,7 +239,7 @@ fn malformed_binary_input_is_refused() {
             if random.next().is_multiple_of(2) {
                 bytes.iter_mut().for_each(|byte| *byte = (random.next() >> 16) as u8);
             }
-            if let Ok(value) = binary_in(Type::new(info.oid), &bytes) {
+            if let Ok(value) = binary_in(Type::new(info.oid), &bytes, &context) {
                 show(&value, Type::new(info.oid), &mut context);
             }
         }
@@ -358,7 +358,7 @@ fn any_template_is_survived() {
         };
         let value = match typ {
             Type::NUMERIC => Ok(Datum::Numeric(crate::document::Numeric::from_i64(random.next() as i64))),
-            typ => binary_in(typ, &bytes[..length]),
+            typ => binary_in(typ, &bytes[..length], &context),
         };
         if let Ok(value) = value {
             let _ = call(resolve("to_char", &[typ, Type::TEXT]), &[value, template.clone()], &context);

@@ -162,6 +162,7 @@ fn catalog() -> Catalog {
         identity: None,
         dropped: false,
         missing: None,
+        domain: None,
     });
     catalog.put(Entry::Table(Table {
         oid: 20000,
@@ -312,11 +313,14 @@ fn canonical_text_is_stable() {
 fn binary_form_has_a_version() {
     let value = io::text_in(Type::JSONPATH, "$.a", &context()).unwrap();
     let mut bytes = Vec::new();
-    io::binary_out(&value, Type::JSONPATH, &mut bytes);
+    io::binary_out(&value, Type::JSONPATH, &context(), &mut bytes);
     assert_eq!(bytes, b"\x01$.\"a\"");
-    assert_eq!(io::binary_in(Type::JSONPATH, &bytes).unwrap(), value);
-    assert_eq!(io::binary_in(Type::JSONPATH, b"\x01@").unwrap_err().message(), "@ is not allowed in root expressions");
-    assert!(io::binary_in(Type::JSONPATH, b"\x02$").is_err());
+    assert_eq!(io::binary_in(Type::JSONPATH, &bytes, &context()).unwrap(), value);
+    assert_eq!(
+        io::binary_in(Type::JSONPATH, b"\x01@", &context()).unwrap_err().message(),
+        "@ is not allowed in root expressions"
+    );
+    assert!(io::binary_in(Type::JSONPATH, b"\x02$", &context()).is_err());
 }
 
 #[test]

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::document::user_type::{self, UserKind};
 use crate::document::{Oid, Type};
 
 use super::function::{Body, Function, ScalarFn, Volatility};
@@ -221,10 +222,25 @@ fn comparison_type(oid: Oid) -> Oid {
                 let element = comparison_type(info.element);
                 if BY_TYPE.contains_key(&("=", element)) { Type::ANYARRAY.oid } else { 0 }
             }
+            Some(info) if info.kind == 'r' => Type::ANYRANGE.oid,
+            Some(info) if info.kind == 'm' => Type::ANYMULTIRANGE.oid,
+            Some(_) if oid == Type::CIDR.oid => Type::INET.oid,
             Some(_) => oid,
-            // What is not in the table of types is the row type of a table.
-            None => Type::RECORD.oid,
+            None => user_comparison_type(oid),
         },
+    }
+}
+
+fn user_comparison_type(oid: Oid) -> Oid {
+    match user_type::scalar_kind(oid) {
+        None => match user_type::element_of(oid) {
+            Some(_) => Type::ANYARRAY.oid,
+            None => oid,
+        },
+        Some(UserKind::Enum) => Type::ANYENUM.oid,
+        Some(UserKind::Range) => Type::ANYRANGE.oid,
+        Some(UserKind::Multirange) => Type::ANYMULTIRANGE.oid,
+        Some(UserKind::Composite | UserKind::Domain) => Type::RECORD.oid,
     }
 }
 

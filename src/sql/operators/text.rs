@@ -36,7 +36,7 @@ pub(crate) fn anytextcat(context: &EvalContext, args: &[Datum]) -> Result<Datum>
         match arg {
             Datum::Text(part) => text.push_str(part),
             Datum::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-            other => io::text_out(other, io::natural_type(other), &context.format, &mut text),
+            other => io::output(other, io::natural_type(other), context, &mut text),
         }
     }
     Ok(Datum::Text(text.into()))

@@ -27,6 +27,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod types;
+mod user_type;
 mod utility;
 
 use std::ops::{Deref, DerefMut};

@@ -198,9 +198,17 @@ impl Grammar<'_, '_> {
                 }
                 self.unsupported_create(&what)
             }
-            "function" | "procedure" | "trigger" | "type" | "domain" | "extension" | "rule" | "policy"
-            | "publication" | "subscription" | "statistics" | "aggregate" | "cast" | "collation" | "conversion"
-            | "language" | "server" | "tablespace" | "transform" | "trusted"
+            "type" if plain => {
+                self.advance_token();
+                self.create_type()
+            }
+            "domain" if plain => {
+                self.advance_token();
+                self.create_domain()
+            }
+            "function" | "procedure" | "trigger" | "extension" | "rule" | "policy" | "publication" | "subscription"
+            | "statistics" | "aggregate" | "cast" | "collation" | "conversion" | "language" | "server"
+            | "tablespace" | "transform" | "trusted"
                 if persistence == Persistence::Permanent =>
             {
                 let what = format!("CREATE {}", word(self).to_uppercase());
@@ -254,9 +262,14 @@ impl Grammar<'_, '_> {
             }
             "system" => self.unsupported_create("ALTER SYSTEM"),
             "default" if word_at(self, 1) == "privileges" => self.default_privileges(),
-            "aggregate" | "collation" | "conversion" | "domain" | "event" | "extension" | "foreign" | "function"
-            | "language" | "large" | "operator" | "policy" | "procedural" | "procedure" | "publication" | "routine"
-            | "rule" | "server" | "statistics" | "subscription" | "tablespace" | "text" | "trigger" | "type" => {
+            "type" | "domain" => {
+                let domain = word(self) == "domain";
+                self.advance_token();
+                self.alter_type(domain)
+            }
+            "aggregate" | "collation" | "conversion" | "event" | "extension" | "foreign" | "function" | "language"
+            | "large" | "operator" | "policy" | "procedural" | "procedure" | "publication" | "routine" | "rule"
+            | "server" | "statistics" | "subscription" | "tablespace" | "text" | "trigger" => {
                 let what = format!("ALTER {}", word(self).to_uppercase());
                 self.unsupported_create(&what)
             }

@@ -91,6 +91,7 @@ impl Expr {
                     CastKind::TypmodAssign => "fit ",
                     CastKind::TypmodExplicit => "cut ",
                     CastKind::Array => "each ",
+                    CastKind::Domain(_) => "checked ",
                 };
                 write!(f, "{input}::{mark}{}", type_name(*typ))
             }

@@ -8,8 +8,8 @@ use crate::sql::binder::table::{TableExpr, bind_table_expr};
 use crate::sql::context::EvalContext;
 use crate::sql::{deparse, parser};
 use crate::storage::catalog::{
-    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, INFORMATION_SCHEMA, Index, IndexKey, IndexSource,
-    PG_CATALOG, Table, View,
+    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Domain, DomainCheck, Entry, INFORMATION_SCHEMA, Index,
+    IndexKey, IndexSource, PG_CATALOG, Table, TypeKind, UserType, View,
 };
 
 /// How expressions are shown.
@@ -44,7 +44,7 @@ fn pretty(table: &Table, text: &str, context: &EvalContext) -> Option<String> {
         let (_, number, _) = bound.columns.iter().find(|(c, _, _)| *c == id)?;
         Some(column_name(table, *number))
     };
-    deparse::expression(&bound.expr, &name, true)
+    deparse::expression(&bound.expr, &name, true, context)
 }
 
 /// Relations that an expression names by OID, by name.
@@ -114,7 +114,7 @@ pub fn relation_name(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
     if let Some(relation) = super::by_oid(oid) {
         return Some((relation.schema(), relation.short_name().to_string()));
     }
-    let entry = catalog.get(oid)?;
+    let entry = catalog.get(oid).or_else(|| catalog.composite(oid))?;
     Some((entry.schema()?, entry.name().to_string()))
 }
 
@@ -250,24 +250,34 @@ pub fn constraint_by_oid(catalog: &Catalog, oid: Oid) -> Option<(&Table, &Constr
     })
 }
 
-/// `format_type` that also knows row types.
-pub fn type_name(catalog: &Catalog, typ: Type) -> String {
-    if crate::sql::types::by_oid(typ.oid).is_none() {
-        if let Some((_, name)) = row_type(catalog, typ.oid) {
-            return quote_ident(&name);
-        }
-        return "???".into();
-    }
-    crate::sql::types::format_type(typ)
-}
-
 /// The relation that a row type is of: schema and name.
 pub fn row_type(catalog: &Catalog, oid: Oid) -> Option<(Oid, String)> {
+    let entry = catalog.row_relation(oid)?;
+    Some((entry.schema()?, entry.name().to_string()))
+}
+
+/// The domain and CHECK of a constraint's OID.
+pub fn domain_check(catalog: &Catalog, oid: Oid) -> Option<(&Domain, &DomainCheck)> {
     catalog.entries.values().find_map(|entry| match &**entry {
-        Entry::Table(table) if table.row_type == oid => Some((table.schema, table.name.clone())),
-        Entry::View(view) if view.row_type == oid => Some((view.schema, view.name.clone())),
+        Entry::Type(UserType { kind: TypeKind::Domain(domain), .. }) => {
+            domain.checks.iter().find(|check| check.oid == oid).map(|check| (domain, check))
+        }
         _ => None,
     })
+}
+
+/// A CHECK of a domain, as it is shown.
+pub fn domain_constraint(catalog: &Catalog, domain: &Domain, check: &DomainCheck, style: Style<'_>) -> String {
+    let pretty = match style {
+        Style::Pretty(context) => {
+            let base = crate::sql::user_types::base(catalog, domain.base);
+            let bound = crate::sql::binder::table::bind_domain_check(&check.expr, base, context, "").ok();
+            bound.and_then(|(expr, _)| deparse::expression(&expr, &|_| Some("VALUE".to_string()), true, context))
+        }
+        Style::Plain => None,
+    };
+    let valid = if check.validated { "" } else { " NOT VALID" };
+    format!("CHECK ({}){valid}", pretty.as_deref().unwrap_or(&check.expr))
 }
 
 /// The collation that values of a type have: the default one, or C for `name`.

@@ -8,7 +8,7 @@ use crate::storage::catalog::{
 };
 
 use super::builder::{Rows, optional, text};
-use super::{Context, SystemRelation, definition, functions};
+use super::{Context, SystemRelation, definition, functions, user_types};
 
 pub(super) fn produce(context: &Context<'_>, name: &str, rows: &mut Rows) {
     match name {
@@ -18,7 +18,14 @@ pub(super) fn produce(context: &Context<'_>, name: &str, rows: &mut Rows) {
         "columns" => columns(context, rows),
         "views" => views(context, rows),
         "table_constraints" => table_constraints(context, rows),
-        "check_constraints" => check_constraints(context, rows),
+        "check_constraints" => {
+            check_constraints(context, rows);
+            user_types::check_constraints(context, rows);
+        }
+        "domains" => user_types::domains(context, rows),
+        "domain_constraints" => user_types::domain_constraints(context, rows),
+        "user_defined_types" => user_types::user_defined(context, rows),
+        "attributes" => user_types::attributes(context, rows),
         "key_column_usage" => key_columns(context, rows),
         "constraint_column_usage" => constraint_columns(context, rows),
         "constraint_table_usage" => constraint_tables(context, rows),
@@ -101,16 +108,16 @@ fn tables(context: &Context<'_>, rows: &mut Rows) {
 }
 
 /// What the standard says of a type beside its name.
-struct Attributes {
-    length: Option<i32>,
-    octets: Option<i32>,
-    precision: Option<i32>,
-    radix: Option<i32>,
-    scale: Option<i32>,
-    datetime: Option<i32>,
+pub(super) struct Attributes {
+    pub(super) length: Option<i32>,
+    pub(super) octets: Option<i32>,
+    pub(super) precision: Option<i32>,
+    pub(super) radix: Option<i32>,
+    pub(super) scale: Option<i32>,
+    pub(super) datetime: Option<i32>,
 }
 
-fn attributes(typ: Type) -> Attributes {
+pub(super) fn attributes(typ: Type) -> Attributes {
     let mut all = Attributes { length: None, octets: None, precision: None, radix: None, scale: None, datetime: None };
     let typmod = (typ.typmod >= 0).then_some(typ.typmod);
     match Type::new(typ.oid) {
@@ -144,13 +151,14 @@ fn attributes(typ: Type) -> Attributes {
 }
 
 /// `data_type`, `udt_schema` and `udt_name` of a type.
-fn type_names(context: &Context<'_>, typ: Type) -> (String, String, String) {
+pub(super) fn type_names(context: &Context<'_>, typ: Type) -> (String, String, String) {
     match sql_types::by_oid(typ.oid) {
         Some(info) if info.is_array() => ("ARRAY".into(), "pg_catalog".into(), info.name.into()),
         Some(info) => (sql_types::format_oid(typ.oid, None), "pg_catalog".into(), info.name.into()),
         None => {
-            let (schema, name) = definition::row_type(&context.catalog, typ.oid).unwrap_or_default();
-            ("USER-DEFINED".into(), context.schema_name(schema), name)
+            let (schema, name) = crate::sql::user_types::name(&context.catalog, typ.oid).unwrap_or_default();
+            let kind = if sql_types::is_array(typ.oid) { "ARRAY" } else { "USER-DEFINED" };
+            (kind.into(), context.schema_name(schema), name)
         }
     }
 }
@@ -239,7 +247,12 @@ fn column_row(context: &Context<'_>, rows: &mut Rows, row: &ColumnRow<'_>) {
         950 => (Some("pg_catalog"), Some("C")),
         _ => (None, None),
     };
+    let domain = row.column.and_then(|c| c.domain).filter(|oid| sql_types::is_domain(*oid));
+    let domain = domain.and_then(|oid| crate::sql::user_types::name(&context.catalog, oid));
     rows.push([
+        ("domain_catalog", optional(domain.as_ref().map(|_| catalog.clone()))),
+        ("domain_schema", optional(domain.as_ref().map(|(schema, _)| context.schema_name(*schema)))),
+        ("domain_name", optional(domain.map(|(_, name)| name))),
         ("table_catalog", text(&catalog)),
         ("table_schema", text(context.schema_name(row.schema))),
         ("table_name", text(row.table)),
@@ -552,7 +565,7 @@ fn element_types(context: &Context<'_>, rows: &mut Rows) {
     let catalog = context.database_name();
     for table in user_tables(context) {
         for column in table.live_columns() {
-            let is_array = sql_types::by_oid(column.typ.oid).is_some_and(|t| t.is_array());
+            let is_array = sql_types::is_array(column.typ.oid);
             let Some(element) = sql_types::element_of(column.typ.oid).filter(|_| is_array) else { continue };
             let (data_type, udt_schema, udt_name) = type_names(context, Type::new(element));
             rows.push([

@@ -87,7 +87,8 @@ fn depend(rows: &mut Rows, from: (Oid, Oid, i32), to: (Oid, Oid, i32), kind: cha
 pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
         if let Some(schema) = entry.schema().filter(|_| !matches!(entry, Entry::Index(_))) {
-            depend(rows, (PG_CLASS, entry.oid(), 0), (PG_NAMESPACE, schema, 0), 'n');
+            let class = if matches!(entry, Entry::Type(_)) { PG_TYPE } else { PG_CLASS };
+            depend(rows, (class, entry.oid(), 0), (PG_NAMESPACE, schema, 0), 'n');
         }
         match entry {
             Entry::Table(table) => {
@@ -144,7 +145,10 @@ pub(super) fn descriptions(context: &Context<'_>, rows: &mut Rows) {
             Some(Entry::Database(_) | Entry::Role(_)) => continue,
             Some(Entry::Schema(schema)) if schema.database == context.database => PG_NAMESPACE,
             Some(Entry::Schema(_)) => continue,
-            Some(entry) if entry.schema().is_some_and(|s| context.schemas.contains(&s)) => PG_CLASS,
+            Some(entry) if entry.schema().is_some_and(|s| context.schemas.contains(&s)) => match entry {
+                Entry::Type(_) => PG_TYPE,
+                _ => PG_CLASS,
+            },
             Some(_) => continue,
             None => match super::definition::constraint_by_oid(&context.catalog, *oid) {
                 Some((table, _)) if context.schemas.contains(&table.schema) => PG_CONSTRAINT,

@@ -3,8 +3,8 @@
 use crate::document::{Datum, Oid, Type};
 use crate::sql::types as sql_types;
 use crate::storage::catalog::{
-    Column, Constraint, ConstraintKind, Entry, Index, IndexSource, ObjectClass, Persistence, Sequence, Table, View,
-    is_temporary,
+    Column, Constraint, ConstraintKind, Entry, Index, IndexSource, ObjectClass, Persistence, Sequence, Table, TypeKind,
+    UserType, View, is_temporary,
 };
 
 use super::builder::{Rows, acl, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};
@@ -23,6 +23,7 @@ pub(super) fn classes(context: &Context<'_>, rows: &mut Rows) {
             Entry::Index(index) => index_class(context, index, rows),
             Entry::View(view) => view_class(context, view, rows),
             Entry::Sequence(sequence) => sequence_class(context, sequence, rows),
+            Entry::Type(user) => super::user_types::class(user, rows),
             _ => {}
         }
     }
@@ -149,10 +150,12 @@ struct Attribute<'a> {
 
 fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type, more: &Attribute<'_>) {
     let info = sql_types::by_oid(typ.oid);
+    let is_enum = sql_types::is_enum(typ.oid);
     // Row types and others that are not in the table of types: of variable length.
     let (len, by_value, align, storage) =
         info.map_or((-1, false, 'd', 'x'), |i| (i.len, i.by_value, i.align, i.storage));
-    let is_array = info.is_some_and(|i| i.is_array());
+    let (len, by_value, align, storage) = if is_enum { (4, true, 'i', 'p') } else { (len, by_value, align, storage) };
+    let is_array = sql_types::is_array(typ.oid);
     rows.push([
         ("attrelid", Datum::Oid(relation)),
         ("attname", text(name)),
@@ -187,7 +190,7 @@ pub(super) fn attributes(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
         match entry {
             Entry::Table(table) => {
-                table.columns.iter().for_each(|column| table_attribute(context, rows, table, column));
+                table.columns.iter().for_each(|column| table_attribute(context, rows, table.oid, column));
                 system_attributes(rows, table.oid);
             }
             Entry::Index(index) => index_attributes(context, rows, index),
@@ -202,12 +205,15 @@ pub(super) fn attributes(context: &Context<'_>, rows: &mut Rows) {
                 attribute(rows, sequence.oid, 2, "log_cnt", Type::INT8, &not_null);
                 attribute(rows, sequence.oid, 3, "is_called", Type::BOOL, &not_null);
             }
+            Entry::Type(UserType { kind: TypeKind::Composite { relation, columns }, .. }) => {
+                columns.iter().for_each(|column| table_attribute(context, rows, *relation, column));
+            }
             _ => {}
         }
     }
 }
 
-fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: &Table, column: &Column) {
+fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: Oid, column: &Column) {
     let identity = match &column.identity {
         Some(identity) if identity.always => "a",
         Some(_) => "d",
@@ -219,11 +225,16 @@ fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: &Table, column
         has_missing: column.missing.is_some() && !column.dropped,
         identity,
         dropped: column.dropped,
-        acl: acl(&context.catalog, ObjectClass::Relation, table.oid, i32::from(column.number)),
+        acl: acl(&context.catalog, ObjectClass::Relation, table, i32::from(column.number)),
     };
     let dropped_name = format!("........pg.dropped.{}........", column.number);
     let name = if column.dropped { &dropped_name } else { &column.name };
-    attribute(rows, table.oid, column.number, name, column.typ, &more);
+    attribute(rows, table, column.number, name, declared_type(column), &more);
+}
+
+/// The type of a column as `pg_attribute` has it: the domain, without the modifier of its base.
+fn declared_type(column: &Column) -> Type {
+    column.declared()
 }
 
 /// The system columns of a table.
@@ -333,6 +344,9 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
 
 pub(super) fn constraints(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
+        if let Entry::Type(user) = entry {
+            super::user_types::constraints(user, rows);
+        }
         let Entry::Table(table) = entry else { continue };
         for constraint in &table.constraints {
             constraint_row(rows, table, constraint);

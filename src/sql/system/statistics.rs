@@ -20,7 +20,13 @@ pub(super) fn activity(context: &Context<'_>, rows: &mut Rows) {
             ("usesysid", Datum::Oid(session.user)),
             ("usename", text(context.role_name(session.user))),
             ("application_name", text(session.application_name)),
-            ("client_addr", optional(session.client_address)),
+            (
+                "client_addr",
+                session
+                    .client_address
+                    .and_then(|text| crate::sql::io::network::inet_in(&text, false).ok())
+                    .map_or(Datum::Null, Datum::Inet),
+            ),
             ("client_port", session.client_port.map_or(Datum::Null, Datum::Int4)),
             ("backend_start", Datum::TimestampTz(session.backend_start)),
             ("xact_start", time(session.transaction_start)),

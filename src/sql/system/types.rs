@@ -3,7 +3,7 @@
 use crate::document::{Datum, Oid, Type};
 use crate::sql::types::{self as sql_types, TypeInfo};
 use crate::sql::{casts, operators};
-use crate::storage::catalog::{BOOTSTRAP_ROLE, Entry, PG_CATALOG};
+use crate::storage::catalog::{BOOTSTRAP_ROLE, PG_CATALOG};
 
 use super::builder::{Rows, letter, text};
 use super::{Context, definition};
@@ -40,23 +40,32 @@ const FUNCTIONS: &[TypeFunctions] = &[
     (4537, 4229, 4230, 0, 0, 0, 0, 0), (4538, 4226, 4227, 0, 0, 0, 0, 0), (5038, 5055, 5056, 5057, 5058, 0, 0, 0),
     (5069, 5070, 5081, 5082, 5083, 0, 0, 0), (5077, 5086, 5087, 0, 0, 0, 0, 0),
     (5078, 5088, 5089, 5090, 5091, 0, 0, 0), (5079, 5092, 5093, 0, 0, 0, 0, 0), (5080, 5094, 5095, 0, 0, 0, 0, 0),
+    (650, 1267, 1427, 2498, 2499, 0, 0, 0), (774, 4110, 4111, 3446, 3447, 0, 0, 0),
+    (790, 886, 887, 2492, 2493, 0, 0, 0), (829, 436, 437, 2494, 2495, 0, 0, 0),
+    (869, 910, 911, 2496, 2497, 0, 0, 0), (1560, 1564, 1565, 2456, 2457, 2919, 2920, 0),
+    (1562, 1579, 1580, 2458, 2459, 2902, 2921, 0), (3904, 3834, 3835, 3836, 3837, 0, 0, 0),
+    (3906, 3834, 3835, 3836, 3837, 0, 0, 0), (3908, 3834, 3835, 3836, 3837, 0, 0, 0),
+    (3910, 3834, 3835, 3836, 3837, 0, 0, 0), (3912, 3834, 3835, 3836, 3837, 0, 0, 0),
+    (3926, 3834, 3835, 3836, 3837, 0, 0, 0), (4451, 4231, 4232, 4233, 4234, 0, 0, 0),
+    (4532, 4231, 4232, 4233, 4234, 0, 0, 0), (4533, 4231, 4232, 4233, 4234, 0, 0, 0),
+    (4534, 4231, 4232, 4233, 4234, 0, 0, 0), (4535, 4231, 4232, 4233, 4234, 0, 0, 0),
+    (4536, 4231, 4232, 4233, 4234, 0, 0, 0),
 ];
 
 /// array_in, array_out, array_recv, array_send, array_subscript_handler, array_typanalyze.
 const ARRAY: (Oid, Oid, Oid, Oid, Oid, Oid) = (750, 751, 2400, 2401, 6179, 3816);
-/// record_in, record_out, record_recv, record_send.
-const RECORD: (Oid, Oid, Oid, Oid) = (2290, 2291, 2402, 2403);
-
 pub(super) fn types(context: &Context<'_>, rows: &mut Rows) {
     for info in sql_types::all() {
         type_row(rows, info);
     }
-    for entry in context.entries() {
-        match entry {
-            Entry::Table(table) => row_type(rows, table.row_type, &table.name, table.schema, table.owner, table.oid),
-            Entry::View(view) => row_type(rows, view.row_type, &view.name, view.schema, view.owner, view.oid),
-            _ => {}
-        }
+    super::user_types::types(context, rows);
+}
+
+/// Input, output, receive and send functions of a built-in type.
+pub(super) fn functions_of(oid: Oid) -> [Oid; 4] {
+    match FUNCTIONS.iter().find(|f| f.0 == oid) {
+        Some(f) => [f.1, f.2, f.3, f.4],
+        None => [ARRAY.0, ARRAY.1, ARRAY.2, ARRAY.3],
     }
 }
 
@@ -94,28 +103,6 @@ fn type_row(rows: &mut Rows, info: &TypeInfo) {
         ("typstorage", letter(info.storage)),
         ("typtypmod", Datum::Int4(-1)),
         ("typcollation", Datum::Oid(definition::collation_of(info.oid))),
-    ]);
-}
-
-fn row_type(rows: &mut Rows, oid: Oid, name: &str, schema: Oid, owner: Oid, relation: Oid) {
-    rows.push([
-        ("oid", Datum::Oid(oid)),
-        ("typname", text(name)),
-        ("typnamespace", Datum::Oid(schema)),
-        ("typowner", Datum::Oid(owner)),
-        ("typlen", Datum::Int2(-1)),
-        ("typtype", letter('c')),
-        ("typcategory", letter('C')),
-        ("typisdefined", Datum::Bool(true)),
-        ("typdelim", letter(',')),
-        ("typrelid", Datum::Oid(relation)),
-        ("typinput", Datum::Oid(RECORD.0)),
-        ("typoutput", Datum::Oid(RECORD.1)),
-        ("typreceive", Datum::Oid(RECORD.2)),
-        ("typsend", Datum::Oid(RECORD.3)),
-        ("typalign", letter('d')),
-        ("typstorage", letter('x')),
-        ("typtypmod", Datum::Int4(-1)),
     ]);
 }
 

@@ -48,11 +48,11 @@ struct Extreme {
     value: Datum,
 }
 
-fn min(types: &[Type]) -> Box<dyn Accumulator> {
+pub(crate) fn min(types: &[Type]) -> Box<dyn Accumulator> {
     extreme(types, Ordering::Less)
 }
 
-fn max(types: &[Type]) -> Box<dyn Accumulator> {
+pub(crate) fn max(types: &[Type]) -> Box<dyn Accumulator> {
     extreme(types, Ordering::Greater)
 }
 

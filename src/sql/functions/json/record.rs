@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::function::Function;
 use crate::sql::functions::define::{Args, Rows, scalar, set};
-use crate::sql::{io, types};
+use crate::sql::{io, types, user_types};
 
 const E: Type = Type::ANYELEMENT;
 const R: Type = Type::RECORD;
@@ -96,11 +96,21 @@ fn typed(context: &EvalContext, value: JsonbRef<'_>, typ: Type) -> Result<Datum>
         _ => {}
     }
     if value.is_array()
-        && types::by_oid(typ.oid).is_some_and(types::TypeInfo::is_array)
+        && types::is_array(typ.oid)
         && let Some(element) = types::element_of(typ.oid)
     {
         let values = value.iter_array().map(|e| typed(context, e, Type::new(element))).collect::<Result<Vec<_>>>()?;
         return Ok(Datum::Array(Box::new(Array::new(element, values))));
+    }
+    if value.is_object() && types::is_composite(typ.oid) {
+        let catalog = context.host.catalog();
+        let fields = user_types::fields(&catalog, typ.oid).unwrap_or_default();
+        let fields: Vec<_> = fields
+            .into_iter()
+            .map(|(name, typ)| (name.into_boxed_str(), user_types::base(&catalog, typ).oid))
+            .collect();
+        let values = vec![Datum::Null; fields.len()];
+        return populate(context, &Record { fields: fields.into(), values }, value);
     }
     match value.as_str() {
         Some(text) => io::text_in(typ, text, context),
