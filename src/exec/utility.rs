@@ -102,10 +102,7 @@ impl Session {
             Statement::Show(name) => self.show(prepared, name.as_deref()),
             Statement::Reset(name) => self.reset(name.as_deref()),
             Statement::SetTransaction { session, modes } => self.set_transaction(*session, modes),
-            Statement::SetConstraints { names, .. } => match names.first() {
-                None => done("SET CONSTRAINTS"),
-                Some(name) => Err(err!(UNDEFINED_OBJECT, "constraint \"{name}\" does not exist")),
-            },
+            Statement::SetConstraints { names, deferred } => self.set_constraints(names, *deferred),
             Statement::Prepare(prepare) => self.prepare_named(prepare, &prepared.part),
             Statement::Execute(execute) => {
                 let named = self.statement_named(&ident(&execute.name))?;

@@ -35,6 +35,8 @@ pub(super) struct Removal {
     pub objects: Vec<Oid>,
     /// (dependent, what it depends on) that were not asked for.
     pub dependents: Vec<(String, String)>,
+    /// Foreign keys of tables that stay: table and constraint.
+    pub foreign_keys: Vec<(Oid, Oid)>,
 }
 
 impl Ddl<'_> {
@@ -97,6 +99,16 @@ impl Ddl<'_> {
             Entry::Table(table) => {
                 for view in self.views_using(&BTreeSet::from([oid])) {
                     depend(&view, removal);
+                }
+                for (child, constraint) in catalog.foreign_keys_to(oid) {
+                    let known = removal.foreign_keys.contains(&(child.oid, constraint.oid));
+                    if child.oid == oid || named.contains(&child.oid) || removal.objects.contains(&child.oid) || known {
+                        continue;
+                    }
+                    let shown = self.shown(&Entry::Table(child.clone()));
+                    let text = format!("constraint {} on table {shown}", constraint.name);
+                    removal.dependents.push((text, owner.clone()));
+                    removal.foreign_keys.push((child.oid, constraint.oid));
                 }
                 // What the table owns goes silently.
                 for sequence in owned_sequences(&catalog, table.oid, None) {

@@ -10,6 +10,8 @@ mod alter_column;
 mod create;
 mod defaults;
 mod depend;
+mod foreign_key;
+mod generated;
 mod grant;
 mod index;
 mod membership;

@@ -48,7 +48,7 @@ impl Ddl<'_> {
                 self.gather(*oid, &owned, &mut removal);
             }
             self.check_dependents(&removal, &[], cascade)?;
-            self.remove_all(&removal);
+            self.remove_all(&removal)?;
         }
         Ok(())
     }

@@ -162,6 +162,7 @@ fn catalog() -> Catalog {
         identity: None,
         dropped: false,
         missing: None,
+        generated: None,
     });
     catalog.put(Entry::Table(Table {
         oid: 20000,
