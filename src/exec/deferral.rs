@@ -1,4 +1,4 @@
-//! SET CONSTRAINTS.
+//! SET CONSTRAINTS and REINDEX.
 
 use std::sync::Arc;
 
@@ -6,6 +6,8 @@ use crate::err;
 use crate::error::Result;
 use crate::sql::parser::names;
 use crate::sql::statement::ast::ObjectName;
+use crate::sql::binder::{Relation, relation_by_name};
+use crate::sql::statement::{ObjectKind, Reindex};
 use crate::storage::catalog::{Constraint, Entry};
 
 use super::integrity::check_now;
@@ -65,5 +67,38 @@ impl Session {
         }
         self.shared.lock().deferral = Arc::new(mode);
         Ok(Response::Command("SET CONSTRAINTS".into()))
+    }
+
+    /// REINDEX: indexes are made from the rows when a command is applied and need no repair; what is named must be there.
+    pub(super) fn reindex(&mut self, reindex: &Reindex) -> Result<Response> {
+        let context = self.statement_context(Arc::from([]))?;
+        let done = Ok(Response::Command("REINDEX".into()));
+        let Some(name) = &reindex.name else { return done };
+        match reindex.kind {
+            ObjectKind::Schema => {
+                let schema = names(name).pop().unwrap_or_default();
+                match context.view.catalog.schema(self.shared.database, &schema) {
+                    Some(_) => done,
+                    None => Err(err!(INVALID_SCHEMA_NAME, "schema \"{schema}\" does not exist")),
+                }
+            }
+            ObjectKind::Index | ObjectKind::Table => {
+                let wants_index = reindex.kind == ObjectKind::Index;
+                let Relation::Entry(entry) = relation_by_name(name, &context.eval)? else { return done };
+                match (&*entry, wants_index) {
+                    (Entry::Index(_), true) | (Entry::Table(_), false) => done,
+                    (other, true) => Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not an index", other.name())),
+                    (other, false) => {
+                        Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a table or materialized view", other.name()))
+                    }
+                }
+            }
+            _ => match names(name).pop() {
+                Some(name) if name != self.shared.database_name => {
+                    Err(err!(FEATURE_NOT_SUPPORTED, "can only reindex the currently open database"))
+                }
+                _ => done,
+            },
+        }
     }
 }

@@ -307,7 +307,7 @@ impl<'a> Writer<'a> {
                 None => self.eval(expr, &slots)?,
             };
         }
-        self.rules.generated.fill(&mut row, &self.context.eval)?;
+        self.rules.generated.fill(&mut row, self.shows_virtual(), &self.context.eval)?;
         if self.plan.shows_new() {
             self.set_new(&mut slots, &row);
         }
@@ -397,6 +397,7 @@ impl<'a> Writer<'a> {
             }
             let mut shown = String::new();
             match &row[column.number as usize - 1] {
+                _ if column.is_virtual() => shown.push_str("virtual"),
                 Datum::Null => shown.push_str("null"),
                 value => io::text_out(value, column.typ, &self.context.eval.format, &mut shown),
             }
@@ -429,8 +430,15 @@ impl<'a> Writer<'a> {
     /// All columns of a row, the virtual ones computed.
     fn read(&self, bytes: &[u8]) -> Result<Vec<Datum>> {
         let mut row = read_row(self.table, bytes, &self.context.eval)?;
-        self.rules.generated.fill_virtual(&mut row, &self.context.eval)?;
+        if self.plan.returning.is_some() || self.plan.has_conflict_clause() {
+            self.rules.generated.fill_virtual(&mut row, &self.context.eval)?;
+        }
         Ok(row)
+    }
+
+    /// Whether the virtual columns of a new row are looked at.
+    fn shows_virtual(&self) -> bool {
+        self.plan.shows_new() || self.table.live_columns().any(|c| c.is_virtual() && c.not_null)
     }
 
     /// Notes a row whose late unique keys are to be looked at.
@@ -671,7 +679,7 @@ impl<'a> Writer<'a> {
         for (at, value) in new_values {
             row[at] = value;
         }
-        self.rules.generated.fill(&mut row, &self.context.eval)?;
+        self.rules.generated.fill(&mut row, self.shows_virtual(), &self.context.eval)?;
         self.set_new(&mut slots, &row);
         self.check_row(&slots, &row)?;
         let new_key = match self.table.key.is_empty() {

@@ -33,10 +33,12 @@ impl Generated {
         Ok(Self { columns })
     }
 
-    /// Computes all of them in a new row.
-    pub(crate) fn fill(&self, row: &mut [Datum], eval: &EvalContext) -> Result<()> {
-        for (at, expr, _) in &self.columns {
-            row[*at] = expr.eval(row, &[], eval)?;
+    /// Computes all of them in a new row, or the stored ones only.
+    pub(crate) fn fill(&self, row: &mut [Datum], all: bool, eval: &EvalContext) -> Result<()> {
+        for (at, expr, stored) in &self.columns {
+            if all || *stored {
+                row[*at] = expr.eval(row, &[], eval)?;
+            }
         }
         Ok(())
     }

@@ -197,7 +197,7 @@ impl Session {
             Statement::Vacuum(vacuum) => self.vacuum(vacuum),
             Statement::Refresh(refresh) => self.refresh(refresh, deadline).await,
             Statement::Checkpoint => done("CHECKPOINT"),
-            Statement::Reindex(_) => done("REINDEX"),
+            Statement::Reindex(reindex) => self.reindex(reindex),
             Statement::Cluster { .. } => Err(Error::unsupported("CLUSTER")),
             Statement::Discard(what) => self.discard(*what),
             Statement::Do { .. } => Err(Error::unsupported("DO")),

@@ -58,8 +58,8 @@ impl Ddl<'_> {
             table.columns[*position].default = Some(kept);
             self.put(Entry::Table(table.clone()));
         }
-        for position in &generated {
-            self.make_generated(&mut table, *position)?;
+        for (position, written) in &generated {
+            self.make_generated(&mut table, *position, written)?;
         }
         let column = table.columns[at].clone();
         let has_rows = self.has_rows(&old)?;

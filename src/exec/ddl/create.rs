@@ -15,7 +15,7 @@ use crate::storage::catalog::{
 };
 
 use super::Ddl;
-use super::foreign_key::{ForeignKeySpec, flags_of};
+use super::foreign_key::{ForeignKeySpec, column_check_flags, flags_of};
 use super::index::{KeySpec, NewIndex};
 
 /// Columns of a table at most.
@@ -55,7 +55,7 @@ pub(super) struct Parts {
     /// DEFAULTs to be checked: column and text.
     pub defaults: Vec<(usize, String)>,
     /// Generated columns to be checked.
-    pub generated: Vec<usize>,
+    pub generated: Vec<(usize, ast::Expr)>,
 }
 
 /// A table without rows and columns.
@@ -283,7 +283,7 @@ impl Ddl<'_> {
                     name: constraint_name,
                     text: expression.text.clone(),
                     column: Some(name.clone()),
-                    flags: ConstraintFlags { no_inherit: *no_inherit, ..flags_of(attributes, false, true)? },
+                    flags: ConstraintFlags { no_inherit: *no_inherit, ..column_check_flags(attributes)? },
                 }),
                 ColumnConstraintKind::Unique { nulls_not_distinct, options, tablespace } => {
                     check_options(options)?;
@@ -321,8 +321,14 @@ impl Ddl<'_> {
                     parts.sequences.push((at, typ, Some(*always), options.clone()));
                 }
                 ColumnConstraintKind::Generated { expression, stored } => {
+                    if made.generated.is_some() {
+                        return Err(err!(
+                            SYNTAX_ERROR,
+                            "multiple generation clauses specified for column \"{name}\" of table \"{table}\""
+                        ));
+                    }
                     made.generated = Some(Generated { expr: expression.text.clone(), stored: *stored });
-                    parts.generated.push(at);
+                    parts.generated.push((at, expression.expr.clone()));
                 }
                 ColumnConstraintKind::References(reference) => parts.foreign_keys.push(ForeignKeySpec {
                     name: constraint_name,
@@ -508,8 +514,8 @@ impl Ddl<'_> {
         if !defaults.is_empty() {
             self.put(Entry::Table(table.clone()));
         }
-        for position in generated {
-            self.make_generated(&mut table, position)?;
+        for (position, written) in &generated {
+            self.make_generated(&mut table, *position, written)?;
         }
         for check in &checks {
             let mut constraint = self.check_constraint(&table, check)?;

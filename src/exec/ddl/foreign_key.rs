@@ -28,6 +28,18 @@ pub(super) struct ForeignKeySpec {
     pub flags: ConstraintFlags,
 }
 
+/// What the attributes of a column's CHECK say.
+pub(super) fn column_check_flags(attributes: &ConstraintAttributes) -> Result<ConstraintFlags> {
+    let misplaced = match attributes {
+        ConstraintAttributes { deferrable: Some(true), .. } => "DEFERRABLE",
+        ConstraintAttributes { deferrable: Some(false), .. } => "NOT DEFERRABLE",
+        ConstraintAttributes { initially_deferred: Some(true), .. } => "INITIALLY DEFERRED",
+        ConstraintAttributes { initially_deferred: Some(false), .. } => "INITIALLY IMMEDIATE",
+        _ => return flags_of(attributes, false, true),
+    };
+    Err(err!(SYNTAX_ERROR, "misplaced {misplaced} clause"))
+}
+
 /// What a constraint's attributes say. `enforceable`: NOT ENFORCED may be said of it.
 pub(super) fn flags_of(attributes: &ConstraintAttributes, deferrable: bool, enforceable: bool) -> Result<ConstraintFlags> {
     let wants_deferral = attributes.deferrable == Some(true) || attributes.initially_deferred == Some(true);
@@ -190,9 +202,6 @@ impl Ddl<'_> {
             })?;
             numbers.push(column.number);
         }
-        if numbers.len() != count {
-            return Err(disagree());
-        }
         if numbers.iter().enumerate().any(|(i, n)| numbers[..i].contains(n)) {
             return Err(err!(
                 INVALID_FOREIGN_KEY,
@@ -208,7 +217,7 @@ impl Ddl<'_> {
         };
         let mut found: Vec<Oid> = catalog.indexes_of(parent.oid).filter(fits).map(|i| i.oid).collect();
         if let Some(index) = found.iter().copied().find(|index| !deferrable(*index)) {
-            return Ok((index, numbers));
+            return if numbers.len() == count { Ok((index, numbers)) } else { Err(disagree()) };
         }
         match found.pop() {
             Some(_) => Err(err!(

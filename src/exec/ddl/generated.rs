@@ -3,7 +3,8 @@
 use crate::document::Oid;
 use crate::err;
 use crate::error::{Error, Result, SqlState};
-use crate::exec::kept::{bind_generated, canonical_generated, generated_from};
+use crate::exec::kept::{canonical_generated, generated_from};
+use crate::sql::binder::table::{TableExpr, bind_table_expr};
 use crate::sql::parser::ident;
 use crate::sql::statement::{Expression, ast};
 use crate::storage::catalog::{Constraint, Entry, Generated, Table};
@@ -13,10 +14,11 @@ use super::alter_column::column_mut;
 
 impl Ddl<'_> {
     /// Checks the expression of a generated column and keeps it.
-    pub(super) fn make_generated(&mut self, table: &mut Table, position: usize) -> Result<()> {
+    pub(super) fn make_generated(&mut self, table: &mut Table, position: usize, written: &ast::Expr) -> Result<()> {
         let column = table.columns[position].clone();
         let Some(generated) = &column.generated else { return Ok(()) };
-        bind_generated(&generated.expr, table, &column, &self.eval)?;
+        let kind = TableExpr::Generated(column.number, column.typ);
+        bind_table_expr(written, kind, table, &self.eval, self.text)?;
         let expr = canonical_generated(&generated.expr, table, &column, &self.eval)?;
         table.columns[position].generated = Some(Generated { expr, stored: generated.stored });
         self.put(Entry::Table(table.clone()));
@@ -85,9 +87,18 @@ impl Ddl<'_> {
             .map(|(t, c)| (t.oid, c.clone()))
             .collect();
         self.release_foreign_keys(keys, &subject, &subject, cascade)?;
+        let list: Vec<String> =
+            generated.iter().map(|name| format!("drop cascades to column {name} of table {shown}")).collect();
+        match list.as_slice() {
+            [] => {}
+            [one] => self.notice(SqlState::SUCCESSFUL_COMPLETION, one.clone()),
+            many => {
+                let text = format!("drop cascades to {} other objects", many.len());
+                let report = Error::new(SqlState::SUCCESSFUL_COMPLETION, text).detail(many.join("\n"));
+                self.shared.notice("NOTICE", report);
+            }
+        }
         for name in generated {
-            let message = format!("drop cascades to column {name} of table {shown}");
-            self.notice(SqlState::SUCCESSFUL_COMPLETION, message);
             let table = self.current(table.oid)?;
             self.drop_column(table, false, &ast::Ident::with_quote('"', name), true)?;
         }
@@ -117,7 +128,7 @@ impl Ddl<'_> {
             .detail(format!("Column \"{}\" of relation \"{owner}\" is a virtual generated column.", ident(name))));
         }
         let position = table.columns.iter().position(|c| c.number == number).unwrap_or(0);
-        self.make_generated(&mut table, position)?;
+        self.make_generated(&mut table, position, &written.expr)?;
         self.compute_generated(&old, &table, number)
     }
 

@@ -60,7 +60,7 @@ impl Ddl<'_> {
             for value in values {
                 row[value.number as usize - 1] = value.expr.eval(&before, &[], &eval)?;
             }
-            generated.fill(&mut row, &eval)?;
+            generated.fill(&mut row, false, &eval)?;
             rows.push(row);
             Ok(())
         })?;

@@ -107,8 +107,7 @@ pub fn bind_columns<'t>(names: &[ast::Ident], table: &'t Table, source: &str) ->
         };
         if column.generated.is_some() {
             return Err(err!(INVALID_COLUMN_REFERENCE, "column \"{folded}\" is a generated column")
-                .detail("Generated columns cannot be used in COPY.")
-                .at(position));
+                .detail("Generated columns cannot be used in COPY."));
         }
         if columns.iter().any(|known| known.number == column.number) {
             return Err(err!(DUPLICATE_COLUMN, "column \"{folded}\" specified more than once").at(position));
@@ -259,12 +258,18 @@ impl Binder<'_> {
 impl Binder<'_> {
     /// The system columns of a table, of which a generation expression may use `tableoid` only.
     fn system_names(&mut self, table: &Table) -> Vec<ScopeColumn> {
-        let names = [("ctid", -1), ("xmin", -2), ("cmin", -3), ("xmax", -4), ("cmax", -5)];
+        let names = [
+            ("ctid", -1, Type::TID),
+            ("xmin", -2, Type::XID),
+            ("cmin", -3, Type::CID),
+            ("xmax", -4, Type::XID),
+            ("cmax", -5, Type::CID),
+        ];
         let mut columns: Vec<ScopeColumn> = names
             .into_iter()
-            .map(|(name, number): (&str, i16)| ScopeColumn {
+            .map(|(name, number, typ): (&str, i16, Type)| ScopeColumn {
                 name: name.to_string(),
-                expr: Expr::Column(SYSTEM_IDS + number.unsigned_abs() as ColumnId, Type::TEXT),
+                expr: Expr::Column(SYSTEM_IDS + ColumnId::from(number.unsigned_abs()), typ),
                 origin: (table.oid, number),
             })
             .collect();

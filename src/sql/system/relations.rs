@@ -75,6 +75,7 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relpersistence", persistence(table)),
         ("relkind", letter(if table.view.is_some() { 'm' } else { 'r' })),
         ("relnatts", Datum::Int2(table.columns.iter().map(|c| c.number).max().unwrap_or(0))),
+        ("relhastriggers", Datum::Bool(has_foreign_keys(context, table))),
         ("relchecks", Datum::Int2(i16::try_from(checks).unwrap_or(i16::MAX))),
         ("relhasrules", Datum::Bool(table.view.is_some())),
         ("relispopulated", Datum::Bool(table.view.as_ref().is_none_or(|v| v.populated))),
@@ -82,6 +83,11 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relacl", acl(&context.catalog, ObjectClass::Relation, table.oid, 0)),
         ("reloptions", if table.options.is_empty() { Datum::Null } else { text_array(options) }),
     ]);
+}
+
+/// Foreign keys show as triggers on both tables: psql asks for them by that.
+fn has_foreign_keys(context: &Context<'_>, table: &Table) -> bool {
+    table.foreign_keys().next().is_some() || context.catalog.referencing.contains_key(&table.oid)
 }
 
 fn index_class(context: &Context<'_>, index: &Index, rows: &mut Rows) {
