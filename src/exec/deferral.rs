@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::err;
 use crate::error::Result;
+use crate::sql::binder::{Relation, relation_by_name};
 use crate::sql::parser::names;
 use crate::sql::statement::ast::ObjectName;
-use crate::sql::binder::{Relation, relation_by_name};
 use crate::sql::statement::{ObjectKind, Reindex};
 use crate::storage::catalog::{Constraint, Entry};
 

@@ -17,8 +17,8 @@ use crate::storage::command::Expect;
 use super::context::Context;
 use super::evaluator::{Keys, check_violation, not_null_violation};
 use super::integrity;
-use super::rules::TableRules;
 use super::rows::{encode_row, primary_key, read_row};
+use super::rules::TableRules;
 use super::view::ReadView;
 
 /// Row ids taken from the engine at once for a bulk INSERT.
@@ -443,7 +443,7 @@ impl<'a> Writer<'a> {
 
     /// Notes a row whose late unique keys are to be looked at.
     fn wrote(&mut self, key: &[u8]) {
-        if !self.late.is_empty() && !self.context.is_auto {
+        if !self.late.is_empty() && (!self.context.is_auto || is_temporary(self.table.oid)) {
             self.late_rows.push(key.to_vec());
         }
     }

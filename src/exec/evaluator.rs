@@ -17,8 +17,8 @@ use crate::storage::{Evaluator, IndexFunction, IndexKeys, RowCheck};
 
 use super::foreign_key::Link;
 use super::inverted_path;
-use super::rules::{Generated, TableRules};
 use super::rows::{encode_index_keys, read_row, row_columns};
+use super::rules::{Generated, TableRules};
 
 /// Compiles what tables and indexes need inside `apply`.
 #[derive(Debug, Default)]

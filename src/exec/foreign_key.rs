@@ -6,8 +6,8 @@
 use crate::document::{Datum, Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::context::{EvalContext, FormatSettings};
 use crate::sql::casts::{self, Context as CastContext, Pathway};
+use crate::sql::context::{EvalContext, FormatSettings};
 use crate::sql::function::Body;
 use crate::sql::io;
 use crate::storage::catalog::{Catalog, Constraint, ForeignKey, Index, IndexSource, Table};
@@ -217,8 +217,7 @@ impl Link {
 
     /// The key that a row referred to has; `None`: nothing can refer to it.
     pub(crate) fn own(&self, row: &[Datum]) -> Option<Vec<u8>> {
-        let keys: Vec<Datum> =
-            self.order.iter().map(|at| row[self.key.referenced[*at] as usize - 1].clone()).collect();
+        let keys: Vec<Datum> = self.order.iter().map(|at| row[self.key.referenced[*at] as usize - 1].clone()).collect();
         if keys.iter().any(Datum::is_null) {
             return None;
         }

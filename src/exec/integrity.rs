@@ -11,7 +11,7 @@ use crate::document::{Datum, Oid};
 use crate::error::{Error, Result};
 use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Rel};
 use crate::storage::ScanOptions;
-use crate::storage::catalog::{ForeignKeyAction, Table};
+use crate::storage::catalog::{ForeignKeyAction, Table, is_temporary};
 use crate::storage::evaluator::{Children, NamedKey};
 use crate::storage::snapshot::prefix_range;
 
@@ -63,20 +63,13 @@ pub(crate) struct Pending {
 }
 
 /// Notes what a changed row asks for.
-pub(crate) fn note(
-    context: &Context,
-    rules: &TableRules,
-    old: Option<&[Datum]>,
-    new: Option<&[Datum]>,
-) -> Result<()> {
+pub(crate) fn note(context: &Context, rules: &TableRules, old: Option<&[Datum]>, new: Option<&[Datum]>) -> Result<()> {
     if rules.outgoing.is_empty() && rules.incoming.is_empty() {
         return Ok(());
     }
     let mut pending = context.pending.lock().unwrap_or_else(|p| p.into_inner());
-    if let Some(new) = new
-        && !context.is_auto
-    {
-        for link in &rules.outgoing {
+    if let Some(new) = new {
+        for link in rules.outgoing.iter().filter(|link| !is_left_to_apply(context, link)) {
             let named = link.named(new)?;
             if old.is_some_and(|old| link.named(old).is_ok_and(|before| before == named)) {
                 continue;
@@ -133,7 +126,7 @@ pub(crate) fn settle(context: &Context) -> Result<()> {
                 }
                 match action {
                     ForeignKeyAction::NoAction => {
-                        if !context.is_auto && !context.is_deferred(&link.constraint) {
+                        if !is_left_to_apply(context, &link) && !context.is_deferred(&link.constraint) {
                             checks.extend(changes);
                         }
                     }
@@ -170,6 +163,11 @@ pub(crate) fn settle(context: &Context) -> Result<()> {
         refuse_children(&now, &link, &changes, false)?;
     }
     Ok(())
+}
+
+/// A statement that is a transaction by itself leaves the checks to `apply`, which does not know temporary tables.
+fn is_left_to_apply(context: &Context, link: &Link) -> bool {
+    context.is_auto && !is_temporary(link.child.oid)
 }
 
 fn lock(context: &Context) -> std::sync::MutexGuard<'_, Pending> {
@@ -381,7 +379,10 @@ fn action_plan(child: &Table, kind: ModifyKind, checks: Vec<(String, Expr)>) -> 
 
 /// SET CONSTRAINTS IMMEDIATE: checks what the transaction has written so far against some foreign keys, and its unique
 /// keys, by their constraints' OIDs.
-pub(crate) fn check_now(context: &Context, concerned: &dyn Fn(&crate::storage::catalog::Constraint) -> bool) -> Result<()> {
+pub(crate) fn check_now(
+    context: &Context,
+    concerned: &dyn Fn(&crate::storage::catalog::Constraint) -> bool,
+) -> Result<()> {
     let written: Vec<Oid> = {
         let buffer = context.buffer.lock().unwrap_or_else(|p| p.into_inner());
         buffer.tables().collect()

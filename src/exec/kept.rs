@@ -90,7 +90,8 @@ fn canonical(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> 
         return Ok(name.to_string().to_uppercase());
     }
     let bound = bind_table_text(text, kind, table, eval)?;
-    let explicit = matches!(written, ast::Expr::Cast { .. }) || !matches!(kind, TableExpr::Default(..) | TableExpr::Generated(..));
+    let explicit =
+        matches!(written, ast::Expr::Cast { .. }) || !matches!(kind, TableExpr::Default(..) | TableExpr::Generated(..));
     let expr = if explicit { &bound.expr } else { deparse::without_assignment(&bound.expr) };
     let name = |id| {
         let (_, number, _) = bound.columns.iter().find(|(c, _, _)| *c == id)?;

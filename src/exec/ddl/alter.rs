@@ -226,13 +226,7 @@ impl Ddl<'_> {
         })
     }
 
-    fn drop_constraint(
-        &mut self,
-        mut table: Table,
-        if_exists: bool,
-        name: &ast::Ident,
-        cascade: bool,
-    ) -> Result<()> {
+    fn drop_constraint(&mut self, mut table: Table, if_exists: bool, name: &ast::Ident, cascade: bool) -> Result<()> {
         let name = ident(name);
         let constraint = match self.find_constraint(&table, &name) {
             Ok(constraint) => constraint.clone(),

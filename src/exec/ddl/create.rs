@@ -5,8 +5,8 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::ident;
 use crate::sql::statement::{
-    ColumnConstraintKind, ColumnDefinition, CreateTable, LikeClause, Persistence,
-    SequenceOptions, StorageOption, TableConstraint, TableConstraintKind, ast,
+    ColumnConstraintKind, ColumnDefinition, CreateTable, LikeClause, Persistence, SequenceOptions, StorageOption,
+    TableConstraint, TableConstraintKind, ast,
 };
 use crate::sql::types;
 use crate::storage::catalog::{
@@ -15,7 +15,7 @@ use crate::storage::catalog::{
 };
 
 use super::Ddl;
-use super::foreign_key::{ForeignKeySpec, column_check_flags, flags_of};
+use super::foreign_key::{ForeignKeySpec, column_check_flags, flags_of, refuse_temporary_deferral};
 use super::index::{KeySpec, NewIndex};
 
 /// Columns of a table at most.
@@ -585,6 +585,7 @@ impl Ddl<'_> {
 
     /// Makes a UNIQUE or PRIMARY KEY with its index. `is_row_key`: the rows are stored by it.
     pub(super) fn unique_constraint(&mut self, table: &mut Table, unique: &UniqueSpec, is_row_key: bool) -> Result<()> {
+        refuse_temporary_deferral(table, unique.flags)?;
         let mut numbers = Vec::new();
         for name in &unique.columns {
             let column = table.column(name).ok_or_else(|| no_key_column(name))?;
@@ -594,10 +595,7 @@ impl Ddl<'_> {
             }
             if column.is_virtual() {
                 let what = if unique.primary { "primary keys" } else { "unique constraints" };
-                return Err(err!(
-                    FEATURE_NOT_SUPPORTED,
-                    "{what} on virtual generated columns are not supported"
-                ));
+                return Err(err!(FEATURE_NOT_SUPPORTED, "{what} on virtual generated columns are not supported"));
             }
             numbers.push(column.number);
         }

@@ -13,6 +13,7 @@ use crate::sql::statement::{ConstraintAttributes, ForeignKeyReference, Referenti
 use crate::sql::types;
 use crate::storage::catalog::{
     Constraint, ConstraintFlags, ConstraintKind, Entry, ForeignKey, ForeignKeyAction, Index, IndexSource, Table,
+    is_temporary,
 };
 use crate::storage::evaluator::NamedKey;
 
@@ -41,7 +42,11 @@ pub(super) fn column_check_flags(attributes: &ConstraintAttributes) -> Result<Co
 }
 
 /// What a constraint's attributes say. `enforceable`: NOT ENFORCED may be said of it.
-pub(super) fn flags_of(attributes: &ConstraintAttributes, deferrable: bool, enforceable: bool) -> Result<ConstraintFlags> {
+pub(super) fn flags_of(
+    attributes: &ConstraintAttributes,
+    deferrable: bool,
+    enforceable: bool,
+) -> Result<ConstraintFlags> {
     let wants_deferral = attributes.deferrable == Some(true) || attributes.initially_deferred == Some(true);
     if wants_deferral && !deferrable {
         return Err(err!(FEATURE_NOT_SUPPORTED, "CHECK constraints cannot be marked DEFERRABLE"));
@@ -65,6 +70,22 @@ impl Ddl<'_> {
     /// Makes a foreign key. `is_new`: the table has no rows from before.
     pub(super) fn add_foreign_key(&mut self, table: &mut Table, spec: &ForeignKeySpec, is_new: bool) -> Result<()> {
         let parent = self.referenced_table(table, &spec.reference.table)?;
+        refuse_temporary_deferral(table, spec.flags)?;
+        match (is_temporary(table.oid), is_temporary(parent.oid)) {
+            (true, false) => {
+                return Err(err!(
+                    INVALID_TABLE_DEFINITION,
+                    "constraints on temporary tables may reference only temporary tables"
+                ));
+            }
+            (false, true) => {
+                return Err(err!(
+                    INVALID_TABLE_DEFINITION,
+                    "constraints on permanent tables may reference only permanent tables"
+                ));
+            }
+            _ => {}
+        }
         let mut columns = Vec::new();
         for name in &spec.columns {
             let column = table.column(name).ok_or_else(|| {
@@ -179,11 +200,7 @@ impl Ddl<'_> {
                 _ => None,
             });
             let Some((index, columns)) = primary else {
-                return Err(err!(
-                    UNDEFINED_OBJECT,
-                    "there is no primary key for referenced table \"{}\"",
-                    parent.name
-                ));
+                return Err(err!(UNDEFINED_OBJECT, "there is no primary key for referenced table \"{}\"", parent.name));
             };
             if deferrable(index) {
                 return Err(err!(
@@ -203,10 +220,7 @@ impl Ddl<'_> {
             numbers.push(column.number);
         }
         if numbers.iter().enumerate().any(|(i, n)| numbers[..i].contains(n)) {
-            return Err(err!(
-                INVALID_FOREIGN_KEY,
-                "foreign key referenced-columns list must not contain duplicates"
-            ));
+            return Err(err!(INVALID_FOREIGN_KEY, "foreign key referenced-columns list must not contain duplicates"));
         }
         let catalog = self.catalog();
         let fits = |index: &&Index| {
@@ -405,6 +419,14 @@ impl Ddl<'_> {
         self.shared.notice("NOTICE", report);
         let keys: Vec<(Oid, Oid)> = keys.iter().map(|(t, c)| (*t, c.oid)).collect();
         self.remove_foreign_keys(&keys)
+    }
+}
+
+/// What a temporary table has is not seen by `apply`, which is who checks at commit.
+pub(super) fn refuse_temporary_deferral(table: &Table, flags: ConstraintFlags) -> Result<()> {
+    match flags.deferrable && is_temporary(table.oid) {
+        true => Err(Error::unsupported("a deferrable constraint of a temporary table")),
+        false => Ok(()),
     }
 }
 

@@ -43,7 +43,8 @@ impl Ddl<'_> {
     fn generated_of(&self, table: &Table, number: i16) -> Result<Vec<String>> {
         let mut found = Vec::new();
         for (column, generated) in table.generated_columns() {
-            if column.number != number && generated_from(&generated.expr, table, column, &self.eval)?.contains(&number) {
+            if column.number != number && generated_from(&generated.expr, table, column, &self.eval)?.contains(&number)
+            {
                 found.push(column.name.clone());
             }
         }
@@ -54,11 +55,10 @@ impl Ddl<'_> {
     pub(super) fn refuse_used_by_generated(&self, table: &Table, number: i16) -> Result<()> {
         let name = table.column_by_number(number).map(|c| c.name.clone()).unwrap_or_default();
         match self.generated_of(table, number)?.first() {
-            Some(column) => Err(err!(
-                FEATURE_NOT_SUPPORTED,
-                "cannot alter type of a column used by a generated column"
-            )
-            .detail(format!("Column \"{name}\" is used by generated column \"{column}\"."))),
+            Some(column) => {
+                Err(err!(FEATURE_NOT_SUPPORTED, "cannot alter type of a column used by a generated column")
+                    .detail(format!("Column \"{name}\" is used by generated column \"{column}\".")))
+            }
             None => Ok(()),
         }
     }

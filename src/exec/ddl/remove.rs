@@ -71,7 +71,8 @@ impl Ddl<'_> {
 
     /// Removes objects, and what was written to the tables among them.
     pub(super) fn remove_all(&mut self, removal: &Removal) -> Result<()> {
-        self.remove_foreign_keys(&removal.foreign_keys)?;
+        let keys: Vec<(Oid, Oid)> = removal.foreign_keys.iter().map(|key| (key.table, key.constraint)).collect();
+        self.remove_foreign_keys(&keys)?;
         let catalog = self.catalog();
         for oid in &removal.objects {
             if catalog.table(*oid).is_some() {
@@ -298,10 +299,7 @@ impl Ddl<'_> {
                         child.name
                     )));
                 }
-                self.notice(
-                    SqlState::SUCCESSFUL_COMPLETION,
-                    format!("truncate cascades to table \"{}\"", child.name),
-                );
+                self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("truncate cascades to table \"{}\"", child.name));
                 tables.push(child.oid);
             }
         }

@@ -286,22 +286,15 @@ impl Binder<'_> {
 const SYSTEM_IDS: ColumnId = 0xD000_0000;
 
 /// What the expression of a generated column may not contain.
-fn check_generation(
-    bound: &Expr,
-    table: &Table,
-    columns: &[(ColumnId, i16, Type)],
-    position: u32,
-) -> Result<()> {
+fn check_generation(bound: &Expr, table: &Table, columns: &[(ColumnId, i16, Type)], position: u32) -> Result<()> {
     let mut found: Option<Error> = None;
     bound.walk(&mut |e| {
         let Expr::Column(id, _) = e else { return found.is_none() };
         if *id > SYSTEM_IDS && found.is_none() {
             let names = ["ctid", "xmin", "cmin", "xmax", "cmax"];
             let name = names.get((*id - SYSTEM_IDS) as usize - 1).copied().unwrap_or_default();
-            let error = err!(
-                INVALID_COLUMN_REFERENCE,
-                "cannot use system column \"{name}\" in column generation expression"
-            );
+            let error =
+                err!(INVALID_COLUMN_REFERENCE, "cannot use system column \"{name}\" in column generation expression");
             found = Some(error.at(position));
         }
         let column = columns.iter().find(|(own, _, _)| own == id).and_then(|(_, n, _)| table.column_by_number(*n));

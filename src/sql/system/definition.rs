@@ -8,8 +8,8 @@ use crate::sql::binder::table::{TableExpr, bind_table_expr};
 use crate::sql::context::EvalContext;
 use crate::sql::{deparse, parser};
 use crate::storage::catalog::{
-    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, ForeignKey, ForeignKeyAction, INFORMATION_SCHEMA, Index, IndexKey, IndexSource,
-    PG_CATALOG, Table, View,
+    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Entry, ForeignKey, ForeignKeyAction, INFORMATION_SCHEMA,
+    Index, IndexKey, IndexSource, PG_CATALOG, Table, View,
 };
 
 /// How expressions are shown.

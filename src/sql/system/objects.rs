@@ -111,9 +111,10 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                 }
             }
             Entry::Index(index) => {
-                let constraint = context.catalog.table(index.table).and_then(|table| {
-                    table.constraints.iter().find(|c| c.index() == Some(index.oid))
-                });
+                let constraint = context
+                    .catalog
+                    .table(index.table)
+                    .and_then(|table| table.constraints.iter().find(|c| c.index() == Some(index.oid)));
                 match constraint {
                     Some(c) => depend(rows, (PG_CLASS, index.oid, 0), (PG_CONSTRAINT, c.oid, 0), 'i'),
                     None => depend(rows, (PG_CLASS, index.oid, 0), (PG_CLASS, index.table, 0), 'a'),

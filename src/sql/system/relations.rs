@@ -3,8 +3,8 @@
 use crate::document::{Datum, Oid, Type};
 use crate::sql::types as sql_types;
 use crate::storage::catalog::{
-    Column, Constraint, ConstraintKind, Entry, ForeignKey, Index, IndexSource, ObjectClass, Persistence, Sequence, Table, View,
-    is_temporary,
+    Column, Constraint, ConstraintKind, Entry, ForeignKey, Index, IndexSource, ObjectClass, Persistence, Sequence,
+    Table, View, is_temporary,
 };
 
 use super::builder::{Rows, acl, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};

@@ -15,7 +15,17 @@ const TABLE: Oid = 16_386;
 
 fn column(number: i16, name: &str, typ: Type, not_null: bool) -> Column {
     let name = name.to_string();
-    Column { number, name, typ, not_null, default: None, identity: None, dropped: false, missing: None, generated: None }
+    Column {
+        number,
+        name,
+        typ,
+        not_null,
+        default: None,
+        identity: None,
+        dropped: false,
+        missing: None,
+        generated: None,
+    }
 }
 
 fn catalog() -> Arc<Catalog> {

@@ -24,6 +24,8 @@ struct Look<'c> {
     new: HashSet<&'c [u8]>,
     /// Keys known to be there or not, by foreign key.
     known: HashMap<(Oid, Vec<u8>), bool>,
+    /// The keys that the rows written by the command name, by foreign key.
+    named: HashMap<Oid, HashSet<Vec<u8>>>,
 }
 
 impl RowChanges<'_> {
@@ -54,6 +56,7 @@ impl RowChanges<'_> {
             gone,
             new,
             known: HashMap::new(),
+            named: HashMap::new(),
         };
         for row in self.changed(command) {
             let Some(plan) = plans.get(&row.table) else { continue };
@@ -167,15 +170,26 @@ impl Look<'_> {
         })
     }
 
-    /// Whether a row that will be there names a key.
-    fn is_named(&self, reference: &Arc<dyn Reference>, key: &[u8], children: &Children) -> Checked<bool> {
-        let (table, named) = (reference.child(), NamedKey::Key(key.to_vec()));
-        for row in self.rows.values().filter(|row| row.table == table) {
-            if let Some(new) = row.new
-                && reject(reference.named_key(new))? == named
-            {
-                return Ok(true);
+    /// The keys that rows written by the command name.
+    fn named_now(&mut self, reference: &Arc<dyn Reference>) -> Checked<&HashSet<Vec<u8>>> {
+        if !self.named.contains_key(&reference.id()) {
+            let mut keys = HashSet::new();
+            for row in self.rows.values().filter(|row| row.table == reference.child()) {
+                let Some(new) = row.new else { continue };
+                if let NamedKey::Key(key) = reject(reference.named_key(new))? {
+                    keys.insert(key);
+                }
             }
+            self.named.insert(reference.id(), keys);
+        }
+        Ok(&self.named[&reference.id()])
+    }
+
+    /// Whether a row that will be there names a key.
+    fn is_named(&mut self, reference: &Arc<dyn Reference>, key: &[u8], children: &Children) -> Checked<bool> {
+        let (table, named) = (reference.child(), NamedKey::Key(key.to_vec()));
+        if self.named_now(reference)?.contains(key) {
+            return Ok(true);
         }
         if self.is_new_storage(table) {
             return Ok(false);
