@@ -47,7 +47,8 @@ impl Evaluator for Kernels {
             }
         }
         let generated = Generated::new(table, &eval)?;
-        let has_virtual = table.has_virtual();
+        // NOT NULL of virtual columns is asked of their values.
+        let has_virtual = table.live_columns().any(|c| c.is_virtual() && c.not_null);
         Ok(Some(Arc::new(TableCheck { table: table.clone(), checks, eval, generated, has_virtual })))
     }
 
@@ -84,8 +85,8 @@ impl RowCheck for TableCheck {
             return Ok(());
         }
         let mut values = read_row(&self.table, row, &self.eval)?;
+        self.generated.fill_virtual(&mut values, &self.eval)?;
         if self.has_virtual {
-            self.generated.fill_virtual(&mut values, &self.eval)?;
             let is_null = |c: &&Column| c.not_null && c.is_virtual() && values[c.number as usize - 1].is_null();
             if let Some(column) = self.table.live_columns().find(is_null) {
                 return Err(not_null_violation(&self.table, &column.name));

@@ -78,6 +78,7 @@ impl Ddl<'_> {
                     "constraints on temporary tables may reference only temporary tables"
                 ));
             }
+            (true, true) => return Err(Error::unsupported("a foreign key of a temporary table")),
             (false, true) => {
                 return Err(err!(
                     INVALID_TABLE_DEFINITION,
