@@ -179,6 +179,13 @@ impl Buffer {
         self.tables.get(&table)
     }
 
+    /// The tables that were written to.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = Oid> {
+        let mut tables: Vec<Oid> = self.tables.keys().copied().collect();
+        tables.sort_unstable();
+        tables.into_iter()
+    }
+
     /// A reader's copy of all parts.
     pub(crate) fn share(&self) -> Arc<HashMap<Oid, TableBuffer>> {
         Arc::new(self.tables.clone())

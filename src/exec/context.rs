@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 use crate::document::{Datum, Oid};
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
-use crate::storage::catalog::{Catalog, Entry, Table};
+use crate::storage::catalog::{Catalog, Constraint, Entry, Table};
 
 use super::buffer::TableBuffer;
 use super::evaluator::{Keys, index_function};
 use super::host::Shared;
+use super::integrity::{Deferral, Pending};
+use super::rules::TableRules;
 use super::transaction::SharedBuffer;
 use super::view::ReadView;
 
@@ -25,6 +27,9 @@ pub(crate) struct Context {
     /// The statement is a transaction by itself: what `apply` checks need not be checked before.
     pub is_auto: bool,
     pub params: Arc<[Datum]>,
+    /// What the foreign keys of the rows changed so far ask for.
+    pub pending: Arc<Mutex<Pending>>,
+    deferral: Arc<Deferral>,
 }
 
 impl Context {
@@ -36,7 +41,33 @@ impl Context {
         is_auto: bool,
         params: Arc<[Datum]>,
     ) -> Self {
-        Self { shared, eval, view, buffer, is_auto, params }
+        let deferral = shared.lock().deferral.clone();
+        Self { shared, eval, view, buffer, is_auto, params, pending: Arc::default(), deferral }
+    }
+
+    /// The same with what has been written until now in view.
+    pub(crate) fn refreshed(&self) -> Self {
+        let buffer = self.buffer.lock().unwrap_or_else(|p| p.into_inner()).share();
+        Self {
+            shared: self.shared.clone(),
+            eval: self.eval.clone(),
+            view: ReadView { buffer: Some(buffer), ..self.view.clone() },
+            buffer: self.buffer.clone(),
+            is_auto: self.is_auto,
+            params: self.params.clone(),
+            pending: self.pending.clone(),
+            deferral: self.deferral.clone(),
+        }
+    }
+
+    /// Whether a constraint is checked at commit only.
+    pub(crate) fn is_deferred(&self, constraint: &Constraint) -> bool {
+        self.deferral.is_deferred(constraint)
+    }
+
+    /// The generated columns and foreign keys of a table.
+    pub(crate) fn rules(&self, table: &Table) -> Result<Arc<TableRules>> {
+        self.shared.server.rules.get(&self.view.catalog, table, &self.eval)
     }
 
     /// A table by OID.

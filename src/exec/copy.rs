@@ -106,6 +106,7 @@ impl CopyIn {
 
     /// The number of rows taken; what they change is in the session's transaction.
     pub(super) async fn finish(self, _session: &mut Session) -> Result<u64> {
+        super::integrity::settle(&self.context)?;
         Ok(self.count)
     }
 }
@@ -234,7 +235,9 @@ fn insert_plan(table: &Table, given: &[i16], context: &Context) -> Result<(Modif
     let source: Vec<ColumnId> = given.iter().map(|n| SOURCE_IDS + *n as ColumnId).collect();
     let mut values = Vec::new();
     for column in table.live_columns() {
-        let expr = if given.contains(&column.number) {
+        let expr = if column.generated.is_some() {
+            Expr::null(column.typ)
+        } else if given.contains(&column.number) {
             checked(Expr::Column(SOURCE_IDS + column.number as ColumnId, column.typ), column)
         } else if let Some(identity) = &column.identity {
             let text = format!("nextval('{}'::regclass)", identity.sequence);

@@ -16,7 +16,9 @@ use crate::storage::command::Expect;
 
 use super::context::Context;
 use super::evaluator::{Keys, check_violation, not_null_violation};
+use super::integrity;
 use super::rows::{encode_row, primary_key, read_row};
+use super::rules::TableRules;
 use super::view::ReadView;
 
 /// Row ids taken from the engine at once for a bulk INSERT.
@@ -151,10 +153,15 @@ pub(crate) struct Writer<'a> {
     context: &'a Context,
     plan: &'a CompiledModify,
     table: &'a Table,
+    rules: Arc<TableRules>,
     schema: String,
     storage: Oid,
     /// Unique indexes other than the row key.
     unique: Vec<(Oid, bool, Arc<Keys>)>,
+    /// Those of them that are looked at when the statement ends: their constraints are DEFERRABLE.
+    late: Vec<Oid>,
+    /// Rows written whose late unique keys are to be looked at.
+    late_rows: Vec<Vec<u8>>,
     row_key_index: Option<Arc<Keys>>,
     view: ReadView,
     rowids: std::ops::Range<i64>,
@@ -179,6 +186,7 @@ pub(crate) struct Progress {
     returned: Vec<Vec<Datum>>,
     returned_bytes: usize,
     moves: Vec<(Vec<u8>, Vec<Datum>)>,
+    late_rows: Vec<Vec<u8>>,
 }
 
 impl<'a> Writer<'a> {
@@ -186,6 +194,10 @@ impl<'a> Writer<'a> {
         let table = context.table(plan.table)?;
         let mut unique = Vec::new();
         let mut row_key_index = None;
+        let mut late = Vec::new();
+        for constraint in table.constraints.iter().filter(|c| c.attributes.deferrable) {
+            late.extend(constraint.index());
+        }
         for index in context.view.catalog.indexes_of(table.oid).filter(|i| i.unique) {
             let keys = context.index_keys(table, index.oid)?;
             if index.is_row_key {
@@ -199,6 +211,9 @@ impl<'a> Writer<'a> {
             context,
             plan,
             table,
+            rules: context.rules(table)?,
+            late,
+            late_rows: Vec::new(),
             schema,
             storage: context.base_storage(table.oid),
             unique,
@@ -226,6 +241,7 @@ impl<'a> Writer<'a> {
             writer.returned = state.returned;
             writer.returned_bytes = state.returned_bytes;
             writer.moves = state.moves;
+            writer.late_rows = state.late_rows;
         }
         Ok(writer)
     }
@@ -239,6 +255,7 @@ impl<'a> Writer<'a> {
             returned: self.returned,
             returned_bytes: self.returned_bytes,
             moves: self.moves,
+            late_rows: self.late_rows,
         }
     }
 
@@ -290,6 +307,7 @@ impl<'a> Writer<'a> {
                 None => self.eval(expr, &slots)?,
             };
         }
+        self.rules.generated.fill(&mut row, self.shows_virtual(), &self.context.eval)?;
         if self.plan.shows_new() {
             self.set_new(&mut slots, &row);
         }
@@ -309,6 +327,8 @@ impl<'a> Writer<'a> {
         let key = self.new_key(&row)?;
         self.check_unique(&key, &row, None)?;
         self.write(&key, Some(&row), Expect::Absent)?;
+        self.wrote(&key);
+        integrity::note(self.context, &self.rules, None, Some(&row))?;
         self.touched_by_conflict(conflict.is_some(), key);
         self.done(&slots)
     }
@@ -377,6 +397,7 @@ impl<'a> Writer<'a> {
             }
             let mut shown = String::new();
             match &row[column.number as usize - 1] {
+                _ if column.is_virtual() => shown.push_str("virtual"),
                 Datum::Null => shown.push_str("null"),
                 value => io::output(value, column.typ, &self.context.eval, &mut shown),
             }
@@ -398,17 +419,75 @@ impl<'a> Writer<'a> {
             buffer.table(self.table.oid).and_then(|t| t.get(key)).cloned()
         };
         if let Some(pending) = buffered {
-            return pending
-                .row
-                .map(|row| Ok((read_row(self.table, &row, &self.context.eval)?, pending.expect)))
-                .transpose();
+            return pending.row.map(|row| Ok((self.read(&row)?, pending.expect))).transpose();
         }
         match self.view.snapshot.get(self.table.storage, key)? {
-            Some(row) => {
-                Ok(Some((read_row(self.table, row.as_bytes(), &self.context.eval)?, Expect::Version(row.position()))))
-            }
+            Some(row) => Ok(Some((self.read(row.as_bytes())?, Expect::Version(row.position())))),
             None => Ok(None),
         }
+    }
+
+    /// All columns of a row, the virtual ones computed.
+    fn read(&self, bytes: &[u8]) -> Result<Vec<Datum>> {
+        let mut row = read_row(self.table, bytes, &self.context.eval)?;
+        if self.plan.returning.is_some() || self.plan.has_conflict_clause() {
+            self.rules.generated.fill_virtual(&mut row, &self.context.eval)?;
+        }
+        Ok(row)
+    }
+
+    /// Whether the virtual columns of a new row are looked at.
+    fn shows_virtual(&self) -> bool {
+        self.plan.shows_new() || self.table.live_columns().any(|c| c.is_virtual() && c.not_null)
+    }
+
+    /// Notes a row whose late unique keys are to be looked at.
+    fn wrote(&mut self, key: &[u8]) {
+        if !self.late.is_empty() && (!self.context.is_auto || is_temporary(self.table.oid)) {
+            self.late_rows.push(key.to_vec());
+        }
+    }
+
+    /// Ends the statement of which this is the only modification.
+    pub(crate) fn settle(&self) -> Result<()> {
+        integrity::settle(self.context)
+    }
+
+    /// The late unique keys of the rows written, unless they are deferred to the commit.
+    fn check_late(&mut self) -> Result<()> {
+        let rows = std::mem::take(&mut self.late_rows);
+        for key in rows {
+            let Some((row, _)) = self.current(&key)? else { continue };
+            for (index, nulls_not_distinct, keys) in self.unique.iter().filter(|(i, _, _)| self.late.contains(i)) {
+                let constraint = self.table.constraints.iter().find(|c| c.index() == Some(*index));
+                if constraint.is_some_and(|c| self.context.is_deferred(c)) {
+                    continue;
+                }
+                let mut values = row.clone();
+                let Some(found) = keys.values_of(&mut values)? else { continue };
+                if found.iter().any(Datum::is_null) && !nulls_not_distinct {
+                    continue;
+                }
+                if self.other_holder(*index, &keys.encode(&found), &key)? {
+                    return Err(keys.duplicate(&found, &self.schema));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether another row has the keys in a unique index.
+    fn other_holder(&self, index: Oid, encoded: &[u8], own: &[u8]) -> Result<bool> {
+        let now = self.context.refreshed();
+        let view = now.with_index(self.table, index)?;
+        let range = crate::storage::snapshot::prefix_range(encoded);
+        let mut found = view.index_keys(self.table, index, &range, Default::default())?;
+        while let Some(key) = found.next_key()? {
+            if key != own {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a row is there now.
@@ -500,7 +579,7 @@ impl<'a> Writer<'a> {
         if leave {
             return Ok(());
         }
-        for (index, nulls_not_distinct, keys) in &self.unique {
+        for (index, nulls_not_distinct, keys) in self.unique.iter().filter(|(i, _, _)| !self.late.contains(i)) {
             let mut values = row.to_vec();
             let Some(found) = keys.values_of(&mut values)? else { continue };
             if found.iter().any(Datum::is_null) && !nulls_not_distinct {
@@ -527,8 +606,9 @@ impl<'a> Writer<'a> {
         for (key, row) in std::mem::take(&mut self.moves) {
             self.check_unique(&key, &row, None)?;
             self.write(&key, Some(&row), Expect::Absent)?;
+            self.wrote(&key);
         }
-        Ok(())
+        self.check_late()
     }
 
     fn write(&self, key: &[u8], row: Option<&[Datum]>, expect: Expect) -> Result<()> {
@@ -591,7 +671,7 @@ impl<'a> Writer<'a> {
         expect: Expect,
         assignments: &[(i16, Compiled)],
     ) -> Result<()> {
-        let mut row = old;
+        let mut row = old.clone();
         let mut new_values = Vec::with_capacity(assignments.len());
         for (number, expr) in assignments {
             new_values.push((*number as usize - 1, self.eval(expr, &slots)?));
@@ -599,6 +679,7 @@ impl<'a> Writer<'a> {
         for (at, value) in new_values {
             row[at] = value;
         }
+        self.rules.generated.fill(&mut row, self.shows_virtual(), &self.context.eval)?;
         self.set_new(&mut slots, &row);
         self.check_row(&slots, &row)?;
         let new_key = match self.table.key.is_empty() {
@@ -606,12 +687,14 @@ impl<'a> Writer<'a> {
             false => primary_key(self.table, &row),
         };
         let moved = new_key != key;
+        integrity::note(self.context, &self.rules, Some(&old), Some(&row))?;
         if moved {
             self.write(key, None, expect)?;
             self.moves.push((new_key, row));
         } else {
             self.check_unique(&new_key, &row, Some(key))?;
             self.write(key, Some(&row), expect)?;
+            self.wrote(key);
             self.touched_by_conflict(true, new_key);
         }
         self.done(&slots)
@@ -622,6 +705,7 @@ impl<'a> Writer<'a> {
         let Some((old, expect)) = self.current(&key)? else { return Ok(()) };
         self.set_old(&mut slots, &old);
         self.write(&key, None, expect)?;
+        integrity::note(self.context, &self.rules, Some(&old), None)?;
         self.done(&slots)
     }
 
@@ -645,7 +729,7 @@ pub(crate) fn checks_of(table: &Table) -> Vec<(String, String)> {
         .constraints
         .iter()
         .filter_map(|c| match &c.kind {
-            ConstraintKind::Check { expr } => Some((c.name.clone(), expr.clone())),
+            ConstraintKind::Check { expr } if !c.attributes.not_enforced => Some((c.name.clone(), expr.clone())),
             _ => None,
         })
         .collect();

@@ -11,11 +11,14 @@ use crate::sql::context::EvalContext;
 use crate::sql::eval::{Compiled, compile};
 use crate::sql::io;
 use crate::sql::plan::{ColumnId, Expr};
-use crate::storage::catalog::{Catalog, ConstraintKind, Index, IndexKey, IndexSource, Table};
+use crate::storage::catalog::{Catalog, Column, Constraint, ConstraintKind, Index, IndexKey, IndexSource, Table};
+use crate::storage::evaluator::{Reference, References};
 use crate::storage::{Evaluator, IndexFunction, IndexKeys, RowCheck};
 
+use super::foreign_key::Link;
 use super::inverted_path;
 use super::rows::{encode_index_keys, read_row, row_columns};
+use super::rules::{Generated, TableRules};
 
 /// Compiles what tables and indexes need inside `apply`.
 #[derive(Debug, Default)]
@@ -27,13 +30,14 @@ impl Evaluator for Kernels {
     }
 
     fn row_check(&self, catalog: &Catalog, table: &Table) -> Result<Option<Arc<dyn RowCheck>>> {
-        let has_checks = table.constraints.iter().any(|c| matches!(c.kind, ConstraintKind::Check { .. }));
+        let is_check = |c: &Constraint| matches!(c.kind, ConstraintKind::Check { .. }) && !c.attributes.not_enforced;
+        let has_checks = table.constraints.iter().any(is_check);
         if !has_checks && table.live_columns().all(|c| !c.not_null) {
             return Ok(None);
         }
         let eval = EvalContext::detached_in(Arc::new(catalog.clone()), table.schema);
         let mut checks = Vec::new();
-        for constraint in &table.constraints {
+        for constraint in table.constraints.iter().filter(|c| is_check(c)) {
             if let ConstraintKind::Check { expr } = &constraint.kind {
                 // Only a check that gives the same answer everywhere may be asked again here.
                 let bound = bind_check(expr, table, &eval)?;
@@ -42,7 +46,20 @@ impl Evaluator for Kernels {
                 }
             }
         }
-        Ok(Some(Arc::new(TableCheck { table: table.clone(), checks, eval })))
+        let generated = Generated::new(table, &eval)?;
+        // NOT NULL of virtual columns is asked of their values.
+        let has_virtual = table.live_columns().any(|c| c.is_virtual() && c.not_null);
+        Ok(Some(Arc::new(TableCheck { table: table.clone(), checks, eval, generated, has_virtual })))
+    }
+
+    fn references(&self, catalog: &Catalog, table: &Table) -> Result<References> {
+        if table.foreign_keys().next().is_none() && !catalog.referencing.contains_key(&table.oid) {
+            return Ok(References::default());
+        }
+        let catalog = Arc::new(catalog.clone());
+        let rules = TableRules::new(&catalog, table, &EvalContext::detached(catalog.clone()))?;
+        let shared = |links: Vec<Arc<Link>>| links.into_iter().map(|link| link as Arc<dyn Reference>).collect();
+        Ok(References { outgoing: shared(rules.outgoing), incoming: shared(rules.incoming) })
     }
 }
 
@@ -51,6 +68,8 @@ struct TableCheck {
     table: Table,
     checks: Vec<(String, Compiled)>,
     eval: EvalContext,
+    generated: Generated,
+    has_virtual: bool,
 }
 
 impl RowCheck for TableCheck {
@@ -58,14 +77,21 @@ impl RowCheck for TableCheck {
         let stored = crate::document::row::RowRef::new(row)?;
         for column in self.table.live_columns().filter(|c| c.not_null) {
             let at = column.number as usize - 1;
-            if at < stored.len() && stored.raw(at)?.is_none() {
+            if at < stored.len() && !column.is_virtual() && stored.raw(at)?.is_none() {
                 return Err(not_null_violation(&self.table, &column.name));
             }
         }
-        if self.checks.is_empty() {
+        if self.checks.is_empty() && !self.has_virtual {
             return Ok(());
         }
-        let values = read_row(&self.table, row, &self.eval)?;
+        let mut values = read_row(&self.table, row, &self.eval)?;
+        self.generated.fill_virtual(&mut values, &self.eval)?;
+        if self.has_virtual {
+            let is_null = |c: &&Column| c.not_null && c.is_virtual() && values[c.number as usize - 1].is_null();
+            if let Some(column) = self.table.live_columns().find(is_null) {
+                return Err(not_null_violation(&self.table, &column.name));
+            }
+        }
         for (name, check) in &self.checks {
             if check.eval(&values, &[], &self.eval)? == Datum::Bool(false) {
                 return Err(check_violation(&self.table, name));

@@ -61,6 +61,8 @@ pub(crate) struct State {
     defaults: Option<(u64, Defaults)>,
     /// Sequences made by the running transaction, and the session's temporary ones.
     pub own_sequences: HashMap<Oid, SequenceState>,
+    /// SET CONSTRAINTS of the running transaction.
+    pub deferral: Arc<super::integrity::Deferral>,
     currval: HashMap<Oid, i64>,
     lastval: Option<Oid>,
     random: StdRng,
@@ -121,6 +123,7 @@ impl Shared {
                 search_path: None,
                 defaults: None,
                 own_sequences: HashMap::new(),
+                deferral: Arc::default(),
                 currval: HashMap::new(),
                 lastval: None,
                 random: StdRng::from_os_rng(),

@@ -62,6 +62,21 @@ pub(crate) fn bind_default(text: &str, table: &Table, column: &Column, eval: &Ev
     Ok(bind(text, TableExpr::Default(column.number, column.typ), table, eval)?.expr)
 }
 
+/// The expression of a generated column, of the column's type.
+pub(crate) fn bind_generated(text: &str, table: &Table, column: &Column, eval: &EvalContext) -> Result<Expr> {
+    Ok(bind(text, TableExpr::Generated(column.number, column.typ), table, eval)?.expr)
+}
+
+/// The columns that the expression of a generated column names.
+pub(crate) fn generated_from(text: &str, table: &Table, column: &Column, eval: &EvalContext) -> Result<Vec<i16>> {
+    Ok(bind(text, TableExpr::Generated(column.number, column.typ), table, eval)?.columns)
+}
+
+/// The expression of a generated column as it is kept.
+pub(crate) fn canonical_generated(text: &str, table: &Table, column: &Column, eval: &EvalContext) -> Result<String> {
+    canonical(text, TableExpr::Generated(column.number, column.typ), table, eval)
+}
+
 /// An expression as the catalog keeps it: with every cast said, so that it shows what PostgreSQL shows and means the same
 /// whatever the settings are. What cannot be written so is kept as it was.
 fn canonical(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> Result<String> {
@@ -75,7 +90,8 @@ fn canonical(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> 
         return Ok(name.to_string().to_uppercase());
     }
     let bound = bind_table_text(text, kind, table, eval)?;
-    let explicit = matches!(written, ast::Expr::Cast { .. }) || !matches!(kind, TableExpr::Default(..));
+    let explicit =
+        matches!(written, ast::Expr::Cast { .. }) || !matches!(kind, TableExpr::Default(..) | TableExpr::Generated(..));
     let expr = if explicit { &bound.expr } else { deparse::without_assignment(&bound.expr) };
     let name = |id| {
         let (_, number, _) = bound.columns.iter().find(|(c, _, _)| *c == id)?;
@@ -221,6 +237,22 @@ pub(crate) fn bind_conversion(text: &str, typ: Type, table: &Table, eval: &EvalC
         match rel {
             Rel::Project { input, exprs } if found.is_none() => {
                 found = exprs.first().map(|(_, e)| e.clone());
+                rel = input;
+            }
+            // The virtual columns of the table.
+            Rel::Project { input, exprs } => {
+                if let Some(expr) = &mut found {
+                    expr.replace(&mut |e| match e {
+                        Expr::Column(id, _) => match exprs.iter().find(|(known, _)| known == id) {
+                            Some((_, value)) => {
+                                *e = value.clone();
+                                true
+                            }
+                            None => false,
+                        },
+                        _ => false,
+                    });
+                }
                 rel = input;
             }
             Rel::Scan { columns: scanned, .. } => {

@@ -545,6 +545,7 @@ impl PointPlan {
 
 fn finish(mut writer: Writer<'_>, sink: Sink<'_>) -> Result<Option<Done>> {
     writer.finish()?;
+    writer.settle()?;
     for mut row in std::mem::take(&mut writer.returned) {
         sink(&mut row)?;
     }

@@ -61,8 +61,15 @@ pub(crate) fn read_row(table: &Table, bytes: &[u8], eval: &EvalContext) -> Resul
 }
 
 /// The bytes of a row: all columns by number.
-pub(crate) fn encode_row(_table: &Table, values: &[Datum]) -> Vec<u8> {
-    row::encode_row(values)
+pub(crate) fn encode_row(table: &Table, values: &[Datum]) -> Vec<u8> {
+    if !table.has_virtual() {
+        return row::encode_row(values);
+    }
+    let mut values = values.to_vec();
+    for column in table.columns.iter().filter(|c| c.is_virtual()) {
+        values[column.number as usize - 1] = Datum::Null;
+    }
+    row::encode_row(&values)
 }
 
 /// The ids by which kept expressions name a row's columns: their numbers.

@@ -60,6 +60,8 @@ pub struct Server {
     next_pid: AtomicI32,
     next_temporary_oid: AtomicU32,
     pub(crate) index_keys: KeyCache,
+    /// Generated columns and foreign keys by table.
+    pub(crate) rules: super::rules::RulesCache,
     pub(crate) advisory: Locks,
     no_writes: SharedBuffer,
     runtime: Arc<RuntimeEnv>,
@@ -94,6 +96,7 @@ impl Server {
             next_pid: AtomicI32::new(1),
             next_temporary_oid: AtomicU32::new(FIRST_TEMPORARY_OID),
             index_keys: KeyCache::default(),
+            rules: super::rules::RulesCache::default(),
             advisory: Locks::default(),
             no_writes: Arc::new(Mutex::new(Buffer::new(0))),
             runtime,

@@ -412,6 +412,7 @@ impl Session {
         let rows = rows_aside(guarded(rows, self.shared.clone(), deadline.clone()));
         if bound.has_effects || writes {
             let batches: Vec<Batch> = collect(rows).await?;
+            super::integrity::settle(&context)?;
             let stream = stream::iter(batches.into_iter().map(Ok)).boxed();
             return Ok(Response::Rows { columns, stream, tag: RowsTag::Counted("SELECT") });
         }
@@ -801,6 +802,7 @@ impl Session {
             state.settings.rollback();
         }
         state.own_sequences.retain(|oid, _| is_temporary(*oid));
+        state.deferral = Arc::default();
         state.notify.clear();
         state.read_only = state.defaults().read_only;
         state.transaction_since = None;

@@ -395,9 +395,11 @@ pub(crate) async fn modify(context: &Arc<Context>, query: &Query) -> Result<(u64
                 *row = at.iter().map(|i| row[*i].clone()).collect();
             }
         }
+        super::integrity::settle(context)?;
         return Ok((count, rows));
     }
     let rows = lower::collect_rows(&query.plan, &output, &context.params, &lowered).await?;
+    super::integrity::settle(context)?;
     Ok((source.count.load(Ordering::Relaxed), rows))
 }
 

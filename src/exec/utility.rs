@@ -102,10 +102,7 @@ impl Session {
             Statement::Show(name) => self.show(prepared, name.as_deref()),
             Statement::Reset(name) => self.reset(name.as_deref()),
             Statement::SetTransaction { session, modes } => self.set_transaction(*session, modes),
-            Statement::SetConstraints { names, .. } => match names.first() {
-                None => done("SET CONSTRAINTS"),
-                Some(name) => Err(err!(UNDEFINED_OBJECT, "constraint \"{name}\" does not exist")),
-            },
+            Statement::SetConstraints { names, deferred } => self.set_constraints(names, *deferred),
             Statement::Prepare(prepare) => self.prepare_named(prepare, &prepared.part),
             Statement::Execute(execute) => {
                 let named = self.statement_named(&ident(&execute.name))?;
@@ -200,7 +197,7 @@ impl Session {
             Statement::Vacuum(vacuum) => self.vacuum(vacuum),
             Statement::Refresh(refresh) => self.refresh(refresh, deadline).await,
             Statement::Checkpoint => done("CHECKPOINT"),
-            Statement::Reindex(_) => done("REINDEX"),
+            Statement::Reindex(reindex) => self.reindex(reindex),
             Statement::Cluster { .. } => Err(Error::unsupported("CLUSTER")),
             Statement::Discard(what) => self.discard(*what),
             Statement::Do { .. } => Err(Error::unsupported("DO")),

@@ -62,6 +62,8 @@ pub struct Catalog {
     pub memberships: BTreeMap<Oid, Vec<Oid>>,
     /// The session's schema of temporary objects, in the catalog as a session that has one sees it.
     pub temporary_schema: Option<Oid>,
+    /// table -> the tables whose foreign keys refer to it, in OID order.
+    pub referencing: BTreeMap<Oid, Vec<Oid>>,
 }
 
 /// Whether an OID is a temporary object's.
@@ -190,6 +192,18 @@ pub struct Column {
     pub dropped: bool,
     /// The value (in text form) that rows written before ADD COLUMN have; `None` is NULL.
     pub missing: Option<String>,
+    /// GENERATED ALWAYS AS (expression).
+    #[serde(default)]
+    pub generated: Option<Generated>,
+}
+
+/// A generated column.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Generated {
+    /// The expression as SQL text.
+    pub expr: String,
+    /// STORED; else the value is computed when it is read.
+    pub stored: bool,
 }
 
 /// An identity column.
@@ -210,6 +224,24 @@ pub struct Constraint {
     pub name: String,
     /// What it says.
     pub kind: ConstraintKind,
+    /// When and for whom it holds.
+    #[serde(default)]
+    pub attributes: ConstraintFlags,
+}
+
+/// When and for whom a constraint holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConstraintFlags {
+    /// DEFERRABLE.
+    pub deferrable: bool,
+    /// INITIALLY DEFERRED.
+    pub deferred: bool,
+    /// NOT VALID: rows from before it were not checked.
+    pub not_valid: bool,
+    /// NOT ENFORCED.
+    pub not_enforced: bool,
+    /// NO INHERIT.
+    pub no_inherit: bool,
 }
 
 /// What a constraint says.
@@ -234,6 +266,91 @@ pub enum ConstraintKind {
         /// The index.
         index: Oid,
     },
+    /// FOREIGN KEY.
+    ForeignKey(ForeignKey),
+}
+
+/// A foreign key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// The referencing column numbers.
+    pub columns: Vec<i16>,
+    /// The table referred to.
+    pub table: Oid,
+    /// Its column numbers, one for each of `columns`.
+    pub referenced: Vec<i16>,
+    /// The unique index over them.
+    pub index: Oid,
+    /// MATCH FULL.
+    pub match_full: bool,
+    /// ON UPDATE.
+    pub on_update: ForeignKeyAction,
+    /// ON DELETE.
+    pub on_delete: ForeignKeyAction,
+    /// The columns that ON DELETE SET NULL or SET DEFAULT sets; empty: all.
+    pub set_columns: Vec<i16>,
+}
+
+/// What a foreign key does when the row referred to goes away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ForeignKeyAction {
+    NoAction,
+    Restrict,
+    Cascade,
+    SetNull,
+    SetDefault,
+}
+
+impl ForeignKeyAction {
+    /// The letter in pg_constraint.
+    pub fn letter(self) -> char {
+        match self {
+            Self::NoAction => 'a',
+            Self::Restrict => 'r',
+            Self::Cascade => 'c',
+            Self::SetNull => 'n',
+            Self::SetDefault => 'd',
+        }
+    }
+
+    /// As SQL writes it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::NoAction => "NO ACTION",
+            Self::Restrict => "RESTRICT",
+            Self::Cascade => "CASCADE",
+            Self::SetNull => "SET NULL",
+            Self::SetDefault => "SET DEFAULT",
+        }
+    }
+}
+
+impl Constraint {
+    /// The index that holds it, of UNIQUE and PRIMARY KEY.
+    pub fn index(&self) -> Option<Oid> {
+        match &self.kind {
+            ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. } => Some(*index),
+            ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => None,
+        }
+    }
+
+    /// The columns that it lists; none of a CHECK, which has an expression.
+    pub fn columns(&self) -> &[i16] {
+        match &self.kind {
+            ConstraintKind::Unique { columns, .. } | ConstraintKind::PrimaryKey { columns, .. } => columns,
+            ConstraintKind::ForeignKey(key) => &key.columns,
+            ConstraintKind::Check { .. } => &[],
+        }
+    }
+
+    /// The foreign key, if it is one.
+    pub fn foreign_key(&self) -> Option<&ForeignKey> {
+        match &self.kind {
+            ConstraintKind::ForeignKey(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// An index.
@@ -496,6 +613,15 @@ impl Catalog {
         self.indexes.get(&table).into_iter().flatten().filter_map(|oid| self.index(*oid))
     }
 
+    /// The foreign keys that refer to a table: the table that has each, and the constraint.
+    pub fn foreign_keys_to(&self, table: Oid) -> impl Iterator<Item = (&Table, &Constraint)> {
+        let tables = self.referencing.get(&table).into_iter().flatten().filter_map(|oid| self.table(*oid));
+        tables.flat_map(move |from| {
+            let refers = move |c: &&Constraint| c.foreign_key().is_some_and(|key| key.table == table);
+            from.constraints.iter().filter(refers).map(move |c| (from, c))
+        })
+    }
+
     /// A relation (table, index, view or sequence) by schema and name.
     pub fn relation(&self, schema: Oid, name: &str) -> Option<&Arc<Entry>> {
         self.relations.get(&(schema, name.to_string())).and_then(|oid| self.get(*oid))
@@ -637,6 +763,12 @@ impl Catalog {
             self.next_oid = self.next_oid.max(x.storage + 1);
             let last = x.constraints.iter().map(|c| c.oid).max().unwrap_or(0);
             self.next_oid = self.next_oid.max(last + 1);
+            for key in x.foreign_keys() {
+                let tables = self.referencing.entry(key.table).or_default();
+                if let Err(at) = tables.binary_search(&oid) {
+                    tables.insert(at, oid);
+                }
+            }
         }
         self.entries.insert(oid, Arc::new(entry));
     }
@@ -670,6 +802,16 @@ impl Catalog {
             }
             Entry::Type(x) => {
                 self.types.remove(&(x.schema, x.name.clone()));
+            }
+            Entry::Table(x) => {
+                for key in x.foreign_keys() {
+                    if let Some(tables) = self.referencing.get_mut(&key.table) {
+                        tables.retain(|t| *t != oid);
+                        if tables.is_empty() {
+                            self.referencing.remove(&key.table);
+                        }
+                    }
+                }
             }
             Entry::Index(x) => {
                 if let Some(list) = self.indexes.get_mut(&x.table) {
@@ -714,11 +856,33 @@ impl Table {
         self.columns.iter().find(|c| c.number == number)
     }
 
+    /// Its foreign keys.
+    pub fn foreign_keys(&self) -> impl Iterator<Item = &ForeignKey> {
+        self.constraints.iter().filter_map(Constraint::foreign_key)
+    }
+
+    /// The live generated columns.
+    pub fn generated_columns(&self) -> impl Iterator<Item = (&Column, &Generated)> {
+        self.live_columns().filter_map(|c| Some((c, c.generated.as_ref()?)))
+    }
+
+    /// Whether a live column is computed when it is read.
+    pub fn has_virtual(&self) -> bool {
+        self.columns.iter().any(Column::is_virtual)
+    }
+
     /// The primary key's column numbers.
     pub fn primary_key(&self) -> Option<&[i16]> {
         self.constraints.iter().find_map(|c| match &c.kind {
             ConstraintKind::PrimaryKey { columns, .. } => Some(columns.as_slice()),
             _ => None,
         })
+    }
+}
+
+impl Column {
+    /// Whether its value is computed when it is read.
+    pub fn is_virtual(&self) -> bool {
+        !self.dropped && self.generated.as_ref().is_some_and(|g| !g.stored)
     }
 }

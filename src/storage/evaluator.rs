@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::catalog::{Catalog, Index, Table};
-use crate::error::Result;
+use crate::document::Oid;
+use crate::error::{Error, Result};
 
 /// Compiles what a table needs inside `apply`. Everything made here must be deterministic: the same bytes in, the same
 /// bytes or error out, on every replica. An error rejects the command.
@@ -18,6 +19,73 @@ pub trait Evaluator: Send + Sync {
     fn row_check(&self, _catalog: &Catalog, _table: &Table) -> Result<Option<Arc<dyn RowCheck>>> {
         Ok(None)
     }
+
+    /// The foreign keys of a table, and those that refer to it. Asked once for a table and a catalog version.
+    fn references(&self, _catalog: &Catalog, _table: &Table) -> Result<References> {
+        Ok(References::default())
+    }
+}
+
+/// The foreign keys that rows of a table are subject to.
+#[derive(Clone, Default)]
+pub struct References {
+    /// The table's own.
+    pub outgoing: Vec<Arc<dyn Reference>>,
+    /// Those that refer to it.
+    pub incoming: Vec<Arc<dyn Reference>>,
+}
+
+/// One foreign key. Keys are encoded as the unique index that it refers to has them.
+pub trait Reference: Send + Sync {
+    /// Tells foreign keys apart.
+    fn id(&self) -> Oid;
+
+    /// The referencing table.
+    fn child(&self) -> Oid;
+
+    /// The table referred to and its unique index; 0: the rows' own key.
+    fn parent(&self) -> (Oid, Oid);
+
+    /// The key that a referencing row names.
+    fn named_key(&self, row: &[u8]) -> Result<NamedKey>;
+
+    /// The key that a row referred to has; `None`: nothing can refer to it.
+    fn own_key(&self, row: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Where the rows are that may refer to a row.
+    fn children(&self, row: &[u8]) -> Result<Children>;
+
+    /// The error of a row whose key is not there.
+    fn missing(&self, row: &[u8]) -> Error;
+
+    /// The error of a row that others refer to.
+    fn still_referenced(&self, row: &[u8]) -> Error;
+}
+
+/// What key a referencing row names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NamedKey {
+    /// NULL: none.
+    Nothing,
+    /// This one.
+    Key(Vec<u8>),
+    /// One that no row can have (a number that is too large for the column referred to).
+    Impossible,
+    /// NULL in some columns under MATCH FULL.
+    Mixed,
+}
+
+/// Where the rows are that may refer to a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Children {
+    /// There can be none.
+    None,
+    /// Among the rows whose keys begin so.
+    RowKeys(Vec<u8>),
+    /// Among the entries of an index that begin so.
+    Entries(Oid, Vec<u8>),
+    /// No index leads to them.
+    Anywhere,
 }
 
 /// Computes an index's keys from a row.

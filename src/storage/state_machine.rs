@@ -11,12 +11,14 @@
 //!
 //! - `plan`: what has to be done for each row of a table.
 //! - `catalog_change`: what catalog mutations come to.
+//! - `references`: checking foreign keys.
 //! - `rows`: checking row mutations and computing index entries.
 //! - `build`: filling a new index.
 
 mod build;
 mod catalog_change;
 mod plan;
+mod references;
 mod rows;
 
 use std::collections::{BTreeMap, HashMap};
@@ -161,12 +163,16 @@ impl StateMachine {
         let mut rows = RowChanges::read(self, command, &plans, redo)?;
         if let Some(change) = &change {
             let built = self.build_indexes(change, &plans, &rows, redo);
-            if let Err(failure) = built.and_then(|()| rows.compute_entries(self, command, &plans, redo)) {
+            let checked = built
+                .and_then(|()| rows.compute_entries(self, command, &plans, redo))
+                .and_then(|()| rows.check_references(self, command, &plans, Some(change), redo));
+            if let Err(failure) = checked {
                 fatal(self.abandon_indexes(change))?;
                 return Err(failure);
             }
         } else {
             rows.compute_entries(self, command, &plans, redo)?;
+            rows.check_references(self, command, &plans, None, redo)?;
         }
         Ok(Work { change, plans, rows, sequences })
     }

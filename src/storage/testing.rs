@@ -100,11 +100,13 @@ pub(crate) fn table(oid: Oid, name: &str, storage: Oid, index: Option<Oid>) -> T
         dropped: false,
         missing: None,
         domain: None,
+        generated: None,
     };
     let constraints = index.map(|index| Constraint {
         oid: oid + 3,
         name: format!("{name}_pkey"),
         kind: ConstraintKind::PrimaryKey { columns: vec![1], index },
+        attributes: Default::default(),
     });
     Table {
         oid,

@@ -10,7 +10,7 @@ use crate::exec::kept::bind_check;
 use crate::sql::eval::compile;
 use crate::sql::parser::ident;
 use crate::sql::privilege;
-use crate::sql::statement::{Alter, AlterAction, ObjectKind, RoleName, TableConstraint, ast};
+use crate::sql::statement::{Alter, AlterAction, ObjectKind, RoleName, TableConstraint, TableConstraintKind, ast};
 use crate::storage::catalog::{Constraint, ConstraintKind, Entry, Table, is_temporary};
 
 use super::Ddl;
@@ -81,8 +81,15 @@ impl Ddl<'_> {
             AlterAction::SetIdentity { column, always, options } => self.set_identity(table, column, *always, options),
             AlterAction::DropIdentity { column, if_exists } => self.drop_identity(table, column, *if_exists),
             AlterAction::AddConstraint(constraint) => self.add_constraint(table, constraint),
-            AlterAction::DropConstraint { if_exists, name, .. } => self.drop_constraint(table, *if_exists, name),
-            AlterAction::ValidateConstraint(name) => self.find_constraint(&table, &ident(name)).map(|_| ()),
+            AlterAction::DropConstraint { if_exists, name, cascade } => {
+                self.drop_constraint(table, *if_exists, name, *cascade)
+            }
+            AlterAction::ValidateConstraint(name) => self.validate_constraint(table, &ident(name)),
+            AlterAction::AlterConstraint { name, attributes, inherit } => {
+                self.alter_constraint(table, &ident(name), attributes, *inherit)
+            }
+            AlterAction::SetExpression { column, expression } => self.set_expression(table, column, expression),
+            AlterAction::DropExpression { column, if_exists } => self.drop_expression(table, column, *if_exists),
             AlterAction::RenameColumn(old, new) => self.rename_column(table, old, new),
             AlterAction::RenameConstraint(old, new) => self.rename_constraint(table, &ident(old), ident(new)),
             AlterAction::Options { options, reset } => self.set_options(table, options, *reset),
@@ -124,8 +131,10 @@ impl Ddl<'_> {
     }
 
     fn add_constraint(&mut self, mut table: Table, constraint: &TableConstraint) -> Result<()> {
-        if constraint.attributes.not_valid {
-            return Err(Error::unsupported("NOT VALID"));
+        if constraint.attributes.not_valid
+            && !matches!(constraint.kind, TableConstraintKind::Check { .. } | TableConstraintKind::ForeignKey { .. })
+        {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "constraints of this kind cannot be marked NOT VALID"));
         }
         let mut parts = Parts { columns: table.columns.clone(), ..Parts::default() };
         self.table_constraint(constraint, &mut parts)?;
@@ -141,29 +150,42 @@ impl Ddl<'_> {
         for unique in &parts.uniques {
             self.add_unique(&mut table, unique)?;
         }
+        for key in &parts.foreign_keys {
+            self.add_foreign_key(&mut table, key, false)?;
+        }
         Ok(())
     }
 
     /// Adds a CHECK that all rows must satisfy.
     pub(super) fn add_check(&mut self, table: &mut Table, check: &CheckSpec) -> Result<()> {
         let constraint = self.check_constraint(table, check)?;
-        let bound = bind_check(&check.text, table, &self.eval)?;
+        let mut constraint = constraint;
+        if constraint.attributes.not_enforced {
+            constraint.attributes.not_valid = true;
+        }
+        if !constraint.attributes.not_valid {
+            self.check_rows(table, &constraint.name, &check.text)?;
+        }
+        table.constraints.push(constraint);
+        self.put(Entry::Table(table.clone()));
+        Ok(())
+    }
+
+    /// 23514 when a row that is there does not satisfy a condition.
+    pub(super) fn check_rows(&self, table: &Table, name: &str, text: &str) -> Result<()> {
+        let bound = bind_check(text, table, &self.eval)?;
         let condition = compile(&bound.expr, &row_columns(table))?;
         let eval = self.eval.clone();
         self.each_row(table, |row| match condition.eval(&row, &[], &eval)? {
             Datum::Bool(false) => Err(err!(
                 CHECK_VIOLATION,
-                "check constraint \"{}\" of relation \"{}\" is violated by some row",
-                constraint.name,
+                "check constraint \"{name}\" of relation \"{}\" is violated by some row",
                 table.name
             )
             .table(self.schema_name(table.schema), table.name.clone())
-            .constraint(constraint.name.clone())),
+            .constraint(name)),
             _ => Ok(()),
-        })?;
-        table.constraints.push(constraint);
-        self.put(Entry::Table(table.clone()));
-        Ok(())
+        })
     }
 
     /// Adds a UNIQUE or PRIMARY KEY to a table that exists.
@@ -185,7 +207,7 @@ impl Ddl<'_> {
             for number in &numbers {
                 column_mut(table, *number)?.not_null = true;
             }
-            if !self.has_rows(table)? {
+            if !unique.flags.deferrable && !self.has_rows(table)? {
                 // Nothing is stored yet: the rows can be stored by the key after all.
                 table.key = numbers;
                 self.put(Entry::Table(table.clone()));
@@ -198,13 +220,13 @@ impl Ddl<'_> {
         self.unique_constraint(table, unique, false)
     }
 
-    fn find_constraint<'t>(&self, table: &'t Table, name: &str) -> Result<&'t Constraint> {
+    pub(super) fn find_constraint<'t>(&self, table: &'t Table, name: &str) -> Result<&'t Constraint> {
         table.constraints.iter().find(|c| c.name == name).ok_or_else(|| {
             err!(UNDEFINED_OBJECT, "constraint \"{name}\" of relation \"{}\" does not exist", table.name)
         })
     }
 
-    fn drop_constraint(&mut self, mut table: Table, if_exists: bool, name: &ast::Ident) -> Result<()> {
+    fn drop_constraint(&mut self, mut table: Table, if_exists: bool, name: &ast::Ident, cascade: bool) -> Result<()> {
         let name = ident(name);
         let constraint = match self.find_constraint(&table, &name) {
             Ok(constraint) => constraint.clone(),
@@ -214,12 +236,16 @@ impl Ddl<'_> {
             }
             Err(error) => return Err(error),
         };
+        let index = constraint.index();
+        if let Some(index) = index {
+            let keys = self.foreign_keys_on(table.oid, index);
+            let shown = self.shown(&Entry::Table(table.clone()));
+            let subject = format!("constraint {} on table {shown}", constraint.name);
+            self.release_foreign_keys(keys, &subject, &format!("index {}", constraint.name), cascade)?;
+            table = self.current(table.oid)?;
+        }
         let old = table.clone();
         table.constraints.retain(|c| c.oid != constraint.oid);
-        let index = match constraint.kind {
-            ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. } => Some(index),
-            ConstraintKind::Check { .. } => None,
-        };
         let catalog = self.catalog();
         let was_row_key = index.and_then(|i| catalog.index(i)).is_some_and(|i| i.is_row_key);
         if let Some(index) = index {
@@ -238,7 +264,7 @@ impl Ddl<'_> {
         if table.constraints.iter().any(|c| c.name == new) {
             return Err(super::create::duplicate_constraint(&new, &table.name));
         }
-        if let ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. } = constraint.kind {
+        if let Some(index) = constraint.index() {
             self.refuse_duplicate(table.schema, &new)?;
             let catalog = self.catalog();
             if let Some(index) = catalog.index(index) {
@@ -264,6 +290,11 @@ impl Ddl<'_> {
         for constraint in &mut table.constraints {
             if let ConstraintKind::Check { expr } = &mut constraint.kind {
                 *expr = crate::exec::kept::rename_column(expr, &old_name, &new_name);
+            }
+        }
+        for column in &mut table.columns {
+            if let Some(generated) = &mut column.generated {
+                generated.expr = crate::exec::kept::rename_column(&generated.expr, &old_name, &new_name);
             }
         }
         let catalog = self.catalog();
@@ -311,10 +342,7 @@ impl Ddl<'_> {
 
     fn rename_constraint_of_index(&mut self, table: Oid, index: Oid, old: &str, new: &str) -> Result<()> {
         let mut table = self.current(table)?;
-        let holds = |c: &Constraint| match c.kind {
-            ConstraintKind::Unique { index: i, .. } | ConstraintKind::PrimaryKey { index: i, .. } => i == index,
-            ConstraintKind::Check { .. } => false,
-        };
+        let holds = |c: &Constraint| c.index() == Some(index);
         if let Some(constraint) = table.constraints.iter_mut().find(|c| c.name == old && holds(c)) {
             constraint.name = new.to_string();
             self.put(Entry::Table(table));

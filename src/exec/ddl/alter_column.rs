@@ -47,7 +47,7 @@ impl Ddl<'_> {
         let mut parts = Parts { columns: std::mem::take(&mut table.columns), ..Parts::default() };
         let at = parts.columns.len();
         self.column_definition(definition, &table.name, &mut parts)?;
-        let Parts { columns, uniques, checks, sequences, defaults } = parts;
+        let Parts { columns, uniques, checks, foreign_keys, sequences, defaults, generated } = parts;
         table.columns = columns;
         for (position, typ, identity, options) in sequences {
             self.owned_sequence(&mut table, position, typ, identity, &options)?;
@@ -58,8 +58,16 @@ impl Ddl<'_> {
             table.columns[*position].default = Some(kept);
             self.put(Entry::Table(table.clone()));
         }
+        for (position, written) in &generated {
+            self.make_generated(&mut table, *position, written)?;
+        }
         let column = table.columns[at].clone();
         let has_rows = self.has_rows(&old)?;
+        if !generated.is_empty() && has_rows {
+            self.compute_generated(&old, &table, column.number)?;
+            table = self.current(table.oid)?;
+        }
+        let has_rows = has_rows && generated.is_empty();
         let is_volatile = column.identity.is_some()
             || match &column.default {
                 Some(text) => bind_default(text, &table, &column, &self.eval)?.is_volatile(),
@@ -100,6 +108,9 @@ impl Ddl<'_> {
         for unique in &uniques {
             self.add_unique(&mut table, unique)?;
         }
+        for key in &foreign_keys {
+            self.add_foreign_key(&mut table, key, false)?;
+        }
         Ok(())
     }
 
@@ -110,7 +121,7 @@ impl Ddl<'_> {
 
     pub(super) fn drop_column(
         &mut self,
-        mut table: Table,
+        table: Table,
         if_exists: bool,
         name: &ast::Ident,
         cascade: bool,
@@ -123,8 +134,10 @@ impl Ddl<'_> {
             }
             Err(error) => return Err(error),
         };
-        let old = table.clone();
         let column_name = ident(name);
+        self.release_column(&table, number, cascade)?;
+        let mut table = self.current(table.oid)?;
+        let old = table.clone();
         // Keys and checks that name the column go with it.
         let catalog = self.catalog();
         let mut indexes: Vec<u32> = Vec::new();
@@ -136,8 +149,8 @@ impl Ddl<'_> {
         let mut kept = Vec::new();
         for constraint in std::mem::take(&mut table.constraints) {
             let names_it = match &constraint.kind {
-                ConstraintKind::Unique { columns, .. } | ConstraintKind::PrimaryKey { columns, .. } => {
-                    columns.contains(&number)
+                ConstraintKind::Unique { .. } | ConstraintKind::PrimaryKey { .. } | ConstraintKind::ForeignKey(_) => {
+                    constraint.columns().contains(&number)
                 }
                 ConstraintKind::Check { expr } => {
                     crate::exec::kept::bind_check(expr, &old, &self.eval)?.columns.contains(&number)
@@ -178,6 +191,7 @@ impl Ddl<'_> {
             column.not_null = false;
             column.default = None;
             column.identity = None;
+            column.generated = None;
         }
         self.change().comment((table.oid, i32::from(number)), None);
         if table.key.contains(&number) {
@@ -237,7 +251,31 @@ impl Ddl<'_> {
         if old_type == typ && column.domain == domain && using.is_none() {
             return Ok(());
         }
+        let keys: Vec<_> = self.catalog().foreign_keys_to(old.oid).map(|(t, c)| (t.oid, c.clone())).collect();
+        let concerned = |(_, c): &&(u32, crate::storage::catalog::Constraint)| {
+            c.foreign_key().is_some_and(|key| key.referenced.contains(&number))
+        };
+        if let Some((_, constraint)) = keys.iter().find(concerned) {
+            let what = format!("ALTER COLUMN TYPE of a column that foreign key \"{}\" refers to", constraint.name);
+            return Err(Error::unsupported(what));
+        }
+        let own = old.constraints.iter().find(|c| c.foreign_key().is_some() && c.columns().contains(&number));
+        if let Some((constraint, key)) = own.and_then(|c| Some((c, c.foreign_key()?))) {
+            let at = key.columns.iter().position(|n| *n == number).unwrap_or(0);
+            let theirs = self.current(key.table)?.column_by_number(key.referenced[at]).map_or(typ, |c| c.typ);
+            if !crate::exec::foreign_key::can_refer(typ, theirs) {
+                return Err(err!(
+                    DATATYPE_MISMATCH,
+                    "foreign key constraint \"{}\" cannot be implemented",
+                    constraint.name
+                ));
+            }
+        }
         self.refuse_used_by_views(&old, "ALTER COLUMN TYPE")?;
+        self.refuse_used_by_generated(&old, number)?;
+        if old.column_by_number(number).is_some_and(|c| c.generated.is_some()) {
+            return Err(Error::unsupported("ALTER COLUMN TYPE of a generated column"));
+        }
         let column_name = column.name.clone();
         if using.is_none() && old_type.oid != typ.oid && !is_assignable(old_type.oid, typ.oid) {
             return Err(err!(
@@ -294,6 +332,14 @@ impl Ddl<'_> {
         let column = column_mut(&mut table, number)?;
         if column.identity.is_some() {
             return Err(err!(SYNTAX_ERROR, "column \"{}\" of relation \"{owner}\" is an identity column", column.name));
+        }
+        if let Some(generated) = &column.generated {
+            let error = err!(SYNTAX_ERROR, "column \"{}\" of relation \"{owner}\" is a generated column", column.name);
+            return Err(match (default, generated.stored) {
+                (Some(_), _) => error.hint("Use ALTER TABLE ... ALTER COLUMN ... SET EXPRESSION instead."),
+                (None, true) => error.hint("Use ALTER TABLE ... ALTER COLUMN ... DROP EXPRESSION instead."),
+                (None, false) => error,
+            });
         }
         column.default = None;
         let column = column.clone();

@@ -5,16 +5,17 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::ident;
 use crate::sql::statement::{
-    ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable, LikeClause, Persistence,
-    SequenceOptions, StorageOption, TableConstraint, TableConstraintKind, ast,
+    ColumnConstraintKind, ColumnDefinition, CreateTable, LikeClause, Persistence, SequenceOptions, StorageOption,
+    TableConstraint, TableConstraintKind, ast,
 };
 use crate::sql::types;
 use crate::storage::catalog::{
-    Column, Constraint, ConstraintKind, Entry, Identity, IndexSource, MaterializedView, ObjectClass, Table,
-    is_temporary,
+    Column, Constraint, ConstraintFlags, ConstraintKind, Entry, Generated, Identity, IndexSource, MaterializedView,
+    ObjectClass, Table, is_temporary,
 };
 
 use super::Ddl;
+use super::foreign_key::{ForeignKeySpec, column_check_flags, flags_of, refuse_temporary_deferral};
 use super::index::{KeySpec, NewIndex};
 
 /// Columns of a table at most.
@@ -29,6 +30,7 @@ pub(super) struct UniqueSpec {
     pub columns: Vec<String>,
     pub include: Vec<String>,
     pub nulls_not_distinct: bool,
+    pub flags: ConstraintFlags,
 }
 
 /// A CHECK to be made.
@@ -38,6 +40,7 @@ pub(super) struct CheckSpec {
     pub text: String,
     /// The column it is written at.
     pub column: Option<String>,
+    pub flags: ConstraintFlags,
 }
 
 /// Everything that column definitions and table constraints ask for.
@@ -46,10 +49,13 @@ pub(super) struct Parts {
     pub columns: Vec<Column>,
     pub uniques: Vec<UniqueSpec>,
     pub checks: Vec<CheckSpec>,
+    pub foreign_keys: Vec<ForeignKeySpec>,
     /// Columns that want a sequence: position, type of the sequence, identity (ALWAYS?), options.
     pub sequences: Vec<(usize, Type, Option<bool>, SequenceOptions)>,
     /// DEFAULTs to be checked: column and text.
     pub defaults: Vec<(usize, String)>,
+    /// Generated columns to be checked.
+    pub generated: Vec<(usize, ast::Expr)>,
 }
 
 /// A table without rows and columns.
@@ -82,6 +88,7 @@ pub(super) fn new_column(position: usize, name: String, typ: Type) -> Column {
         identity: None,
         dropped: false,
         missing: None,
+        generated: None,
     }
 }
 
@@ -109,17 +116,6 @@ fn serial_type(data_type: &ast::DataType) -> Option<Type> {
         "bigserial" | "serial8" => Some(Type::INT8),
         _ => None,
     }
-}
-
-/// Refuses what a constraint may ask for and is not there.
-pub(super) fn check_attributes(attributes: &ConstraintAttributes) -> Result<()> {
-    if attributes.deferrable == Some(true) || attributes.initially_deferred == Some(true) {
-        return Err(Error::unsupported("a deferrable constraint"));
-    }
-    if attributes.enforced == Some(false) {
-        return Err(Error::unsupported("a constraint that is NOT ENFORCED"));
-    }
-    Ok(())
 }
 
 /// Checks the options of WITH (...).
@@ -271,7 +267,7 @@ impl Ddl<'_> {
             parts.sequences.push((at, typ, None, SequenceOptions::default()));
         }
         for constraint in &definition.constraints {
-            check_attributes(&constraint.attributes)?;
+            let attributes = &constraint.attributes;
             let constraint_name = constraint.name.as_ref().map(ident);
             match &constraint.kind {
                 ColumnConstraintKind::NotNull { .. } => made.not_null = true,
@@ -286,10 +282,11 @@ impl Ddl<'_> {
                     made.default = Some(expression.text.clone());
                     parts.defaults.push((at, expression.text.clone()));
                 }
-                ColumnConstraintKind::Check { expression, .. } => parts.checks.push(CheckSpec {
+                ColumnConstraintKind::Check { expression, no_inherit } => parts.checks.push(CheckSpec {
                     name: constraint_name,
                     text: expression.text.clone(),
                     column: Some(name.clone()),
+                    flags: ConstraintFlags { no_inherit: *no_inherit, ..column_check_flags(attributes)? },
                 }),
                 ColumnConstraintKind::Unique { nulls_not_distinct, options, tablespace } => {
                     check_options(options)?;
@@ -300,6 +297,7 @@ impl Ddl<'_> {
                         columns: vec![name.clone()],
                         include: Vec::new(),
                         nulls_not_distinct: *nulls_not_distinct,
+                        flags: flags_of(attributes, true, false)?,
                     });
                 }
                 ColumnConstraintKind::PrimaryKey { options, tablespace } => {
@@ -311,6 +309,7 @@ impl Ddl<'_> {
                         columns: vec![name.clone()],
                         include: Vec::new(),
                         nulls_not_distinct: false,
+                        flags: flags_of(attributes, true, false)?,
                     });
                 }
                 ColumnConstraintKind::Identity { always, options } => {
@@ -324,8 +323,36 @@ impl Ddl<'_> {
                     made.not_null = true;
                     parts.sequences.push((at, typ, Some(*always), options.clone()));
                 }
-                ColumnConstraintKind::Generated { .. } => return Err(Error::unsupported("a generated column")),
-                ColumnConstraintKind::References(_) => return Err(Error::unsupported("a foreign key")),
+                ColumnConstraintKind::Generated { expression, stored } => {
+                    if made.generated.is_some() {
+                        return Err(err!(
+                            SYNTAX_ERROR,
+                            "multiple generation clauses specified for column \"{name}\" of table \"{table}\""
+                        ));
+                    }
+                    made.generated = Some(Generated { expr: expression.text.clone(), stored: *stored });
+                    parts.generated.push((at, expression.expr.clone()));
+                }
+                ColumnConstraintKind::References(reference) => parts.foreign_keys.push(ForeignKeySpec {
+                    name: constraint_name,
+                    columns: vec![name.clone()],
+                    reference: reference.clone(),
+                    flags: flags_of(attributes, true, true)?,
+                }),
+            }
+        }
+        if made.generated.is_some() {
+            let has_identity = parts.sequences.iter().any(|(position, _, _, _)| *position == at);
+            let other = match () {
+                () if made.default.is_some() || serial.is_some() => "default",
+                () if has_identity => "identity",
+                () => "",
+            };
+            if !other.is_empty() {
+                return Err(err!(
+                    SYNTAX_ERROR,
+                    "both {other} and generation expression specified for column \"{name}\" of table \"{table}\""
+                ));
             }
         }
         if nullable && made.not_null {
@@ -340,11 +367,12 @@ impl Ddl<'_> {
 
     /// Reads one table constraint.
     pub(super) fn table_constraint(&mut self, constraint: &TableConstraint, parts: &mut Parts) -> Result<()> {
-        check_attributes(&constraint.attributes)?;
+        let attributes = &constraint.attributes;
         let name = constraint.name.as_ref().map(ident);
         match &constraint.kind {
-            TableConstraintKind::Check { expression, .. } => {
-                parts.checks.push(CheckSpec { name, text: expression.text.clone(), column: None });
+            TableConstraintKind::Check { expression, no_inherit } => {
+                let flags = ConstraintFlags { no_inherit: *no_inherit, ..flags_of(attributes, false, true)? };
+                parts.checks.push(CheckSpec { name, text: expression.text.clone(), column: None, flags });
             }
             TableConstraintKind::NotNull { column, .. } => {
                 let column = ident(column);
@@ -373,10 +401,16 @@ impl Ddl<'_> {
                     columns: columns.iter().map(ident).collect(),
                     include: include.iter().map(ident).collect(),
                     nulls_not_distinct: *nulls_not_distinct,
+                    flags: flags_of(attributes, true, false)?,
                 });
             }
             TableConstraintKind::UsingIndex { .. } => return Err(Error::unsupported("a constraint USING INDEX")),
-            TableConstraintKind::ForeignKey { .. } => return Err(Error::unsupported("a foreign key")),
+            TableConstraintKind::ForeignKey { columns, reference } => parts.foreign_keys.push(ForeignKeySpec {
+                name,
+                columns: columns.iter().map(ident).collect(),
+                reference: reference.clone(),
+                flags: flags_of(attributes, true, true)?,
+            }),
             TableConstraintKind::Exclude { .. } => return Err(Error::unsupported("an exclusion constraint")),
         }
         Ok(())
@@ -406,6 +440,9 @@ impl Ddl<'_> {
                 if including("defaults") {
                     new.default.clone_from(&old.default);
                 }
+                if including("generated") {
+                    new.generated.clone_from(&old.generated);
+                }
                 if let Some(identity) = old.identity.as_ref().filter(|_| including("identity")) {
                     parts.sequences.push((at, old.typ, Some(identity.always), SequenceOptions::default()));
                 }
@@ -418,6 +455,7 @@ impl Ddl<'_> {
                             name: Some(constraint.name.clone()),
                             text: expr.clone(),
                             column: None,
+                            flags: constraint.attributes,
                         });
                     }
                 }
@@ -432,7 +470,7 @@ impl Ddl<'_> {
             let (columns, primary) = match &constraint.kind {
                 ConstraintKind::PrimaryKey { columns, .. } => (columns, true),
                 ConstraintKind::Unique { columns, .. } => (columns, false),
-                ConstraintKind::Check { .. } => continue,
+                ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => continue,
             };
             parts.uniques.push(UniqueSpec {
                 name: None,
@@ -440,13 +478,14 @@ impl Ddl<'_> {
                 columns: columns.iter().map(name).collect(),
                 include: Vec::new(),
                 nulls_not_distinct: false,
+                flags: constraint.attributes,
             });
         }
     }
 
     /// Makes the table with everything that was asked for.
     fn finish_table(&mut self, mut table: Table, parts: Parts) -> Result<()> {
-        let Parts { columns, uniques, checks, sequences, defaults } = parts;
+        let Parts { columns, uniques, checks, foreign_keys, sequences, defaults, generated } = parts;
         table.columns = columns;
         if uniques.iter().filter(|u| u.primary).count() > 1 {
             return Err(err!(
@@ -460,7 +499,10 @@ impl Ddl<'_> {
             for name in &primary.columns {
                 let column = table.columns.iter_mut().find(|c| c.name == *name).ok_or_else(|| no_key_column(name))?;
                 column.not_null = true;
-                table.key.push(column.number);
+                // Rows stored by it could not have the same key for a while.
+                if !primary.flags.deferrable {
+                    table.key.push(column.number);
+                }
             }
         }
         for (position, typ, identity, options) in sequences {
@@ -475,14 +517,21 @@ impl Ddl<'_> {
         if !defaults.is_empty() {
             self.put(Entry::Table(table.clone()));
         }
+        for (position, written) in &generated {
+            self.make_generated(&mut table, *position, written)?;
+        }
         for check in &checks {
-            let constraint = self.check_constraint(&table, check)?;
+            let mut constraint = self.check_constraint(&table, check)?;
+            constraint.attributes.not_valid = constraint.attributes.not_enforced;
             table.constraints.push(constraint);
             self.put(Entry::Table(table.clone()));
         }
         // PostgreSQL makes the primary key's index first.
         for unique in uniques.iter().filter(|u| u.primary).chain(uniques.iter().filter(|u| !u.primary)) {
-            self.unique_constraint(&mut table, unique, unique.primary)?;
+            self.unique_constraint(&mut table, unique, unique.primary && !unique.flags.deferrable)?;
+        }
+        for key in &foreign_keys {
+            self.add_foreign_key(&mut table, key, true)?;
         }
         Ok(())
     }
@@ -534,17 +583,22 @@ impl Ddl<'_> {
         };
         let oid = self.allocate();
         let expr = crate::exec::kept::canonical_check(&check.text, table, &self.eval)?;
-        Ok(Constraint { oid, name, kind: ConstraintKind::Check { expr } })
+        Ok(Constraint { oid, name, kind: ConstraintKind::Check { expr }, attributes: check.flags })
     }
 
     /// Makes a UNIQUE or PRIMARY KEY with its index. `is_row_key`: the rows are stored by it.
     pub(super) fn unique_constraint(&mut self, table: &mut Table, unique: &UniqueSpec, is_row_key: bool) -> Result<()> {
+        refuse_temporary_deferral(table, unique.flags)?;
         let mut numbers = Vec::new();
         for name in &unique.columns {
             let column = table.column(name).ok_or_else(|| no_key_column(name))?;
             if numbers.contains(&column.number) {
                 let what = if unique.primary { "primary key" } else { "unique" };
                 return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" appears twice in {what} constraint"));
+            }
+            if column.is_virtual() {
+                let what = if unique.primary { "primary keys" } else { "unique constraints" };
+                return Err(err!(FEATURE_NOT_SUPPORTED, "{what} on virtual generated columns are not supported"));
             }
             numbers.push(column.number);
         }
@@ -595,7 +649,7 @@ impl Ddl<'_> {
             false => ConstraintKind::Unique { columns: numbers, index },
         };
         let oid = self.allocate();
-        table.constraints.push(Constraint { oid, name, kind });
+        table.constraints.push(Constraint { oid, name, kind, attributes: unique.flags });
         self.put(Entry::Table(table.clone()));
         Ok(())
     }
@@ -634,7 +688,7 @@ fn single_column(numbers: &[i16], table: &Table) -> Option<String> {
 }
 
 /// A free constraint name of a table, as PostgreSQL makes it.
-fn free_constraint_name(table: &Table, name1: &str, name2: &str, label: &str) -> String {
+pub(super) fn free_constraint_name(table: &Table, name1: &str, name2: &str, label: &str) -> String {
     (0..)
         .map(|n| super::object_name(name1, name2, &if n == 0 { label.to_string() } else { format!("{label}{n}") }))
         .find(|name| table.constraints.iter().all(|c| c.name != *name))

@@ -29,6 +29,14 @@ pub(super) fn kind(entry: &Entry) -> &'static str {
     }
 }
 
+/// A foreign key that loses the table it refers to.
+pub(super) struct LostKey {
+    pub table: Oid,
+    pub constraint: Oid,
+    /// What it is and what it depends on, in words.
+    words: (String, String),
+}
+
 /// Objects to be dropped, found one by one, and the messages about those that were not named.
 #[derive(Default)]
 pub(super) struct Removal {
@@ -38,6 +46,8 @@ pub(super) struct Removal {
     pub dependents: Vec<(String, String)>,
     /// Columns of tables and attributes of composite types that go, their types being gone.
     pub columns: Vec<(Oid, i16)>,
+    /// Foreign keys of tables that stay: table and constraint.
+    pub foreign_keys: Vec<LostKey>,
 }
 
 impl Ddl<'_> {
@@ -101,6 +111,15 @@ impl Ddl<'_> {
                 for view in self.views_using(&BTreeSet::from([oid])) {
                     depend(&view, removal);
                 }
+                for (child, constraint) in catalog.foreign_keys_to(oid) {
+                    if child.oid == oid || named.contains(&child.oid) {
+                        continue;
+                    }
+                    let shown = self.shown(&Entry::Table(child.clone()));
+                    let text = format!("constraint {} on table {shown}", constraint.name);
+                    let words = (text, owner.clone());
+                    removal.foreign_keys.push(LostKey { table: child.oid, constraint: constraint.oid, words });
+                }
                 // What the table owns goes silently.
                 for sequence in owned_sequences(&catalog, table.oid, None) {
                     self.gather(sequence, named, removal);
@@ -143,7 +162,10 @@ impl Ddl<'_> {
 
     /// 2BP01 with what stands in the way, unless CASCADE, which says what else goes.
     pub(super) fn check_dependents(&self, removal: &Removal, named: &[String], cascade: bool) -> Result<()> {
-        let dependents = &removal.dependents;
+        // A foreign key whose table goes as well is not worth a word.
+        let keys = removal.foreign_keys.iter().filter(|key| !removal.objects.contains(&key.table));
+        let dependents: Vec<(String, String)> =
+            removal.dependents.iter().cloned().chain(keys.map(|key| key.words.clone())).collect();
         if dependents.is_empty() {
             return Ok(());
         }

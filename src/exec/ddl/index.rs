@@ -140,12 +140,18 @@ impl Ddl<'_> {
     fn column_key(&self, table: &Table, name: &ast::Ident) -> Result<(IndexSource, Type, String)> {
         let column = ident(name);
         let found = table.column(&column).ok_or_else(|| undefined_column(&column))?;
+        if found.is_virtual() {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "indexes on virtual generated columns are not supported"));
+        }
         Ok((IndexSource::Column(found.number), found.typ, column))
     }
 
     fn expression_key(&self, table: &Table, text: &str) -> Result<(IndexSource, Type, String)> {
         let bound = bind_index_key(text, table, &self.eval)?;
         refuse_mutable(&bound.expr, "functions in index expression must be marked IMMUTABLE")?;
+        if bound.columns.iter().any(|n| table.column_by_number(*n).is_some_and(|c| c.is_virtual())) {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "indexes on virtual generated columns are not supported"));
+        }
         // An expression that is just a column is an index on the column.
         if let (Expr::Column(..), [number]) = (&bound.expr, bound.columns.as_slice())
             && let Some(column) = table.column_by_number(*number)

@@ -12,6 +12,8 @@ mod create;
 mod defaults;
 mod depend;
 mod domain;
+mod foreign_key;
+mod generated;
 mod grant;
 mod index;
 mod membership;

@@ -52,6 +52,9 @@ impl Ddl<'_> {
             self.must_own_or_schema(&entry)?;
             if let Entry::Index(index) = &*entry {
                 self.refuse_constraint_index(index.table, index.oid, &index.name)?;
+                let keys = self.foreign_keys_on(index.table, index.oid);
+                let subject = format!("index {}", self.shown(&entry));
+                self.release_foreign_keys(keys, &subject, &subject, drop.cascade)?;
             }
             if let Entry::Sequence(sequence) = &*entry {
                 self.refuse_used_sequence(sequence.oid, &sequence.name, drop.cascade)?;
@@ -73,6 +76,8 @@ impl Ddl<'_> {
         for (oid, number) in removal.columns.iter().filter(|(oid, _)| !removal.objects.contains(oid)) {
             self.remove_column(*oid, *number)?;
         }
+        let keys: Vec<(Oid, Oid)> = removal.foreign_keys.iter().map(|key| (key.table, key.constraint)).collect();
+        self.remove_foreign_keys(&keys)?;
         let catalog = self.catalog();
         for oid in &removal.objects {
             if catalog.table(*oid).is_some() {
@@ -90,13 +95,9 @@ impl Ddl<'_> {
     }
 
     fn refuse_constraint_index(&self, table: Oid, index: Oid, name: &str) -> Result<()> {
-        use crate::storage::catalog::ConstraintKind;
         let catalog = self.catalog();
         let Some(table) = catalog.table(table) else { return Ok(()) };
-        let holds = table.constraints.iter().find(|c| match &c.kind {
-            ConstraintKind::Unique { index: i, .. } | ConstraintKind::PrimaryKey { index: i, .. } => *i == index,
-            ConstraintKind::Check { .. } => false,
-        });
+        let holds = table.constraints.iter().find(|c| c.index() == Some(index));
         match holds {
             Some(constraint) => Err(err!(
                 DEPENDENT_OBJECTS_STILL_EXIST,
@@ -269,14 +270,46 @@ impl Ddl<'_> {
     }
 
     pub(super) fn truncate(&mut self, truncate: &Truncate) -> Result<()> {
+        let mut tables: Vec<Oid> = Vec::new();
         for (name, _) in &truncate.tables {
             let table = self.table(name)?;
-            if let Some(entry) = self.catalog().get(table.oid).cloned() {
+            let oid = table.oid;
+            if let Some(entry) = self.catalog().get(oid).cloned() {
                 self.must_hold(&entry, privilege::TRUNCATE)?;
             }
             if table.view.is_some() {
                 return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", table.name));
             }
+            if !tables.contains(&oid) {
+                tables.push(oid);
+            }
+        }
+        let catalog = self.catalog();
+        let mut at = 0;
+        while at < tables.len() {
+            let parent = self.current(tables[at])?;
+            at += 1;
+            for (child, _) in catalog.foreign_keys_to(parent.oid) {
+                if tables.contains(&child.oid) {
+                    continue;
+                }
+                if !truncate.cascade {
+                    return Err(err!(
+                        FEATURE_NOT_SUPPORTED,
+                        "cannot truncate a table referenced in a foreign key constraint"
+                    )
+                    .detail(format!("Table \"{}\" references \"{}\".", child.name, parent.name))
+                    .hint(format!(
+                        "Truncate table \"{}\" at the same time, or use TRUNCATE ... CASCADE.",
+                        child.name
+                    )));
+                }
+                self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("truncate cascades to table \"{}\"", child.name));
+                tables.push(child.oid);
+            }
+        }
+        for oid in tables {
+            let table = self.current(oid)?;
             self.truncate_table(table.oid)?;
             if truncate.restart_identity {
                 let catalog = self.catalog();

@@ -12,6 +12,7 @@ use crate::storage::command::Expect;
 
 use super::Ddl;
 use crate::exec::rows::{encode_row, read_row, row_key};
+use crate::exec::rules::Generated;
 
 /// How a column's new value is computed from the old row.
 pub(super) struct NewValue {
@@ -22,10 +23,16 @@ pub(super) struct NewValue {
 impl Ddl<'_> {
     /// Calls a function with every row of a table, all columns by number.
     pub(super) fn each_row(&self, table: &Table, mut f: impl FnMut(Vec<Datum>) -> Result<()>) -> Result<()> {
+        let generated = match table.has_virtual() {
+            true => Generated::new(table, &self.eval)?,
+            false => Generated::default(),
+        };
         let mut scan = self.view.scan(table, &(Bound::Unbounded, Bound::Unbounded), Default::default());
         while scan.advance()? {
             self.shared.cancel.check()?;
-            f(read_row(table, scan.row(), &self.eval)?)?;
+            let mut row = read_row(table, scan.row(), &self.eval)?;
+            generated.fill_virtual(&mut row, &self.eval)?;
+            f(row)?;
         }
         Ok(())
     }
@@ -61,10 +68,13 @@ impl Ddl<'_> {
         mut new: Table,
         change: &mut dyn FnMut(&mut Vec<Datum>) -> Result<()>,
     ) -> Result<()> {
+        let eval = self.eval.clone();
+        let generated = Generated::new(&new, &eval)?;
         let mut rows: Vec<Vec<Datum>> = Vec::new();
         self.each_row(old, |mut row| {
             row.resize(new.columns.len(), Datum::Null);
             change(&mut row)?;
+            generated.fill(&mut row, false, &eval)?;
             rows.push(row);
             Ok(())
         })?;

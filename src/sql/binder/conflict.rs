@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::{self, Access, Expr, Rel};
 use crate::sql::statement::{ConflictTarget, IndexKey, IndexKeySource, OnConflict};
-use crate::storage::catalog::{ConstraintKind, Index, IndexSource, Table};
+use crate::storage::catalog::{Index, IndexSource, Table};
 
 use super::Binder;
 use super::dml::{RowColumns, Rows};
@@ -70,11 +70,10 @@ impl Binder<'_> {
             ConflictTarget::Constraint(name) => {
                 let folded = ident(name);
                 let constraint = table.constraints.iter().find(|constraint| constraint.name == folded);
-                match constraint.map(|constraint| &constraint.kind) {
-                    Some(ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. }) => {
-                        Ok(vec![*index])
-                    }
-                    Some(ConstraintKind::Check { .. }) => {
+                match constraint.map(|constraint| (constraint, constraint.index())) {
+                    Some((constraint, Some(_))) if constraint.attributes.deferrable => Err(no_deferrable_arbiters()),
+                    Some((_, Some(index))) => Ok(vec![index]),
+                    Some((_, None)) => {
                         Err(err!(WRONG_OBJECT_TYPE, "constraint in ON CONFLICT clause has no associated index"))
                     }
                     None => Err(err!(
@@ -123,6 +122,10 @@ impl Binder<'_> {
         let mut found = Vec::new();
         for index in catalog.indexes_of(table.oid).filter(|index| index.unique) {
             if self.matches(index, &wanted_columns, &wanted_exprs, &given, table, &row)? {
+                let mut constraints = table.constraints.iter();
+                if constraints.any(|c| c.index() == Some(index.oid) && c.attributes.deferrable) {
+                    return Err(no_deferrable_arbiters());
+                }
                 found.push(index.oid);
             }
         }
@@ -172,4 +175,11 @@ impl Binder<'_> {
         // A partial index serves when the given condition says everything that its predicate says.
         Ok(bound?.into_conjuncts().iter().all(|condition| given.contains(condition)))
     }
+}
+
+fn no_deferrable_arbiters() -> Error {
+    err!(
+        OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "ON CONFLICT does not support deferrable unique constraints/exclusion constraints as arbiters"
+    )
 }

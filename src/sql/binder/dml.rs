@@ -34,7 +34,7 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         self.with_around(update.with.as_ref(), members, parent, |binder, parent| {
             let table = binder.target_table(&update.table, "update", Access::Update)?;
-            let (target, old_columns, locator, scan) = binder.target_item(&table, update.alias.as_ref());
+            let (target, old_columns, locator, scan) = binder.target_item(&table, update.alias.as_ref())?;
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&update.from, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
@@ -74,7 +74,7 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         self.with_around(delete.with.as_ref(), members, parent, |binder, parent| {
             let table = binder.target_table(&delete.table, "delete from", Access::Delete)?;
-            let (target, old_columns, locator, scan) = binder.target_item(&table, delete.alias.as_ref());
+            let (target, old_columns, locator, scan) = binder.target_item(&table, delete.alias.as_ref())?;
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&delete.using, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
@@ -150,12 +150,24 @@ impl Binder<'_> {
     }
 
     /// The target as a FROM item: its entry, columns, locator and scan.
-    fn target_item(&mut self, table: &Table, alias: Option<&ast::Ident>) -> (Entry, RowColumns, ColumnId, Rel) {
-        let (mut scan, mut item) = self.scan(table);
+    pub(super) fn target_item(
+        &mut self,
+        table: &Table,
+        alias: Option<&ast::Ident>,
+    ) -> Result<(Entry, RowColumns, ColumnId, Rel)> {
+        let (mut scan, mut item) = self.scan(table)?;
         let locator = self.column();
-        let mut row = Vec::new();
-        if let Rel::Scan { columns, alias: shown, .. } = &mut scan {
-            row = columns.iter().filter(|(_, number, _)| *number > 0).copied().collect();
+        let row = item.columns.iter().filter_map(|c| match c.expr {
+            Expr::Column(id, typ) => Some((id, c.origin.1, typ)),
+            _ => None,
+        });
+        let row = row.collect();
+        let mut inner = &mut scan;
+        if let Rel::Project { input, exprs } = inner {
+            exprs.push((locator, Expr::Column(locator, Type::BYTEA)));
+            inner = input;
+        }
+        if let Rel::Scan { columns, alias: shown, .. } = inner {
             columns.push((locator, 0, Type::BYTEA));
             if let Some(alias) = alias {
                 *shown = ident(alias);
@@ -165,7 +177,7 @@ impl Binder<'_> {
             item.name = Some(ident(alias));
             item.schema = None;
         }
-        (Entry::new(item), row, locator, scan)
+        Ok((Entry::new(item), row, locator, scan))
     }
 
     fn check_target_name(&self, target: &Entry, others: &[Entry]) -> Result<()> {
@@ -199,6 +211,9 @@ impl Binder<'_> {
         let mut checks = Vec::new();
         for constraint in &table.constraints {
             let ConstraintKind::Check { expr } = &constraint.kind else { continue };
+            if constraint.attributes.not_enforced {
+                continue;
+            }
             let written = parser::parse_expression(expr)?;
             let outer = std::mem::take(&mut self.source);
             let allowed = std::mem::replace(&mut self.params_allowed, false);
@@ -309,6 +324,10 @@ impl Binder<'_> {
 
     fn check_updatable(&self, column: &Column, target: &Target, out: &[(i16, Expr)]) -> Result<()> {
         self.check_repeated(column, target, out)?;
+        if column.generated.is_some() {
+            return Err(err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", column.name)
+                .detail(format!("Column \"{}\" is a generated column.", column.name)));
+        }
         if column.identity.as_ref().is_some_and(|identity| identity.always) {
             return Err(err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", column.name)
                 .detail(format!("Column \"{}\" is an identity column defined as GENERATED ALWAYS.", column.name)));
@@ -337,7 +356,7 @@ impl Binder<'_> {
                 err!(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT").at(self.at(target.column.span))
             );
         };
-        if column.identity.as_ref().is_some_and(|identity| identity.always) {
+        if column.generated.is_some() || column.identity.as_ref().is_some_and(|identity| identity.always) {
             self.check_updatable(column, target, &[])?;
         }
         let own = scope

@@ -161,7 +161,7 @@ impl Binder<'_> {
             Relation::Entry(entry) => match &*entry {
                 CatalogEntry::Table(table) => {
                     self.uses(table.oid, Access::Select);
-                    let (rel, item) = self.scan(table);
+                    let (rel, item) = self.scan(table)?;
                     self.aliased(rel, item, alias, false)
                 }
                 CatalogEntry::View(view) => self.view(view, alias),
@@ -174,7 +174,33 @@ impl Binder<'_> {
     }
 
     /// A scan of all columns; what is not used is dropped later.
-    pub(super) fn scan(&mut self, table: &Table) -> (Rel, Item) {
+    pub(super) fn scan(&mut self, table: &Table) -> Result<(Rel, Item)> {
+        let (scan, item) = self.stored_scan(table);
+        if !table.has_virtual() {
+            return Ok((scan, item));
+        }
+        self.with_virtual(table, scan, item)
+    }
+
+    /// Computes the virtual columns above a scan, under the ids that the item names.
+    fn with_virtual(&mut self, table: &Table, mut scan: Rel, item: Item) -> Result<(Rel, Item)> {
+        let Rel::Scan { columns, .. } = &mut scan else { return Ok((scan, item)) };
+        let all = columns.clone();
+        let is_virtual = |number: i16| table.column_by_number(number).is_some_and(|c| c.is_virtual());
+        columns.retain(|(_, number, _)| !is_virtual(*number));
+        let mut exprs = Vec::with_capacity(all.len());
+        for (id, number, typ) in &all {
+            let generated = table.column_by_number(*number).filter(|c| c.is_virtual());
+            let expr = match generated.and_then(|c| Some((c, c.generated.as_ref()?))) {
+                Some((column, generated)) => self.generation(table, column, &generated.expr, &all)?,
+                None => Expr::Column(*id, *typ),
+            };
+            exprs.push((*id, expr));
+        }
+        Ok((Rel::Project { input: Box::new(scan), exprs }, item))
+    }
+
+    fn stored_scan(&mut self, table: &Table) -> (Rel, Item) {
         let mut columns = Vec::new();
         let mut named = Vec::new();
         for column in table.live_columns() {

@@ -203,6 +203,10 @@ impl Binder<'_> {
     }
 
     fn check_identity(&self, column: &Column, overriding: Option<Overriding>) -> Result<()> {
+        if column.generated.is_some() {
+            return Err(err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)
+                .detail(format!("Column \"{}\" is a generated column.", column.name)));
+        }
         let always = column.identity.as_ref().is_some_and(|identity| identity.always);
         if always && overriding != Some(Overriding::SystemValue) {
             return Err(err!(GENERATED_ALWAYS, "cannot insert a non-DEFAULT value into column \"{}\"", column.name)

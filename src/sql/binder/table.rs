@@ -23,6 +23,8 @@ pub enum TableExpr {
     Check,
     /// The DEFAULT of a column (its number), of the column's type.
     Default(i16, Type),
+    /// The expression of a generated column (its number), of the column's type.
+    Generated(i16, Type),
     /// An index key.
     IndexKey,
     /// A partial index's predicate: boolean.
@@ -124,7 +126,7 @@ pub fn bind_type(data_type: &ast::DataType, context: &EvalContext, source: &str)
 /// The columns that a list of names means (COPY, and the like); all live columns for an empty list.
 pub fn bind_columns<'t>(names: &[ast::Ident], table: &'t Table, source: &str) -> Result<Vec<&'t Column>> {
     if names.is_empty() {
-        return Ok(table.live_columns().collect());
+        return Ok(table.live_columns().filter(|c| c.generated.is_none()).collect());
     }
     let mut columns: Vec<&Column> = Vec::with_capacity(names.len());
     for name in names {
@@ -134,6 +136,10 @@ pub fn bind_columns<'t>(names: &[ast::Ident], table: &'t Table, source: &str) ->
             return Err(err!(UNDEFINED_COLUMN, "column \"{folded}\" of relation \"{}\" does not exist", table.name)
                 .at(position));
         };
+        if column.generated.is_some() {
+            return Err(err!(INVALID_COLUMN_REFERENCE, "column \"{folded}\" is a generated column")
+                .detail("Generated columns cannot be used in COPY."));
+        }
         if columns.iter().any(|known| known.number == column.number) {
             return Err(err!(DUPLICATE_COLUMN, "column \"{folded}\" specified more than once").at(position));
         }
@@ -154,6 +160,7 @@ impl Binder<'_> {
         let clause = match kind {
             TableExpr::Check => Clause::Check,
             TableExpr::Default(..) => Clause::Default,
+            TableExpr::Generated(..) => Clause::Generated,
             TableExpr::IndexKey => Clause::IndexExpression,
             TableExpr::IndexPredicate => Clause::IndexPredicate,
             TableExpr::CopyWhere => Clause::Copy,
@@ -162,6 +169,10 @@ impl Binder<'_> {
         let mut entries = Vec::new();
         if !matches!(kind, TableExpr::Default(..)) {
             entries.push(Entry::new(table_item(table, columns)));
+        }
+        if matches!(kind, TableExpr::Generated(..)) {
+            let item = table_item(table, columns);
+            entries = vec![Entry::new(Item { system: self.system_names(table), ..item })];
         }
         let scope = Scope::over(None, entries, clause);
         let bound = match self.expr(expr, &scope) {
@@ -181,6 +192,7 @@ impl Binder<'_> {
             let what = match kind {
                 TableExpr::Check => "cannot use subquery in check constraint",
                 TableExpr::Default(..) => "cannot use subquery in DEFAULT expression",
+                TableExpr::Generated(..) => "cannot use subquery in column generation expression",
                 TableExpr::IndexKey => "cannot use subquery in index expression",
                 TableExpr::IndexPredicate => "cannot use subquery in index predicate",
                 TableExpr::CopyWhere => "cannot use subquery in COPY FROM WHERE condition",
@@ -192,7 +204,10 @@ impl Binder<'_> {
             TableExpr::Check => self.coerce_bool(bound, "CHECK", position),
             TableExpr::CopyWhere => self.coerce_bool(bound, "WHERE", position),
             TableExpr::Any => Ok(bound),
-            TableExpr::Default(number, typ) => {
+            TableExpr::Default(number, typ) | TableExpr::Generated(number, typ) => {
+                if matches!(kind, TableExpr::Generated(..)) {
+                    check_generation(&bound, table, columns, position)?;
+                }
                 let from = bound.typ().oid;
                 let declared = table.column_by_number(number).map_or(typ, Column::declared);
                 let typ = if table.column_by_number(number).is_some_and(|c| c.typ == typ) { declared } else { typ };
@@ -230,8 +245,30 @@ impl Binder<'_> {
         }
     }
 
+    /// The value of a generated column over the ids of its table's columns.
+    pub(super) fn generation(
+        &mut self,
+        table: &Table,
+        column: &Column,
+        text: &str,
+        columns: &[(ColumnId, i16, Type)],
+    ) -> Result<Expr> {
+        let expr = parser::parse_expression(text)?;
+        let columns: Vec<_> = columns.iter().filter(|(_, number, _)| *number > 0).copied().collect();
+        let outer = std::mem::take(&mut self.source);
+        let allowed = std::mem::replace(&mut self.params_allowed, false);
+        let bound = self.table_expr(&expr, TableExpr::Generated(column.number, column.typ), table, &columns);
+        self.source = outer;
+        self.params_allowed = allowed;
+        bound
+    }
+
     /// A column's default as an expression: its DEFAULT, its identity's next value, or NULL.
     pub(super) fn default_of(&mut self, table: &Table, column: &Column) -> Result<Expr> {
+        if column.generated.is_some() {
+            // Computed when the rest of the row is known.
+            return Ok(Expr::null(column.typ));
+        }
         if let Some(identity) = &column.identity {
             let argument = Expr::Const(Datum::Oid(identity.sequence), Type::REGCLASS);
             let next = self.call_scalar("nextval", vec![argument], &[0], 0)?;
@@ -256,6 +293,71 @@ impl Binder<'_> {
         self.params_allowed = allowed;
         bound
     }
+}
+
+impl Binder<'_> {
+    /// The system columns of a table, of which a generation expression may use `tableoid` only.
+    fn system_names(&mut self, table: &Table) -> Vec<ScopeColumn> {
+        let names = [
+            ("ctid", -1, Type::TID),
+            ("xmin", -2, Type::XID),
+            ("cmin", -3, Type::CID),
+            ("xmax", -4, Type::XID),
+            ("cmax", -5, Type::CID),
+        ];
+        let mut columns: Vec<ScopeColumn> = names
+            .into_iter()
+            .map(|(name, number, typ): (&str, i16, Type)| ScopeColumn {
+                name: name.to_string(),
+                expr: Expr::Column(SYSTEM_IDS + ColumnId::from(number.unsigned_abs()), typ),
+                origin: (table.oid, number),
+            })
+            .collect();
+        columns.push(ScopeColumn {
+            name: "tableoid".to_string(),
+            expr: Expr::Const(Datum::Oid(table.oid), Type::OID),
+            origin: (table.oid, -6),
+        });
+        columns
+    }
+}
+
+/// Ids of system columns in generation expressions, which are refused.
+const SYSTEM_IDS: ColumnId = 0xD000_0000;
+
+/// What the expression of a generated column may not contain.
+fn check_generation(bound: &Expr, table: &Table, columns: &[(ColumnId, i16, Type)], position: u32) -> Result<()> {
+    let mut found: Option<Error> = None;
+    bound.walk(&mut |e| {
+        let Expr::Column(id, _) = e else { return found.is_none() };
+        if *id > SYSTEM_IDS && found.is_none() {
+            let names = ["ctid", "xmin", "cmin", "xmax", "cmax"];
+            let name = names.get((*id - SYSTEM_IDS) as usize - 1).copied().unwrap_or_default();
+            let error =
+                err!(INVALID_COLUMN_REFERENCE, "cannot use system column \"{name}\" in column generation expression");
+            found = Some(error.at(position));
+        }
+        let column = columns.iter().find(|(own, _, _)| own == id).and_then(|(_, n, _)| table.column_by_number(*n));
+        if let Some(column) = column
+            && column.generated.is_some()
+            && found.is_none()
+        {
+            let error = err!(
+                INVALID_OBJECT_DEFINITION,
+                "cannot use generated column \"{}\" in column generation expression",
+                column.name
+            );
+            found = Some(error.detail("A generated column cannot reference another generated column.").at(position));
+        }
+        found.is_none()
+    });
+    if let Some(error) = found {
+        return Err(error);
+    }
+    if bound.least_volatility_of_functions() != Volatility::Immutable {
+        return Err(err!(INVALID_OBJECT_DEFINITION, "generation expression is not immutable"));
+    }
+    Ok(())
 }
 
 /// A table as a FROM item over given ids.

@@ -74,6 +74,7 @@ fn column(number: i16, name: &str, typ: Type) -> Column {
         dropped: false,
         missing: None,
         domain: None,
+        generated: None,
     }
 }
 
@@ -142,6 +143,7 @@ fn catalog() -> Catalog {
         oid: 20010,
         name: "t_pkey".into(),
         kind: ConstraintKind::PrimaryKey { columns: vec![1], index: 20011 },
+        attributes: Default::default(),
     });
     catalog.put(Entry::Table(t));
     catalog.put(Entry::Index(index(20011, 20000, "t_pkey", IndexSource::Column(1), Type::INT4)));
@@ -162,6 +164,7 @@ fn catalog() -> Catalog {
         oid: 20210,
         name: "w_n_check".into(),
         kind: ConstraintKind::Check { expr: "n > 0".into() },
+        attributes: Default::default(),
     });
     catalog.put(Entry::Table(w));
     catalog.put(Entry::Sequence(Sequence {

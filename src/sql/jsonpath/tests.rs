@@ -163,6 +163,7 @@ fn catalog() -> Catalog {
         dropped: false,
         missing: None,
         domain: None,
+        generated: None,
     });
     catalog.put(Entry::Table(Table {
         oid: 20000,

@@ -370,11 +370,14 @@ impl Grammar<'_, '_> {
             on_delete: ReferentialAction::NoAction,
             on_update: ReferentialAction::NoAction,
         };
+        let at = span(self);
         if take(self, "match") {
             match word(self) {
                 "full" => reference.match_full = true,
                 "simple" => {}
-                "partial" => return unsupported(self, "MATCH PARTIAL"),
+                "partial" => {
+                    return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, at, "MATCH PARTIAL not yet implemented"));
+                }
                 _ => return unexpected(self),
             }
             self.advance_token();

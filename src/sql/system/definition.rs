@@ -8,8 +8,8 @@ use crate::sql::binder::table::{TableExpr, bind_table_expr};
 use crate::sql::context::EvalContext;
 use crate::sql::{deparse, parser};
 use crate::storage::catalog::{
-    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Domain, DomainCheck, Entry, INFORMATION_SCHEMA, Index,
-    IndexKey, IndexSource, PG_CATALOG, Table, TypeKind, UserType, View,
+    BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Domain, DomainCheck, Entry, ForeignKey, ForeignKeyAction,
+    INFORMATION_SCHEMA, Index, IndexKey, IndexSource, PG_CATALOG, Table, TypeKind, UserType, View,
 };
 
 /// How expressions are shown.
@@ -235,11 +235,47 @@ pub fn constraint(catalog: &Catalog, table: &Table, constraint: &Constraint, sty
         };
         format!("{word}{distinct} ({}){include}", column_list(table, columns))
     };
-    match &constraint.kind {
+    let mut text = match &constraint.kind {
         ConstraintKind::Check { expr } => format!("CHECK ({})", expression(catalog, Some(table), expr, style)),
         ConstraintKind::Unique { columns, index } => key("UNIQUE", columns, *index),
         ConstraintKind::PrimaryKey { columns, index } => key("PRIMARY KEY", columns, *index),
+        ConstraintKind::ForeignKey(key) => foreign_key(catalog, table, key, style),
+    };
+    let flags = constraint.attributes;
+    let said = [
+        (flags.no_inherit && matches!(constraint.kind, ConstraintKind::Check { .. }), " NO INHERIT"),
+        (flags.deferrable, " DEFERRABLE"),
+        (flags.deferred, " INITIALLY DEFERRED"),
+        (flags.not_enforced, " NOT ENFORCED"),
+        (flags.not_valid && !flags.not_enforced, " NOT VALID"),
+    ];
+    said.iter().filter(|(is_said, _)| *is_said).for_each(|(_, words)| text.push_str(words));
+    text
+}
+
+fn foreign_key(catalog: &Catalog, table: &Table, key: &ForeignKey, style: Style<'_>) -> String {
+    let Some(parent) = catalog.table(key.table) else { return String::new() };
+    let name = match style {
+        // Only what the search path would not find says its schema.
+        Style::Pretty(context) if context.host.search_path().contains(&parent.schema) => quote_ident(&parent.name),
+        _ if schema_name(catalog, parent.schema).as_deref() == Some("public") => quote_ident(&parent.name),
+        _ => qualified_name(catalog, parent.schema, &parent.name),
+    };
+    let (own, theirs) = (column_list(table, &key.columns), column_list(parent, &key.referenced));
+    let mut text = format!("FOREIGN KEY ({own}) REFERENCES {name}({theirs})");
+    if key.match_full {
+        text.push_str(" MATCH FULL");
     }
+    if key.on_update != ForeignKeyAction::NoAction {
+        text.push_str(&format!(" ON UPDATE {}", key.on_update.words()));
+    }
+    if key.on_delete != ForeignKeyAction::NoAction {
+        text.push_str(&format!(" ON DELETE {}", key.on_delete.words()));
+    }
+    if !key.set_columns.is_empty() {
+        text.push_str(&format!(" ({})", column_list(table, &key.set_columns)));
+    }
+    text
 }
 
 /// The table and constraint of a constraint's OID.

@@ -4,7 +4,7 @@ use crate::document::{Datum, Oid, Type};
 use crate::sql::privilege::{self, Object, Rights};
 use crate::sql::types as sql_types;
 use crate::storage::catalog::{
-    AclItem, Column, Constraint, ConstraintKind, Entry, ObjectClass, Sequence, Table, is_temporary,
+    AclItem, Column, Constraint, ConstraintFlags, ConstraintKind, Entry, ObjectClass, Sequence, Table, is_temporary,
 };
 
 use super::builder::{Rows, optional, text};
@@ -28,6 +28,7 @@ pub(super) fn produce(context: &Context<'_>, name: &str, rows: &mut Rows) {
         "attributes" => user_types::attributes(context, rows),
         "key_column_usage" => key_columns(context, rows),
         "constraint_column_usage" => constraint_columns(context, rows),
+        "referential_constraints" => referential_constraints(context, rows),
         "constraint_table_usage" => constraint_tables(context, rows),
         "sequences" => sequences(context, rows),
         "table_privileges" | "role_table_grants" => table_privileges(context, rows),
@@ -242,6 +243,7 @@ fn column_row(context: &Context<'_>, rows: &mut Rows, row: &ColumnRow<'_>) {
         Some(Entry::Sequence(sequence)) => Some(sequence),
         _ => None,
     });
+    let generated = row.column.and_then(|c| c.generated.as_ref()).map(|g| g.expr.clone());
     let of_sequence = |get: fn(&Sequence) -> i64| optional(sequence.map(|s| get(s).to_string()));
     let (collation_schema, collation) = match definition::collation_of(row.typ.oid) {
         950 => (Some("pg_catalog"), Some("C")),
@@ -289,7 +291,8 @@ fn column_row(context: &Context<'_>, rows: &mut Rows, row: &ColumnRow<'_>) {
         ("identity_maximum", of_sequence(|s| s.max)),
         ("identity_minimum", of_sequence(|s| s.min)),
         ("identity_cycle", yes_no(sequence.is_some_and(|s| s.cycle))),
-        ("is_generated", text("NEVER")),
+        ("is_generated", text(if generated.is_some() { "ALWAYS" } else { "NEVER" })),
+        ("generation_expression", optional(generated)),
         ("is_updatable", yes_no(row.updatable)),
     ]);
 }
@@ -325,7 +328,7 @@ fn table_constraints(context: &Context<'_>, rows: &mut Rows) {
     let catalog = context.database_name();
     for table in user_tables(context) {
         let schema = context.schema_name(table.schema);
-        let mut row = |name: String, kind: &str, nulls_distinct: Option<bool>| {
+        let mut row = |name: String, kind: &str, nulls_distinct: Option<bool>, flags: ConstraintFlags| {
             rows.push([
                 ("constraint_catalog", text(&catalog)),
                 ("constraint_schema", text(&schema)),
@@ -334,9 +337,9 @@ fn table_constraints(context: &Context<'_>, rows: &mut Rows) {
                 ("table_schema", text(&schema)),
                 ("table_name", text(&table.name)),
                 ("constraint_type", text(kind)),
-                ("is_deferrable", yes_no(false)),
-                ("initially_deferred", yes_no(false)),
-                ("enforced", yes_no(true)),
+                ("is_deferrable", yes_no(flags.deferrable)),
+                ("initially_deferred", yes_no(flags.deferred)),
+                ("enforced", yes_no(!flags.not_enforced)),
                 ("nulls_distinct", nulls_distinct.map_or(Datum::Null, yes_no)),
             ]);
         };
@@ -347,11 +350,12 @@ fn table_constraints(context: &Context<'_>, rows: &mut Rows) {
                     ("UNIQUE", context.catalog.index(*index).map(|i| !i.nulls_not_distinct))
                 }
                 ConstraintKind::PrimaryKey { .. } => ("PRIMARY KEY", None),
+                ConstraintKind::ForeignKey(_) => ("FOREIGN KEY", None),
             };
-            row(constraint.name.clone(), kind, nulls_distinct);
+            row(constraint.name.clone(), kind, nulls_distinct, constraint.attributes);
         }
         for column in not_null_columns(table) {
-            row(not_null_name(table, column), "CHECK", None);
+            row(not_null_name(table, column), "CHECK", None, ConstraintFlags::default());
         }
     }
 }
@@ -383,7 +387,7 @@ fn check_constraints(context: &Context<'_>, rows: &mut Rows) {
 fn columns_of<'c>(table: &'c Table, constraint: &Constraint) -> Vec<&'c Column> {
     let numbers = match &constraint.kind {
         ConstraintKind::Check { expr } => super::relations::check_columns(table, expr),
-        ConstraintKind::Unique { columns, .. } | ConstraintKind::PrimaryKey { columns, .. } => columns.clone(),
+        _ => constraint.columns().to_vec(),
     };
     numbers.iter().filter_map(|n| table.column_by_number(*n)).collect()
 }
@@ -403,8 +407,40 @@ fn key_columns(context: &Context<'_>, rows: &mut Rows) {
                     ("table_name", text(&table.name)),
                     ("column_name", text(&column.name)),
                     ("ordinal_position", Datum::Int4(i as i32 + 1)),
+                    ("position_in_unique_constraint", int(place_in_unique(context, constraint, i))),
                 ]);
             }
+        }
+    }
+}
+
+/// Where the column that a foreign key's column refers to is in the unique constraint.
+fn place_in_unique(context: &Context<'_>, constraint: &Constraint, position: usize) -> Option<i32> {
+    let key = constraint.foreign_key()?;
+    let unique = context.catalog.table(key.table)?.constraints.iter().find(|c| c.index() == Some(key.index))?;
+    let number = key.referenced.get(position)?;
+    unique.columns().iter().position(|n| n == number).map(|at| at as i32 + 1)
+}
+
+fn referential_constraints(context: &Context<'_>, rows: &mut Rows) {
+    let catalog = context.database_name();
+    for table in user_tables(context) {
+        for constraint in &table.constraints {
+            let Some(key) = constraint.foreign_key() else { continue };
+            let parent = context.catalog.table(key.table);
+            let unique = parent.and_then(|p| p.constraints.iter().find(|c| c.index() == Some(key.index)));
+            let unique_schema = parent.filter(|_| unique.is_some()).map(|p| context.schema_name(p.schema));
+            rows.push([
+                ("constraint_catalog", text(&catalog)),
+                ("constraint_schema", text(context.schema_name(table.schema))),
+                ("constraint_name", text(&constraint.name)),
+                ("unique_constraint_catalog", optional(unique.map(|_| catalog.clone()))),
+                ("unique_constraint_schema", optional(unique_schema)),
+                ("unique_constraint_name", optional(unique.map(|c| c.name.clone()))),
+                ("match_option", text(if key.match_full { "FULL" } else { "NONE" })),
+                ("update_rule", text(key.on_update.words())),
+                ("delete_rule", text(key.on_delete.words())),
+            ]);
         }
     }
 }
@@ -414,11 +450,19 @@ fn constraint_columns(context: &Context<'_>, rows: &mut Rows) {
     for table in user_tables(context) {
         let schema = context.schema_name(table.schema);
         for constraint in &table.constraints {
-            for column in columns_of(table, constraint) {
+            // A foreign key uses the columns that it refers to.
+            let parent = constraint.foreign_key().and_then(|key| Some((key, context.catalog.table(key.table)?)));
+            let (of, columns) = match parent {
+                Some((key, parent)) => {
+                    (parent, key.referenced.iter().filter_map(|n| parent.column_by_number(*n)).collect())
+                }
+                None => (table, columns_of(table, constraint)),
+            };
+            for column in columns {
                 rows.push([
                     ("table_catalog", text(&catalog)),
-                    ("table_schema", text(&schema)),
-                    ("table_name", text(&table.name)),
+                    ("table_schema", text(context.schema_name(of.schema))),
+                    ("table_name", text(&of.name)),
                     ("column_name", text(&column.name)),
                     ("constraint_catalog", text(&catalog)),
                     ("constraint_schema", text(&schema)),
@@ -434,10 +478,11 @@ fn constraint_tables(context: &Context<'_>, rows: &mut Rows) {
     for table in user_tables(context) {
         let schema = context.schema_name(table.schema);
         for constraint in table.constraints.iter().filter(|c| !matches!(c.kind, ConstraintKind::Check { .. })) {
+            let of = constraint.foreign_key().and_then(|key| context.catalog.table(key.table)).unwrap_or(table);
             rows.push([
                 ("table_catalog", text(&catalog)),
-                ("table_schema", text(&schema)),
-                ("table_name", text(&table.name)),
+                ("table_schema", text(context.schema_name(of.schema))),
+                ("table_name", text(&of.name)),
                 ("constraint_catalog", text(&catalog)),
                 ("constraint_schema", text(&schema)),
                 ("constraint_name", text(&constraint.name)),

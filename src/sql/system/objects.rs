@@ -96,10 +96,15 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                 for constraint in &table.constraints {
                     let columns = match &constraint.kind {
                         ConstraintKind::Check { expr } => super::relations::check_columns(table, expr),
-                        ConstraintKind::Unique { columns, .. } | ConstraintKind::PrimaryKey { columns, .. } => {
-                            columns.clone()
-                        }
+                        _ => constraint.columns().to_vec(),
                     };
+                    if let Some(key) = constraint.foreign_key() {
+                        depend(rows, (PG_CONSTRAINT, constraint.oid, 0), (PG_CLASS, key.index, 0), 'n');
+                        for column in &key.referenced {
+                            let part = i32::from(*column);
+                            depend(rows, (PG_CONSTRAINT, constraint.oid, 0), (PG_CLASS, key.table, part), 'n');
+                        }
+                    }
                     for column in columns {
                         let part = i32::from(column);
                         depend(rows, (PG_CONSTRAINT, constraint.oid, 0), (PG_CLASS, table.oid, part), 'a');
@@ -107,14 +112,10 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                 }
             }
             Entry::Index(index) => {
-                let constraint = context.catalog.table(index.table).and_then(|table| {
-                    table.constraints.iter().find(|c| match &c.kind {
-                        ConstraintKind::Unique { index: i, .. } | ConstraintKind::PrimaryKey { index: i, .. } => {
-                            *i == index.oid
-                        }
-                        ConstraintKind::Check { .. } => false,
-                    })
-                });
+                let constraint = context
+                    .catalog
+                    .table(index.table)
+                    .and_then(|table| table.constraints.iter().find(|c| c.index() == Some(index.oid)));
                 match constraint {
                     Some(c) => depend(rows, (PG_CLASS, index.oid, 0), (PG_CONSTRAINT, c.oid, 0), 'i'),
                     None => depend(rows, (PG_CLASS, index.oid, 0), (PG_CLASS, index.table, 0), 'a'),

@@ -62,6 +62,15 @@ fn read_family(line: &'static str) -> Family {
     Family { method, oid, name, classes, operators, procedures }
 }
 
+/// The equality operator between two types in one ordered family; of text for types that are kept as text; 0: none.
+pub(super) fn equality(left: Oid, right: Oid) -> Oid {
+    let base = |typ| if typ == Type::VARCHAR.oid { Type::TEXT.oid } else { typ };
+    let (left, right) = (base(left), base(right));
+    let families = FAMILIES.iter().filter(|f| f.method == 403);
+    let mut operators = families.flat_map(|f| &f.operators).filter(|o| o[3] == 3);
+    operators.find(|o| o[1] == left && o[2] == right).map_or(0, |o| o[4])
+}
+
 /// The default operator class of an access method for a type: OID and name.
 pub(super) fn default_class(method: Oid, typ: Oid) -> Option<(Oid, &'static str)> {
     // Types without a class of their own use the one of the type that they are binary-coercible to.

@@ -3,8 +3,8 @@
 use crate::document::{Datum, Oid, Type};
 use crate::sql::types as sql_types;
 use crate::storage::catalog::{
-    Column, Constraint, ConstraintKind, Entry, Index, IndexSource, ObjectClass, Persistence, Sequence, Table, TypeKind,
-    UserType, View, is_temporary,
+    Column, Constraint, ConstraintKind, Entry, ForeignKey, Index, IndexSource, ObjectClass, Persistence, Sequence,
+    Table, TypeKind, UserType, View, is_temporary,
 };
 
 use super::builder::{Rows, acl, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};
@@ -76,6 +76,7 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relpersistence", persistence(table)),
         ("relkind", letter(if table.view.is_some() { 'm' } else { 'r' })),
         ("relnatts", Datum::Int2(table.columns.iter().map(|c| c.number).max().unwrap_or(0))),
+        ("relhastriggers", Datum::Bool(has_foreign_keys(context, table))),
         ("relchecks", Datum::Int2(i16::try_from(checks).unwrap_or(i16::MAX))),
         ("relhasrules", Datum::Bool(table.view.is_some())),
         ("relispopulated", Datum::Bool(table.view.as_ref().is_none_or(|v| v.populated))),
@@ -83,6 +84,11 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relacl", acl(&context.catalog, ObjectClass::Relation, table.oid, 0)),
         ("reloptions", if table.options.is_empty() { Datum::Null } else { text_array(options) }),
     ]);
+}
+
+/// Foreign keys show as triggers on both tables: psql asks for them by that.
+fn has_foreign_keys(context: &Context<'_>, table: &Table) -> bool {
+    table.foreign_keys().next().is_some() || context.catalog.referencing.contains_key(&table.oid)
 }
 
 fn index_class(context: &Context<'_>, index: &Index, rows: &mut Rows) {
@@ -140,6 +146,7 @@ fn sequence_class(context: &Context<'_>, sequence: &Sequence, rows: &mut Rows) {
 /// What `pg_attribute` says of a column beside its type.
 #[derive(Default)]
 struct Attribute<'a> {
+    generated: &'a str,
     not_null: bool,
     has_default: bool,
     has_missing: bool,
@@ -173,6 +180,7 @@ fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type,
         ("atthasdef", Datum::Bool(more.has_default)),
         ("atthasmissing", Datum::Bool(more.has_missing)),
         ("attidentity", text(more.identity)),
+        ("attgenerated", text(more.generated)),
         ("attisdropped", Datum::Bool(more.dropped)),
         ("attislocal", Datum::Bool(true)),
         ("attcollation", Datum::Oid(definition::collation_of(typ.oid))),
@@ -219,9 +227,15 @@ fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: Oid, column: &
         Some(_) => "d",
         None => "",
     };
+    let generated = match &column.generated {
+        Some(generated) if generated.stored => "s",
+        Some(_) => "v",
+        None => "",
+    };
     let more = Attribute {
+        generated,
         not_null: column.not_null && !column.dropped,
-        has_default: column.default.is_some() && !column.dropped,
+        has_default: (column.default.is_some() || column.generated.is_some()) && !column.dropped,
         has_missing: column.missing.is_some() && !column.dropped,
         identity,
         dropped: column.dropped,
@@ -291,7 +305,8 @@ pub(super) fn defaults(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
         let Entry::Table(table) = entry else { continue };
         for column in table.live_columns() {
-            let Some(default) = &column.default else { continue };
+            let generated = column.generated.as_ref().map(|g| &g.expr);
+            let Some(default) = column.default.as_ref().or(generated) else { continue };
             rows.push([
                 ("oid", Datum::Oid(default_oid(table.oid, column.number))),
                 ("adrelid", Datum::Oid(table.oid)),
@@ -328,7 +343,7 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
             ("indisunique", Datum::Bool(index.unique)),
             ("indnullsnotdistinct", Datum::Bool(index.nulls_not_distinct)),
             ("indisprimary", Datum::Bool(index.primary)),
-            ("indimmediate", Datum::Bool(true)),
+            ("indimmediate", Datum::Bool(!is_deferrable(context, index))),
             ("indisvalid", Datum::Bool(true)),
             ("indisready", Datum::Bool(true)),
             ("indislive", Datum::Bool(true)),
@@ -342,6 +357,13 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
     }
 }
 
+/// Whether the constraint of an index is DEFERRABLE.
+fn is_deferrable(context: &Context<'_>, index: &Index) -> bool {
+    let table = context.catalog.table(index.table);
+    let mut constraints = table.into_iter().flat_map(|t| &t.constraints);
+    constraints.any(|c| c.index() == Some(index.oid) && c.attributes.deferrable)
+}
+
 pub(super) fn constraints(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
         if let Entry::Type(user) = entry {
@@ -349,31 +371,60 @@ pub(super) fn constraints(context: &Context<'_>, rows: &mut Rows) {
         }
         let Entry::Table(table) = entry else { continue };
         for constraint in &table.constraints {
-            constraint_row(rows, table, constraint);
+            constraint_row(context, rows, table, constraint);
         }
     }
 }
 
-fn constraint_row(rows: &mut Rows, table: &Table, constraint: &Constraint) {
+fn constraint_row(context: &Context<'_>, rows: &mut Rows, table: &Table, constraint: &Constraint) {
     let (kind, index, columns, bin) = match &constraint.kind {
         ConstraintKind::Check { expr } => ('c', 0, check_columns(table, expr), text(expr)),
         ConstraintKind::Unique { columns, index } => ('u', *index, columns.clone(), Datum::Null),
         ConstraintKind::PrimaryKey { columns, index } => ('p', *index, columns.clone(), Datum::Null),
+        ConstraintKind::ForeignKey(key) => ('f', key.index, key.columns.clone(), Datum::Null),
     };
+    let foreign = constraint.foreign_key();
+    let flags = constraint.attributes;
+    let action = |of: fn(&ForeignKey) -> char| letter(foreign.map_or(' ', of));
+    let equal = |left: i16, right: i16, (a, b): (&Table, &Table)| {
+        let typ = |table: &Table, n| table.column_by_number(n).map_or(0, |c| c.typ.oid);
+        crate::sql::system::opfamily::equality(typ(a, left), typ(b, right))
+    };
+    let parent = foreign.and_then(|key| context.catalog.table(key.table));
+    let operators = |which: u8| match (foreign, parent) {
+        (Some(key), Some(parent)) => oid_array(
+            Type::OID,
+            key.referenced.iter().zip(&key.columns).map(|(theirs, own)| match which {
+                0 => equal(*theirs, *own, (parent, table)),
+                1 => equal(*theirs, *theirs, (parent, parent)),
+                _ => equal(*own, *own, (table, table)),
+            }),
+        ),
+        _ => Datum::Null,
+    };
+    let set_columns = foreign.map(|key| key.set_columns.clone()).unwrap_or_default();
     rows.push([
         ("oid", Datum::Oid(constraint.oid)),
         ("conname", text(&constraint.name)),
         ("connamespace", Datum::Oid(table.schema)),
         ("contype", letter(kind)),
-        ("convalidated", Datum::Bool(true)),
+        ("condeferrable", Datum::Bool(flags.deferrable)),
+        ("condeferred", Datum::Bool(flags.deferred)),
+        ("convalidated", Datum::Bool(!flags.not_valid && !flags.not_enforced)),
         ("conrelid", Datum::Oid(table.oid)),
         ("conindid", Datum::Oid(index)),
-        ("confupdtype", letter(' ')),
-        ("confdeltype", letter(' ')),
-        ("confmatchtype", letter(' ')),
+        ("confrelid", Datum::Oid(foreign.map_or(0, |key| key.table))),
+        ("confupdtype", action(|key| key.on_update.letter())),
+        ("confdeltype", action(|key| key.on_delete.letter())),
+        ("confmatchtype", action(|key| if key.match_full { 'f' } else { 's' })),
         ("conislocal", Datum::Bool(true)),
-        ("connoinherit", Datum::Bool(kind != 'c')),
+        ("connoinherit", Datum::Bool(kind != 'c' || flags.no_inherit)),
         ("conkey", if columns.is_empty() { Datum::Null } else { int2_array(columns) }),
+        ("confkey", foreign.map_or(Datum::Null, |key| int2_array(key.referenced.clone()))),
+        ("conpfeqop", operators(0)),
+        ("conppeqop", operators(1)),
+        ("conffeqop", operators(2)),
+        ("confdelsetcols", if set_columns.is_empty() { Datum::Null } else { int2_array(set_columns) }),
         ("conbin", bin),
     ]);
 }

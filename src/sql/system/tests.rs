@@ -15,7 +15,18 @@ const TABLE: Oid = 16_386;
 
 fn column(number: i16, name: &str, typ: Type, not_null: bool) -> Column {
     let name = name.to_string();
-    Column { number, name, typ, domain: None, not_null, default: None, identity: None, dropped: false, missing: None }
+    Column {
+        number,
+        name,
+        typ,
+        domain: None,
+        not_null,
+        default: None,
+        identity: None,
+        dropped: false,
+        missing: None,
+        generated: None,
+    }
 }
 
 fn catalog() -> Arc<Catalog> {
@@ -56,8 +67,8 @@ fn catalog() -> Arc<Catalog> {
         columns: vec![id, name, gone, column(4, "doc", Type::JSONB, false)],
         key: vec![1],
         constraints: vec![
-            Constraint { oid: 16_395, name: "users_pkey".into(), kind: primary },
-            Constraint { oid: 16_396, name: "users_name_check".into(), kind: check },
+            Constraint { oid: 16_395, name: "users_pkey".into(), kind: primary, attributes: Default::default() },
+            Constraint { oid: 16_396, name: "users_name_check".into(), kind: check, attributes: Default::default() },
         ],
         options: vec![("fillfactor".into(), "70".into())],
         ..Table::default()

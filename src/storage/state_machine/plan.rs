@@ -10,7 +10,7 @@ use crate::document::Oid;
 use crate::err;
 use crate::error::{Error, Result};
 use crate::storage::catalog::{Catalog, Index, Table};
-use crate::storage::evaluator::{Evaluator, IndexFunction, IndexKeys, RowCheck};
+use crate::storage::evaluator::{Evaluator, IndexFunction, IndexKeys, References, RowCheck};
 
 /// What is to be done for the rows of a table.
 pub(crate) struct TablePlan {
@@ -22,6 +22,8 @@ pub(crate) struct TablePlan {
     pub(crate) check: Option<Arc<dyn RowCheck>>,
     /// The indexes that have entries.
     pub(crate) indexes: Vec<IndexPlan>,
+    /// The foreign keys that its rows are subject to.
+    pub(crate) references: References,
     /// The index that the rows themselves are.
     pub(crate) row_key: Option<IndexPlan>,
 }
@@ -56,6 +58,7 @@ impl TablePlan {
             is_new: change.is_some_and(|c| c.new_storages.contains(&table.storage)),
             check: reject(evaluator.row_check(catalog, table))?,
             indexes: Vec::new(),
+            references: reject(evaluator.references(catalog, table))?,
             row_key: None,
         };
         for index in catalog.indexes_of(oid) {

@@ -3,7 +3,7 @@
 //! What counts is the net effect: two rows may swap a unique key within one command. So all old entries are removed
 //! first, then the rows and their new entries are written. Rows are not copied; they stay where the command has them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::storage::command::{Command, Expect, Mutation};
 use crate::storage::key;
 use crate::storage::statistics::Delta;
 
-type Plans = BTreeMap<Oid, Arc<TablePlan>>;
+pub(crate) type Plans = BTreeMap<Oid, Arc<TablePlan>>;
 
 /// The checked row mutations of a command.
 pub(crate) struct RowChanges<'c> {
@@ -28,6 +28,8 @@ pub(crate) struct RowChanges<'c> {
     entries: Vec<NewEntry>,
     /// The bytes of removals and entries.
     bytes: Vec<u8>,
+    /// The rows as they were, of tables with foreign keys.
+    old_rows: HashMap<usize, Vec<u8>>,
 }
 
 /// What becomes of one row.
@@ -95,7 +97,7 @@ impl<'c> RowChanges<'c> {
         let builds = plans.values().any(|plan| plan.indexes.iter().any(|index| !index.has_old && index.looks_up));
         let seen = (builds || !is_ascending(command)).then(HashMap::new);
         let (removals, entries, bytes) = (Vec::new(), Vec::new(), Vec::new());
-        let mut changes = Self { nets: Vec::new(), seen, removals, entries, bytes };
+        let mut changes = Self { nets: Vec::new(), seen, removals, entries, bytes, old_rows: HashMap::new() };
         for (i, mutation) in command.mutations.iter().enumerate() {
             let Some(row) = row_mutation(mutation) else { continue };
             let plan = plan_of(plans, row.table);
@@ -136,6 +138,10 @@ impl<'c> RowChanges<'c> {
         let first = self.removals.len();
         if let (Some(old_row), false) = (old_row, unchanged) {
             self.note_old_entries(plan, row.key, old_row)?;
+        }
+        let has_references = !plan.references.outgoing.is_empty() || !plan.references.incoming.is_empty();
+        if let (Some(old_row), true) = (old_row, has_references && !redo) {
+            self.old_rows.insert(self.nets.len(), old_row.to_vec());
         }
         let before = match redo {
             // The row may be there because this command wrote it: what it expected tells how it was.
@@ -306,6 +312,32 @@ impl<'c> RowChanges<'c> {
             writer.boundary()?;
         }
         Ok((summary.tables, summary.deltas))
+    }
+}
+
+/// What becomes of a row of the command: its bytes as they were and as they will be.
+pub(crate) struct RowChange<'r> {
+    pub(crate) table: Oid,
+    pub(crate) key: &'r [u8],
+    pub(crate) old: Option<&'r [u8]>,
+    pub(crate) new: Option<&'r [u8]>,
+}
+
+impl RowChanges<'_> {
+    /// The rows that are changed, of tables with foreign keys with what they were.
+    pub(crate) fn changed<'r>(&'r self, command: &'r Command) -> impl Iterator<Item = RowChange<'r>> {
+        let changed = self.nets.iter().enumerate().filter(|(_, net)| !net.unchanged);
+        changed.map(|(place, net)| {
+            let RowMutation { table, key, row, .. } = net_mutation(command, net);
+            RowChange { table, key, old: self.old_rows.get(&place).map(Vec::as_slice), new: row }
+        })
+    }
+
+    /// The unique entries that go and those that come.
+    pub(crate) fn unique_entries(&self) -> (HashSet<&[u8]>, HashSet<&[u8]>) {
+        let gone = self.removals.iter().filter(|r| r.is_unique && !r.kept).map(|r| &self.bytes[r.key.clone()]);
+        let new = self.entries.iter().filter(|e| e.form.is_unique).map(|e| &self.bytes[e.key.clone()]);
+        (gone.collect(), new.collect())
     }
 }
 

@@ -6,6 +6,7 @@ mod cursors;
 mod driver;
 mod errors;
 mod extended;
+mod foreign_keys;
 mod interrupts;
 mod notify;
 mod startup;

@@ -1,0 +1,115 @@
+//! [`TableRules`]: what a table asks of its rows beside NOT NULL, CHECK and unique keys: generated columns and foreign
+//! keys, compiled once for a catalog.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::document::{Datum, Oid};
+use crate::error::Result;
+use crate::sql::context::EvalContext;
+use crate::sql::eval::{Compiled, compile};
+use crate::storage::catalog::{Catalog, Table};
+
+use super::foreign_key::Link;
+use super::kept::bind_generated;
+use super::rows::row_columns;
+
+/// The generated columns of a table.
+#[derive(Debug, Default)]
+pub(crate) struct Generated {
+    /// Position in a row, the expression over column numbers, whether it is stored.
+    columns: Vec<(usize, Compiled, bool)>,
+}
+
+impl Generated {
+    /// Compiles those of a table.
+    pub(crate) fn new(table: &Table, eval: &EvalContext) -> Result<Self> {
+        let ids = row_columns(table);
+        let mut columns = Vec::new();
+        for (column, generated) in table.generated_columns() {
+            let expr = bind_generated(&generated.expr, table, column, eval)?;
+            columns.push((column.number as usize - 1, compile(&expr, &ids)?, generated.stored));
+        }
+        Ok(Self { columns })
+    }
+
+    /// Computes all of them in a new row, or the stored ones only.
+    pub(crate) fn fill(&self, row: &mut [Datum], all: bool, eval: &EvalContext) -> Result<()> {
+        for (at, expr, stored) in &self.columns {
+            if all || *stored {
+                row[*at] = expr.eval(row, &[], eval)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Computes those that are not stored in a row that was read.
+    pub(crate) fn fill_virtual(&self, row: &mut [Datum], eval: &EvalContext) -> Result<()> {
+        for (at, expr, _) in self.columns.iter().filter(|(_, _, stored)| !stored) {
+            row[*at] = expr.eval(row, &[], eval)?;
+        }
+        Ok(())
+    }
+}
+
+/// What a table asks of its rows.
+#[derive(Default)]
+pub(crate) struct TableRules {
+    pub generated: Generated,
+    /// Its own foreign keys.
+    pub outgoing: Vec<Arc<Link>>,
+    /// The foreign keys that refer to it.
+    pub incoming: Vec<Arc<Link>>,
+}
+
+impl TableRules {
+    /// Compiles those of a table.
+    pub(crate) fn new(catalog: &Arc<Catalog>, table: &Table, eval: &EvalContext) -> Result<Self> {
+        let mut rules = Self { generated: Generated::new(table, eval)?, ..Self::default() };
+        for constraint in table.constraints.iter().filter(|c| !c.attributes.not_enforced) {
+            rules.outgoing.extend(Link::new(catalog, table, constraint)?.map(Arc::new));
+        }
+        for (child, constraint) in catalog.foreign_keys_to(table.oid).filter(|(_, c)| !c.attributes.not_enforced) {
+            rules.incoming.extend(Link::new(catalog, child, constraint)?.map(Arc::new));
+        }
+        Ok(rules)
+    }
+
+    /// Whether a table has any.
+    fn has_any(catalog: &Catalog, table: &Table) -> bool {
+        table.foreign_keys().next().is_some()
+            || table.generated_columns().next().is_some()
+            || catalog.referencing.contains_key(&table.oid)
+    }
+}
+
+/// Rules by table, for all sessions.
+#[derive(Default)]
+pub(crate) struct RulesCache {
+    entries: Mutex<HashMap<Oid, (Arc<Catalog>, Arc<TableRules>)>>,
+    none: Arc<TableRules>,
+}
+
+impl RulesCache {
+    /// Tables whose rules are kept.
+    const MAX: usize = 10_000;
+
+    /// The rules of a table of a catalog.
+    pub(crate) fn get(&self, catalog: &Arc<Catalog>, table: &Table, eval: &EvalContext) -> Result<Arc<TableRules>> {
+        if !TableRules::has_any(catalog, table) {
+            return Ok(self.none.clone());
+        }
+        if let Some((known, rules)) = self.entries.lock().unwrap_or_else(|p| p.into_inner()).get(&table.oid)
+            && Arc::ptr_eq(known, catalog)
+        {
+            return Ok(rules.clone());
+        }
+        let rules = Arc::new(TableRules::new(catalog, table, eval)?);
+        let mut entries = self.entries.lock().unwrap_or_else(|p| p.into_inner());
+        if entries.len() >= Self::MAX {
+            entries.clear();
+        }
+        entries.insert(table.oid, (catalog.clone(), rules.clone()));
+        Ok(rules)
+    }
+}
