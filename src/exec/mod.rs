@@ -40,6 +40,7 @@ pub mod prepared;
 pub mod proposer;
 mod refresh;
 pub mod result;
+mod routine;
 mod rows;
 pub mod server;
 pub mod session;

@@ -73,6 +73,8 @@ pub struct Session {
     pub(super) statements: Statements,
     pub(super) cursors: Cursors,
     temporary: Temporary,
+    /// How many procedures are running inside of each other.
+    pub(super) calls: usize,
     texts: HashMap<Arc<str>, Arc<[SqlPart]>>,
     plans: HashMap<PlanKey, Arc<Prepared>>,
     listener: Option<Subscription>,
@@ -122,6 +124,7 @@ impl Session {
             statements: Statements::default(),
             cursors: Cursors::default(),
             temporary: Temporary::default(),
+            calls: 0,
             texts: HashMap::new(),
             plans: HashMap::new(),
             listener: None,

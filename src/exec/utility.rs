@@ -203,8 +203,10 @@ impl Session {
             Statement::Reindex(_) => done("REINDEX"),
             Statement::Cluster { .. } => Err(Error::unsupported("CLUSTER")),
             Statement::Discard(what) => self.discard(*what),
-            Statement::Do { .. } => Err(Error::unsupported("DO")),
-            Statement::Call(_) => Err(Error::unsupported("CALL")),
+            Statement::Do { .. } => {
+                Err(Error::unsupported("DO").hint("Procedures can be written in LANGUAGE sql."))
+            }
+            Statement::Call(call) => self.call(prepared, call, deadline).await,
             Statement::Unsupported { what } => Err(Error::unsupported(what)),
             Statement::Drop(drop) if drop.kind == ObjectKind::Database && !drop.force => {
                 wait_for_sessions(self.shared.clone(), drop).await?;

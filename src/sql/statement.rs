@@ -7,6 +7,7 @@
 
 mod dml;
 mod object;
+mod routine;
 mod table;
 mod utility;
 
@@ -14,6 +15,7 @@ use sqlparser::ast::{Expr, Ident, ObjectName, Query};
 
 pub use dml::*;
 pub use object::*;
+pub use routine::*;
 pub use sqlparser::ast;
 pub use table::*;
 pub use utility::*;
@@ -69,6 +71,19 @@ pub enum Statement {
     Grant(Grant),
     /// GRANT or REVOKE of roles.
     GrantRole(GrantRole),
+    /// CREATE FUNCTION and PROCEDURE.
+    CreateRoutine(Box<CreateRoutine>),
+    /// DROP FUNCTION, PROCEDURE and ROUTINE.
+    DropRoutine {
+        /// Which of them.
+        kind: ObjectKind,
+        /// IF EXISTS.
+        if_exists: bool,
+        /// The routines.
+        routines: Vec<RoutineName>,
+        /// CASCADE.
+        cascade: bool,
+    },
     /// ALTER DEFAULT PRIVILEGES.
     DefaultPrivileges(DefaultPrivileges),
     /// REASSIGN OWNED.

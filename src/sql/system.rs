@@ -14,6 +14,7 @@ pub(crate) mod io_functions;
 mod objects;
 mod opfamily;
 mod relations;
+pub(crate) mod routine;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -289,7 +290,10 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         "pg_shdescription" => objects::shared_descriptions(context, rows),
         "pg_rewrite" => objects::rewrites(context, rows),
         "pg_type" => types::types(context, rows),
-        "pg_proc" => functions::procedures(rows),
+        "pg_proc" => {
+            functions::procedures(rows);
+            routine::procedures(context, rows);
+        }
         "pg_aggregate" => functions::aggregates(rows),
         "pg_operator" => types::operators(rows),
         "pg_cast" => types::casts(rows),

@@ -309,6 +309,7 @@ pub(super) fn owner_of(entry: &Entry) -> Option<Oid> {
         Entry::Table(x) => Some(x.owner),
         Entry::View(x) => Some(x.owner),
         Entry::Sequence(x) => Some(x.owner),
+        Entry::Routine(x) => Some(x.owner),
         _ => None,
     }
 }

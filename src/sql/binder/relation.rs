@@ -75,6 +75,11 @@ pub(super) fn undefined(schema: Option<&str>, name: &str) -> Error {
     }
 }
 
+/// Names and types of the fields of a row type; `None`: it is none.
+pub fn fields_of_row_type(catalog: &Catalog, row_type: Oid) -> Option<Vec<(String, Type)>> {
+    row_fields(catalog, row_type)
+}
+
 /// Names and types of the fields of a table's or view's row type.
 pub(super) fn row_fields(catalog: &Catalog, row_type: Oid) -> Option<Vec<(String, Type)>> {
     catalog.entries.values().find_map(|entry| match &**entry {

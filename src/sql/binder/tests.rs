@@ -186,6 +186,7 @@ fn catalog() -> Catalog {
         query: "SELECT a, b, c + 1 AS d FROM t WHERE a > 0".into(),
         search_path: vec!["public".into()],
         columns: vec![("a".into(), Type::INT4), ("b".into(), Type::TEXT), ("d".into(), Type::NUMERIC)],
+        options: Vec::new(),
     }));
     catalog
 }

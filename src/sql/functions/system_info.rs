@@ -10,7 +10,8 @@ use crate::sql::function::{Function, Volatility};
 use crate::sql::system;
 use crate::sql::system::definition::{self, Style};
 use crate::sql::{functions, io, operators, parser, types};
-use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Table};
+use crate::sql::system::routine;
+use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Routine, Table};
 
 const T: Type = Type::TEXT;
 const O: Type = Type::OID;
@@ -59,9 +60,9 @@ pub(crate) static LIST: &[Function] = &[
     scalar(6174, "pg_get_statisticsobjdef_columns", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(1665, "pg_get_serial_sequence", &[T, T], T, get_serial_sequence).stable(),
     scalar(2098, "pg_get_functiondef", &[O], T, get_functiondef).stable(),
-    scalar(2162, "pg_get_function_arguments", &[O], T, |_, a| Ok(of_function(a.oid(0)?, |f| system::arguments(f, true)))).stable(),
-    scalar(2232, "pg_get_function_identity_arguments", &[O], T, |_, a| Ok(of_function(a.oid(0)?, |f| system::arguments(f, false)))).stable(),
-    scalar(2165, "pg_get_function_result", &[O], T, |_, a| Ok(of_function(a.oid(0)?, system::result))).stable(),
+    scalar(2162, "pg_get_function_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, |r, k| routine::arguments(r, k, true)).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, true))))).stable(),
+    scalar(2232, "pg_get_function_identity_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::identity_arguments).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, false))))).stable(),
+    scalar(2165, "pg_get_function_result", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::result).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), system::result)))).stable(),
     scalar(3808, "pg_get_function_arg_default", &[O, I4], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(6197, "pg_get_function_sqlbody", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     set(1686, "pg_get_keywords", &[], Type::RECORD, get_keywords).stable()
@@ -279,8 +280,23 @@ fn of_function(oid: Oid, show: impl Fn(&Function) -> String) -> Datum {
     functions::by_oid(oid).map_or(Datum::Null, |f| Datum::text(show(f)))
 }
 
-fn get_functiondef(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+/// Something about a function in SQL; `None`: there is no such.
+fn of_routine(context: &EvalContext, oid: Oid, f: impl FnOnce(&Routine, &Catalog) -> String) -> Option<Datum> {
+    let catalog = context.host.catalog();
+    match catalog.get(oid).map(|e| &**e) {
+        Some(Entry::Routine(found)) => Some(match (found.kind, f(found, &catalog)) {
+            (_, text) if text == routine::NO_RESULT => Datum::Null,
+            (_, text) => Datum::text(text),
+        }),
+        _ => None,
+    }
+}
+
+fn get_functiondef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let oid = args.oid(0)?;
+    if let Some(definition) = of_routine(context, oid, routine::definition) {
+        return Ok(definition);
+    }
     let Some(function) = functions::by_oid(oid) else { return Ok(Datum::Null) };
     if system::kind(function) == 'a' {
         return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is an aggregate function", function.name));
@@ -347,6 +363,7 @@ fn obj_description(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
         Some(Entry::Database(_)) => class == "pg_database",
         Some(Entry::Schema(_)) => class == "pg_namespace",
         Some(Entry::Role(_)) => class == "pg_authid",
+        Some(Entry::Routine(_)) => class == "pg_proc",
         Some(Entry::Membership(_)) => class == "pg_auth_members",
         Some(Entry::DefaultPrivileges(_)) => class == "pg_default_acl",
         Some(Entry::Privileges(_)) => false,

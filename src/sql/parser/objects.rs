@@ -100,15 +100,23 @@ impl Grammar<'_, '_> {
         }
         let options = self.with_options()?;
         expect(self, "as")?;
-        if recursive {
-            return unsupported(self, "CREATE RECURSIVE VIEW");
-        }
         let start = self.offset();
-        let Statement::Query(query) = self.without_modification()? else {
+        let Statement::Query(mut query) = self.without_modification()? else {
             let message = "views must not contain data-modifying statements in WITH";
             return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, span(self), message));
         };
-        let text = self.text_since(start);
+        let mut text = self.text_since(start);
+        if recursive {
+            // As PostgreSQL rewrites it.
+            let name = name.0.last().map(ToString::to_string).unwrap_or_default();
+            let list = columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            text = format!("WITH RECURSIVE {name}({list}) AS ({text}) SELECT {list} FROM {name}");
+            let parsed = super::parse(&text).ok().and_then(|parsed| parsed.into_iter().next());
+            match parsed.map(|parsed| parsed.statement) {
+                Some(Statement::Query(rewritten)) => query = rewritten,
+                _ => return unexpected(self),
+            }
+        }
         let cascaded =
             take_all(self, &["with", "check", "option"]) || take_all(self, &["with", "cascaded", "check", "option"]);
         let check_option = if cascaded {
@@ -345,6 +353,9 @@ impl Grammar<'_, '_> {
         }
         if word(self) == "owned" && word_at(self, 1) == "by" {
             return self.drop_owned();
+        }
+        if matches!(word(self), "function" | "procedure" | "routine") {
+            return self.drop_routine();
         }
         let Some(kind) = self.plain_kind() else {
             let known = matches!(

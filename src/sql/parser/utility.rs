@@ -198,7 +198,8 @@ impl Grammar<'_, '_> {
                 }
                 self.unsupported_create(&what)
             }
-            "function" | "procedure" | "trigger" | "type" | "domain" | "extension" | "rule" | "policy"
+            "function" | "procedure" if persistence == Persistence::Permanent => self.create_routine(or_replace),
+            "trigger" | "type" | "domain" | "extension" | "rule" | "policy"
             | "publication" | "subscription" | "statistics" | "aggregate" | "cast" | "collation" | "conversion"
             | "language" | "server" | "tablespace" | "transform" | "trusted"
                 if persistence == Persistence::Permanent =>

@@ -108,6 +108,7 @@ fn catalog() -> Arc<Catalog> {
         query: "SELECT 1 AS a".into(),
         search_path: vec!["public".into()],
         columns: vec![("a".into(), Type::INT4)],
+        options: Vec::new(),
     }));
     catalog.comments.insert((TABLE, 2), "what it is called".into());
     Arc::new(catalog)
