@@ -124,6 +124,15 @@ fn used_columns(oid: Oid, access: Access, query: &Query) -> BTreeSet<i16> {
         {
             used.extend(columns.iter().map(|(_, number, _)| *number).filter(|number| *number > 0));
         }
+        if let Rel::Modify(modify) = rel
+            && modify.table == oid
+        {
+            // RETURNING reads the columns of the new row.
+            let mut ids = BTreeSet::new();
+            modify.returning.iter().flatten().for_each(|(_, expr)| ids.extend(expr.free_columns()));
+            let shown = modify.new_columns.iter().chain(&modify.old_columns).filter(|(id, _, _)| ids.contains(id));
+            used.extend(shown.map(|(_, number, _)| *number).filter(|number| *number > 0));
+        }
     });
     used
 }

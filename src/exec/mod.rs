@@ -26,6 +26,7 @@ mod context;
 pub mod copy;
 mod cursor;
 mod ddl;
+mod deadline;
 mod dml;
 pub mod evaluator;
 mod explain;

@@ -9,8 +9,9 @@ use crate::sql::parser;
 use crate::sql::statement::ast;
 use crate::storage::catalog::{Entry, Routine};
 
+use super::deadline::Deadline;
 use super::prepared::{SqlPart, is_query, planned};
-use super::session::{Deadline, collect};
+use super::session::collect;
 use super::{OutputColumn, Prepared, Response, RowsTag, Session};
 
 /// How deep procedures may call one another.

@@ -131,10 +131,7 @@ impl Ddl<'_> {
             let mut default = None;
             match &written.default {
                 Some(_) if !input => {
-                    return Err(err!(
-                        INVALID_FUNCTION_DEFINITION,
-                        "only input parameters can have default values"
-                    ));
+                    return Err(err!(INVALID_FUNCTION_DEFINITION, "only input parameters can have default values"));
                 }
                 Some(expression) => {
                     let bound = crate::sql::binder::bind_constant(&expression.expr, Some(typ), &self.eval, self.text)?;
@@ -218,12 +215,18 @@ impl Ddl<'_> {
                 let query = bind_routine_statement(&part.statement, routine, &self.eval).map_err(in_function)?;
                 let gives = query.verb == Verb::Select || !query.output.is_empty();
                 last = gives.then_some(query);
-            } else if matches!(part.statement, Statement::Commit { .. } | Statement::Rollback { .. } | Statement::Begin { .. })
-            {
-                return Err(in_function(err!(FEATURE_NOT_SUPPORTED, "transaction control in a {shown} is not allowed")));
+            } else if matches!(
+                part.statement,
+                Statement::Commit { .. } | Statement::Rollback { .. } | Statement::Begin { .. }
+            ) {
+                return Err(in_function(err!(
+                    FEATURE_NOT_SUPPORTED,
+                    "transaction control in a {shown} is not allowed"
+                )));
             }
         }
-        if routine.returns == Type::VOID || (routine.kind == RoutineKind::Procedure && routine.outputs().next().is_none())
+        if routine.returns == Type::VOID
+            || (routine.kind == RoutineKind::Procedure && routine.outputs().next().is_none())
         {
             return Ok(());
         }
@@ -346,12 +349,9 @@ impl Ddl<'_> {
             ([_, _, ..], _, None) => Err(err!(AMBIGUOUS_FUNCTION, "{word} name \"{written}\" is not unique")
                 .hint(format!("Specify the argument list to select the {word} unambiguously."))),
             ([first, ..], ..) => Ok((**first).clone()),
-            ([], [other, ..], _) => Err(err!(
-                WRONG_OBJECT_TYPE,
-                "{}({}) is not a {word}",
-                other.name,
-                type_list(other)
-            )),
+            ([], [other, ..], _) => {
+                Err(err!(WRONG_OBJECT_TYPE, "{}({}) is not a {word}", other.name, type_list(other)))
+            }
             ([], [], None) => Err(err!(UNDEFINED_FUNCTION, "could not find a {word} named \"{written}\"")),
             ([], [], Some(types)) => {
                 let list: Vec<String> =
@@ -386,8 +386,9 @@ fn routine_text(create: &CreateRoutine) -> Result<(String, bool, bool)> {
     match language {
         "sql" => {}
         "plpgsql" => {
-            return Err(Error::unsupported("LANGUAGE plpgsql")
-                .hint("Functions and procedures can be written in LANGUAGE sql."));
+            return Err(
+                Error::unsupported("LANGUAGE plpgsql").hint("Functions and procedures can be written in LANGUAGE sql.")
+            );
         }
         "internal" | "c" => return Err(Error::unsupported(format!("LANGUAGE {language}"))),
         other => {
@@ -437,8 +438,9 @@ fn apply_options(routine: &mut Routine, options: &RoutineOptions) -> Result<()> 
 fn check_replacement(old: &Routine, new: &Routine) -> Result<()> {
     let kind = kind_name(old.kind);
     if old.kind != new.kind {
-        return Err(err!(WRONG_OBJECT_TYPE, "cannot change routine kind")
-            .detail(format!("\"{}\" is a {kind}.", old.name)));
+        return Err(
+            err!(WRONG_OBJECT_TYPE, "cannot change routine kind").detail(format!("\"{}\" is a {kind}.", old.name))
+        );
     }
     let drop = format!("Use DROP {} {}({}) first.", kind.to_uppercase(), old.name, type_list(old));
     if old.returns != new.returns || old.returns_set != new.returns_set {
@@ -455,18 +457,14 @@ fn check_replacement(old: &Routine, new: &Routine) -> Result<()> {
         if let Some(name) = &before.name
             && after.name.as_ref() != Some(name)
         {
-            return Err(err!(
-                INVALID_FUNCTION_DEFINITION,
-                "cannot change name of input parameter \"{name}\""
-            )
-            .hint(drop));
+            return Err(
+                err!(INVALID_FUNCTION_DEFINITION, "cannot change name of input parameter \"{name}\"").hint(drop)
+            );
         }
         if before.default.is_some() && after.default.is_none() {
-            return Err(err!(
-                INVALID_FUNCTION_DEFINITION,
-                "cannot remove parameter defaults from existing function"
-            )
-            .hint(drop));
+            return Err(
+                err!(INVALID_FUNCTION_DEFINITION, "cannot remove parameter defaults from existing function").hint(drop)
+            );
         }
     }
     let outs = |r: &Routine| r.outputs().map(|a| (a.name.clone(), a.typ)).collect::<Vec<_>>();

@@ -133,11 +133,16 @@ impl Ddl<'_> {
         let mut view = view.clone();
         match action {
             _ if !matches!(kind, ObjectKind::View | ObjectKind::Table) => {
-                return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not {}", view.name, match kind {
-                    ObjectKind::MaterializedView => "a materialized view",
-                    ObjectKind::Index => "an index",
-                    _ => "a sequence",
-                }));
+                return Err(err!(
+                    WRONG_OBJECT_TYPE,
+                    "\"{}\" is not {}",
+                    view.name,
+                    match kind {
+                        ObjectKind::MaterializedView => "a materialized view",
+                        ObjectKind::Index => "an index",
+                        _ => "a sequence",
+                    }
+                ));
             }
             AlterAction::RenameColumn(old, new) => {
                 let (old, new) = (ident(old), ident(new));

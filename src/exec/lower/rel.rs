@@ -23,12 +23,12 @@ use crate::sql::eval;
 use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel, SetOpKind, SortKey};
 
+use super::CteRows;
 use super::expr::Scope;
 use super::interrupt;
 use super::json_path::PushedPaths;
 use super::operator::Operator;
 use super::physical::{self, from_rows};
-use super::CteRows;
 use super::{
     QueryContext, aggregate, from_datafusion, join, scan, set_function, set_operation, single, subquery, window,
 };

@@ -273,9 +273,13 @@ impl Binder<'_> {
         }
         let id = self.column();
         let plan = Rel::Project { input: Box::new(body.rel), exprs: vec![(id, value)] };
-        let plan = Rel::Limit { input: Box::new(plan), limit: Some(Expr::Const(Datum::Int8(1), Type::INT8)), offset: None, ties: None };
-        let subquery =
-            Subquery { kind: SubqueryKind::Scalar, plan, columns: vec![(id, typ)], typ };
+        let plan = Rel::Limit {
+            input: Box::new(plan),
+            limit: Some(Expr::Const(Datum::Int8(1), Type::INT8)),
+            offset: None,
+            ties: None,
+        };
+        let subquery = Subquery { kind: SubqueryKind::Scalar, plan, columns: vec![(id, typ)], typ };
         Ok(strict(Expr::Subquery(Box::new(subquery))))
     }
 
@@ -315,8 +319,9 @@ impl Binder<'_> {
         let mut exprs = Vec::new();
         let mut made = Vec::new();
         if columns.len() != body.columns.len() {
-            return Err(err!(DATATYPE_MISMATCH, "function return row and query-specified return row do not match")
-                .at(position));
+            return Err(
+                err!(DATATYPE_MISMATCH, "function return row and query-specified return row do not match").at(position)
+            );
         }
         for ((name, typ), column) in columns.into_iter().zip(&body.columns) {
             let value = self.coerce(column.expr(), typ, Context::Assignment, position)?;
@@ -333,7 +338,12 @@ impl Binder<'_> {
             }
         }
         if !routine.returns_set {
-            let one = Rel::Limit { input: Box::new(rel), limit: Some(Expr::Const(Datum::Int8(1), Type::INT8)), offset: None, ties: None };
+            let one = Rel::Limit {
+                input: Box::new(rel),
+                limit: Some(Expr::Const(Datum::Int8(1), Type::INT8)),
+                offset: None,
+                ties: None,
+            };
             rel = Rel::Join {
                 kind: JoinKind::Left,
                 left: Box::new(Rel::OneRow),
@@ -351,10 +361,7 @@ fn is_plain(arg: &Expr) -> bool {
     match arg {
         Expr::Const(..) | Expr::Param(..) | Expr::Column(..) => true,
         Expr::Cast { input, .. } => is_plain(input),
-        other => {
-            !other.contains_subquery()
-                && other.least_volatility() != crate::sql::function::Volatility::Volatile
-        }
+        other => !other.contains_subquery() && other.least_volatility() != crate::sql::function::Volatility::Volatile,
     }
 }
 
@@ -393,10 +400,7 @@ pub(super) fn plain_arguments(call: &ast::Function) -> Option<(Vec<&ast::Expr>, 
                 names.push(None);
             }
             ast::FunctionArg::Named { name, arg: ast::FunctionArgExpr::Expr(expr), operator }
-                if matches!(
-                    operator,
-                    ast::FunctionArgOperator::RightArrow | ast::FunctionArgOperator::Assignment
-                ) =>
+                if matches!(operator, ast::FunctionArgOperator::RightArrow | ast::FunctionArgOperator::Assignment) =>
             {
                 exprs.push(expr);
                 names.push(Some(parser::ident(name)));
@@ -476,9 +480,9 @@ pub fn bind_call(call: &ast::Expr, eval: &EvalContext, text: &str) -> Result<(Ar
     }
     // The places of OUT arguments are written and mean nothing.
     let out_places = routines.iter().find_map(|entry| match &**entry {
-        CatalogEntry::Routine(r) if r.arguments.len() == args.len() && r.inputs().count() < args.len() => Some(
-            r.arguments.iter().map(|a| matches!(a.mode, ArgumentMode::Out)).collect::<Vec<bool>>(),
-        ),
+        CatalogEntry::Routine(r) if r.arguments.len() == args.len() && r.inputs().count() < args.len() => {
+            Some(r.arguments.iter().map(|a| matches!(a.mode, ArgumentMode::Out)).collect::<Vec<bool>>())
+        }
         _ => None,
     });
     let mut names = names;

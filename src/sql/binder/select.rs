@@ -46,10 +46,7 @@ impl Binder<'_> {
     /// Binds a query of any kind.
     pub(super) fn query(&mut self, query: &ast::Query, options: QueryOptions<'_>, scope: &Scope<'_>) -> Result<Bound> {
         self.deeper(|binder| {
-            if query.for_clause.is_some()
-                || query.format_clause.is_some()
-                || !query.pipe_operators.is_empty()
-            {
+            if query.for_clause.is_some() || query.format_clause.is_some() || !query.pipe_operators.is_empty() {
                 return Err(Error::unsupported("this clause of a query"));
             }
             let Some(with) = &query.with else { return binder.query_body(query, options, scope) };

@@ -9,8 +9,8 @@ use crate::sql::context::EvalContext;
 use crate::sql::function::{Function, Volatility};
 use crate::sql::system;
 use crate::sql::system::definition::{self, Style};
-use crate::sql::{functions, io, operators, parser, types};
 use crate::sql::system::routine;
+use crate::sql::{functions, io, operators, parser, types};
 use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Routine, Table};
 
 const T: Type = Type::TEXT;

@@ -431,7 +431,9 @@ pub(crate) fn reg_out(typ: Type, oid: Oid, context: Option<&EvalContext>, out: &
     let name = match Type::new(typ.oid) {
         Type::REGCLASS => context.and_then(|context| relation_name(oid, context)),
         Type::REGTYPE => type_name(oid, context),
-        Type::REGPROC | Type::REGPROCEDURE if routine_name(oid, typ, context).is_some() => routine_name(oid, typ, context),
+        Type::REGPROC | Type::REGPROCEDURE if routine_name(oid, typ, context).is_some() => {
+            routine_name(oid, typ, context)
+        }
         Type::REGPROC => functions::by_oid(oid)
             .map(|function| function.name)
             .or_else(|| io_functions::by_oid(oid).map(|function| function.name))
@@ -512,11 +514,7 @@ fn routine_in(text: &str, with_types: bool, context: &EvalContext) -> Option<Oid
     let wanted: Option<Vec<Oid>> = match list {
         None => None,
         Some(list) if list.trim().is_empty() => Some(Vec::new()),
-        Some(list) => Some(
-            list.split(',')
-                .map(|t| regtype_in(t.trim(), context).ok())
-                .collect::<Option<_>>()?,
-        ),
+        Some(list) => Some(list.split(',').map(|t| regtype_in(t.trim(), context).ok()).collect::<Option<_>>()?),
     };
     let found = schemas.iter().flat_map(|schema| catalog.routines_named(*schema, name));
     let fits = |entry: &&std::sync::Arc<Entry>| match &***entry {

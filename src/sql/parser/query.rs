@@ -11,12 +11,12 @@
 
 use sqlparser::ast::helpers::attached_token::AttachedToken;
 use sqlparser::ast::{
-    AccessExpr, Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, GroupByWithModifier, Ident, LimitClause, LockClause, LockType,
-    NamedWindowDefinition, NamedWindowExpr, NonBlock, ObjectName, ObjectNamePart, Offset, OffsetRows, OrderBy,
-    OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor, SelectInto, SelectItem,
-    SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Setting, Table, TableAlias, TableAliasColumnDef,
-    TableWithJoins, Value, Values, WildcardAdditionalOptions, WindowFrame, WindowFrameBound, WindowFrameUnits,
-    WindowSpec, With,
+    AccessExpr, Cte, CteAsMaterialized, Distinct, Expr, Fetch, GroupByExpr, GroupByWithModifier, Ident, LimitClause,
+    LockClause, LockType, NamedWindowDefinition, NamedWindowExpr, NonBlock, ObjectName, ObjectNamePart, Offset,
+    OffsetRows, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, OrderBySort, Parens, Query, Select, SelectFlavor,
+    SelectInto, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, Setting, Table,
+    TableAlias, TableAliasColumnDef, TableWithJoins, Value, Values, WildcardAdditionalOptions, WindowFrame,
+    WindowFrameBound, WindowFrameUnits, WindowSpec, With,
 };
 use sqlparser::tokenizer::Token;
 

@@ -66,7 +66,8 @@ impl Grammar<'_, '_> {
             mode = self.argument_mode();
         }
         let data_type = self.data_type()?;
-        let default = if take(self, "default") || take_token(self, &Token::Eq) { Some(self.expression()?) } else { None };
+        let default =
+            if take(self, "default") || take_token(self, &Token::Eq) { Some(self.expression()?) } else { None };
         Ok(RoutineArgument { mode: mode.unwrap_or(ArgumentMode::In), name, data_type, default })
     }
 

@@ -199,9 +199,9 @@ impl Grammar<'_, '_> {
                 self.unsupported_create(&what)
             }
             "function" | "procedure" if persistence == Persistence::Permanent => self.create_routine(or_replace),
-            "trigger" | "type" | "domain" | "extension" | "rule" | "policy"
-            | "publication" | "subscription" | "statistics" | "aggregate" | "cast" | "collation" | "conversion"
-            | "language" | "server" | "tablespace" | "transform" | "trusted"
+            "trigger" | "type" | "domain" | "extension" | "rule" | "policy" | "publication" | "subscription"
+            | "statistics" | "aggregate" | "cast" | "collation" | "conversion" | "language" | "server"
+            | "tablespace" | "transform" | "trusted"
                 if persistence == Persistence::Permanent =>
             {
                 let what = format!("CREATE {}", word(self).to_uppercase());

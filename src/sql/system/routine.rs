@@ -172,4 +172,3 @@ pub(crate) fn definition(routine: &Routine, catalog: &Catalog) -> String {
     }
     shown
 }
-
