@@ -73,6 +73,15 @@ pub enum Statement {
     GrantRole(GrantRole),
     /// CREATE FUNCTION and PROCEDURE.
     CreateRoutine(Box<CreateRoutine>),
+    /// ALTER FUNCTION, PROCEDURE and ROUTINE.
+    AlterRoutine {
+        /// Which of them.
+        kind: ObjectKind,
+        /// The routine.
+        routine: RoutineName,
+        /// What is done.
+        action: RoutineAction,
+    },
     /// DROP FUNCTION, PROCEDURE and ROUTINE.
     DropRoutine {
         /// Which of them.

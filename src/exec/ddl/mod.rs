@@ -75,6 +75,7 @@ pub(crate) fn run(ddl: &mut Ddl<'_>, statement: &Statement) -> Option<Result<&'s
             let tag = if create.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" };
             ddl.create_routine(create).map(|()| tag)
         }
+        Statement::AlterRoutine { kind, routine, action } => ddl.alter_routine(*kind, routine, action),
         Statement::DropRoutine { kind, if_exists, routines, .. } => ddl.drop_routines(*kind, *if_exists, routines),
         Statement::DefaultPrivileges(defaults) => ddl.default_privileges(defaults).map(|()| "ALTER DEFAULT PRIVILEGES"),
         Statement::ReassignOwned { roles, to } => ddl.reassign_owned(roles, to).map(|()| "REASSIGN OWNED"),

@@ -278,6 +278,12 @@ impl Ddl<'_> {
                     err!(UNDEFINED_OBJECT, "constraint \"{last}\" for table \"{}\" does not exist", table.name)
                 })
             }
+            ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
+                let name = comment.routine.as_ref().ok_or_else(|| Error::internal("a routine was expected"))?;
+                let routine = self.routine_named(comment.kind, name)?;
+                self.must_own(&Entry::Routine(routine.clone()))?;
+                Ok((routine.oid, 0))
+            }
             ObjectKind::Schema => {
                 let oid = self.catalog().schema(self.shared.database, &last);
                 oid.map(|o| (o, 0)).ok_or_else(|| err!(INVALID_SCHEMA_NAME, "schema \"{last}\" does not exist"))

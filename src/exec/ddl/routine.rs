@@ -9,7 +9,9 @@ use crate::sql::binder::bind_routine_statement;
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::Verb;
 use crate::sql::privilege;
-use crate::sql::statement::{CreateRoutine, ObjectKind, RoutineBody, RoutineName, RoutineOptions, Statement};
+use crate::sql::statement::{
+    CreateRoutine, ObjectKind, RoutineAction, RoutineBody, RoutineName, RoutineOptions, Statement,
+};
 use crate::sql::types;
 use crate::storage::catalog::{Argument, ArgumentMode, Entry, ObjectClass, Routine, RoutineKind};
 
@@ -278,6 +280,57 @@ impl Ddl<'_> {
             }
         }
         Ok(())
+    }
+
+    pub(super) fn alter_routine(
+        &mut self,
+        kind: ObjectKind,
+        name: &RoutineName,
+        action: &RoutineAction,
+    ) -> Result<&'static str> {
+        let tag = match kind {
+            ObjectKind::Function => "ALTER FUNCTION",
+            ObjectKind::Procedure => "ALTER PROCEDURE",
+            _ => "ALTER ROUTINE",
+        };
+        let mut routine = self.routine_named(kind, name)?;
+        let entry = Entry::Routine(routine.clone());
+        self.must_own(&entry)?;
+        let inputs: Vec<Oid> = routine.inputs().map(|a| a.typ.oid).collect();
+        match action {
+            RoutineAction::Rename(new) => routine.name = ident(new),
+            RoutineAction::SetSchema(new) => {
+                let new = ident(new);
+                routine.schema = self
+                    .catalog()
+                    .schema(self.shared.database, &new)
+                    .ok_or_else(|| err!(INVALID_SCHEMA_NAME, "schema \"{new}\" does not exist"))?;
+            }
+            RoutineAction::OwnerTo(role) => {
+                let owner = self.role(role)?;
+                self.new_owner_in_acl(&entry, owner);
+                routine.owner = owner;
+            }
+            RoutineAction::Options(options) => {
+                if let Some(what) = &options.unsupported {
+                    return Err(Error::unsupported(what));
+                }
+                apply_options(&mut routine, options)?;
+            }
+        }
+        if let Some(other) = self.routine_by_types(routine.schema, &routine.name, &inputs)
+            && other.oid() != routine.oid
+        {
+            let schema = self.schema_name(routine.schema);
+            return Err(err!(
+                DUPLICATE_FUNCTION,
+                "function {}({}) already exists in schema \"{schema}\"",
+                routine.name,
+                type_list(&routine)
+            ));
+        }
+        self.put(Entry::Routine(routine));
+        Ok(tag)
     }
 
     pub(super) fn drop_routines(

@@ -10,7 +10,7 @@ use crate::sql::parser::{self, ident};
 use crate::sql::plan::{Access, Expr, JoinKind, OutputColumn, Rel, SetCall};
 use crate::sql::statement::Statement;
 use crate::sql::system::SystemRelation;
-use crate::storage::catalog::{Entry as CatalogEntry, Table, View};
+use crate::storage::catalog::{Entry as CatalogEntry, Sequence, Table, View};
 
 use super::coerce::{Context, common_type, is_composite};
 use super::operator::OperatorAt;
@@ -168,7 +168,7 @@ impl Binder<'_> {
                     self.aliased(rel, item, alias, false)
                 }
                 CatalogEntry::View(view) => self.view(view, alias),
-                CatalogEntry::Sequence(_) => Err(Error::unsupported("reading a sequence as a table").at(position)),
+                CatalogEntry::Sequence(sequence) => self.sequence(sequence, alias),
                 _ => Err(err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", entry.name())
                     .detail("This operation is not supported for indexes.")
                     .at(position)),
@@ -244,6 +244,43 @@ impl Binder<'_> {
             is_scalar_function: false,
         };
         self.aliased(Rel::System { name: relation.name, columns }, item, alias, false)
+    }
+
+    /// A sequence as a table of one row.
+    fn sequence(&mut self, sequence: &Sequence, alias: Option<&ast::TableAlias>) -> Result<FromItem> {
+        self.uses(sequence.oid, Access::Select);
+        let function = crate::sql::functions::find("pg_get_sequence_data").first();
+        let function = *function.ok_or_else(|| Error::internal("pg_get_sequence_data() is there"))?;
+        let (last, called) = (self.column(), self.column());
+        let oid = Expr::Const(crate::document::Datum::Oid(sequence.oid), Type::REGCLASS);
+        let call = Expr::Call { function, args: vec![oid], typ: Type::RECORD };
+        let columns = vec![(last, Type::INT8), (called, Type::BOOL)];
+        let rel = Rel::Function {
+            calls: vec![SetCall { call, columns }],
+            ordinality: None,
+            input: Box::new(Rel::OneRow),
+            outer: false,
+        };
+        let named = [
+            ("last_value", Expr::Column(last, Type::INT8)),
+            ("log_cnt", Expr::Const(crate::document::Datum::Int8(0), Type::INT8)),
+            ("is_called", Expr::Column(called, Type::BOOL)),
+        ];
+        let columns = named.into_iter().zip(1..).map(|((name, expr), number)| ScopeColumn {
+            name: name.to_string(),
+            expr,
+            origin: (sequence.oid, number),
+        });
+        let item = Item {
+            name: Some(sequence.name.clone()),
+            schema: Some(sequence.schema),
+            relation: None,
+            columns: columns.collect(),
+            system: Vec::new(),
+            row_type: Type::RECORD,
+            is_scalar_function: false,
+        };
+        self.aliased(rel, item, alias, false)
     }
 
     /// A view: its query, bound with the names it was made with.

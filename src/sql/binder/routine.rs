@@ -399,9 +399,11 @@ pub(super) fn plain_arguments(call: &ast::Function) -> Option<(Vec<&ast::Expr>, 
                 exprs.push(expr);
                 names.push(None);
             }
-            ast::FunctionArg::Named { name, arg: ast::FunctionArgExpr::Expr(expr), operator }
-                if matches!(operator, ast::FunctionArgOperator::RightArrow | ast::FunctionArgOperator::Assignment) =>
-            {
+            ast::FunctionArg::Named {
+                name,
+                arg: ast::FunctionArgExpr::Expr(expr),
+                operator: ast::FunctionArgOperator::RightArrow | ast::FunctionArgOperator::Assignment,
+            } => {
                 exprs.push(expr);
                 names.push(Some(parser::ident(name)));
             }

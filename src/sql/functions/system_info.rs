@@ -65,6 +65,8 @@ pub(crate) static LIST: &[Function] = &[
     scalar(2165, "pg_get_function_result", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::result).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), system::result)))).stable(),
     scalar(3808, "pg_get_function_arg_default", &[O, I4], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(6197, "pg_get_function_sqlbody", &[O], T, |_, _| Ok(Datum::Null)).stable(),
+    set(6427, "pg_get_sequence_data", &[CLASS], Type::RECORD, get_sequence_data).volatile()
+        .columns(&[("last_value", Type::INT8), ("is_called", B)]),
     set(1686, "pg_get_keywords", &[], Type::RECORD, get_keywords).stable()
         .columns(&[("word", T), ("catcode", Type::CHAR), ("barelabel", B), ("catdesc", T), ("baredesc", T)]),
     set(2289, "pg_options_to_table", &[Type::TEXT_ARRAY], Type::RECORD, options_to_table).stable()
@@ -290,6 +292,18 @@ fn of_routine(context: &EvalContext, oid: Oid, f: impl FnOnce(&Routine, &Catalog
         }),
         _ => None,
     }
+}
+
+fn get_sequence_data(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
+    let state = context.host.call("sequence_state", args)?;
+    let row = match &state {
+        Datum::Array(array) => match array.values.as_slice() {
+            [value, Datum::Int8(called)] => vec![value.clone(), Datum::Bool(*called != 0)],
+            _ => vec![Datum::Null, Datum::Null],
+        },
+        _ => vec![Datum::Null, Datum::Null],
+    };
+    Ok(Box::new(std::iter::once(Ok(record(&[("last_value", Type::INT8), ("is_called", B)], row)))))
 }
 
 fn get_functiondef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {

@@ -429,6 +429,7 @@ impl Grammar<'_, '_> {
             "rule" => Some(ObjectKind::Rule),
             _ => None,
         };
+        let mut routine = None;
         let (kind, name, on) = if take(self, "column") {
             (ObjectKind::Column, object_name(self)?, None)
         } else if let Some(kind) = on_table {
@@ -436,6 +437,12 @@ impl Grammar<'_, '_> {
             let name = column_id(self)?;
             expect(self, "on")?;
             (kind, ObjectName::from(vec![name]), Some(object_name(self)?))
+        } else if let Some(kind) = self.routine_kind() {
+            self.advance_token();
+            let named = self.routine_name()?;
+            let name = named.name.clone();
+            routine = Some(named);
+            (kind, name, None)
         } else if let Some(kind) = self.plain_kind() {
             let first: Ident = label(self)?;
             (kind, qualified(self, first)?, None)
@@ -444,6 +451,6 @@ impl Grammar<'_, '_> {
         };
         expect(self, "is")?;
         let comment = if take(self, "null") { None } else { Some(string(self)?) };
-        Ok(Statement::Comment(Comment { kind, name, on, comment }))
+        Ok(Statement::Comment(Comment { kind, name, on, routine, comment }))
     }
 }

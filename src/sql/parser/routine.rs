@@ -4,7 +4,7 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
 use crate::sql::statement::{
-    CreateRoutine, ObjectKind, RoutineArgument, RoutineBody, RoutineName, RoutineOptions, Statement, ast,
+    CreateRoutine, ObjectKind, RoutineAction, RoutineArgument, RoutineBody, RoutineName, RoutineOptions, Statement, ast,
 };
 use crate::storage::catalog::ArgumentMode;
 
@@ -234,6 +234,39 @@ impl Grammar<'_, '_> {
         let is_input = |a: &RoutineArgument| !matches!(a.mode, ArgumentMode::Out | ArgumentMode::Table);
         let types: Vec<ast::DataType> = arguments.into_iter().filter(is_input).map(|a| a.data_type).collect();
         Ok(RoutineName { name, arguments: Some(types) })
+    }
+
+    /// The kind of routine that the word here says.
+    pub(super) fn routine_kind(&self) -> Option<ObjectKind> {
+        match word(self) {
+            "function" => Some(ObjectKind::Function),
+            "procedure" => Some(ObjectKind::Procedure),
+            "routine" => Some(ObjectKind::Routine),
+            _ => None,
+        }
+    }
+
+    /// ALTER FUNCTION | PROCEDURE | ROUTINE from the word on.
+    pub(super) fn alter_routine(&mut self) -> Parse<Statement> {
+        let Some(kind) = self.routine_kind() else { return unexpected(self) };
+        self.advance_token();
+        let routine = self.routine_name()?;
+        let action = if take_all(self, &["rename", "to"]) {
+            RoutineAction::Rename(column_id(self)?)
+        } else if take_all(self, &["owner", "to"]) {
+            RoutineAction::OwnerTo(self.role_name()?)
+        } else if take_all(self, &["set", "schema"]) {
+            RoutineAction::SetSchema(column_id(self)?)
+        } else {
+            let mut options = RoutineOptions::default();
+            if !self.routine_option(&mut options)? && options.unsupported.is_none() {
+                return unexpected(self);
+            }
+            while self.routine_option(&mut options)? {}
+            take(self, "restrict");
+            RoutineAction::Options(options)
+        };
+        Ok(Statement::AlterRoutine { kind, routine, action })
     }
 
     /// DROP FUNCTION | PROCEDURE | ROUTINE from the word on.

@@ -255,9 +255,10 @@ impl Grammar<'_, '_> {
             }
             "system" => self.unsupported_create("ALTER SYSTEM"),
             "default" if word_at(self, 1) == "privileges" => self.default_privileges(),
-            "aggregate" | "collation" | "conversion" | "domain" | "event" | "extension" | "foreign" | "function"
-            | "language" | "large" | "operator" | "policy" | "procedural" | "procedure" | "publication" | "routine"
-            | "rule" | "server" | "statistics" | "subscription" | "tablespace" | "text" | "trigger" | "type" => {
+            "function" | "procedure" | "routine" => self.alter_routine(),
+            "aggregate" | "collation" | "conversion" | "domain" | "event" | "extension" | "foreign" | "language"
+            | "large" | "operator" | "policy" | "procedural" | "publication" | "rule" | "server" | "statistics"
+            | "subscription" | "tablespace" | "text" | "trigger" | "type" => {
                 let what = format!("ALTER {}", word(self).to_uppercase());
                 self.unsupported_create(&what)
             }

@@ -4,7 +4,7 @@ use sqlparser::ast::{DataType, Ident, ObjectName};
 
 use crate::storage::catalog::ArgumentMode;
 
-use super::Expression;
+use super::{Expression, RoleName};
 
 /// An argument of a routine.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,16 @@ pub struct RoutineOptions {
     pub rows: Option<f32>,
     /// Something that is not there: SET, SUPPORT, TRANSFORM, WINDOW.
     pub unsupported: Option<String>,
+}
+
+/// What ALTER FUNCTION does.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum RoutineAction {
+    Rename(Ident),
+    OwnerTo(RoleName),
+    SetSchema(Ident),
+    Options(RoutineOptions),
 }
 
 /// A routine as DROP and ALTER name it.
