@@ -357,7 +357,7 @@ impl Ddl<'_> {
                 Err(error) if if_exists && error.code() == SqlState::UNDEFINED_FUNCTION => {
                     let message = error.message().to_string();
                     let message = match message.strip_prefix("could not find a ") {
-                        Some(rest) => rest.replacen(" named", "", 1) + "() does not exist",
+                        Some(rest) => rest.replacen(" named", "", 1).replace('"', "") + "() does not exist",
                         None => message,
                     };
                     self.notice(SqlState::SUCCESSFUL_COMPLETION, format!("{message}, skipping"));
@@ -402,6 +402,7 @@ impl Ddl<'_> {
             ([_, _, ..], _, None) => Err(err!(AMBIGUOUS_FUNCTION, "{word} name \"{written}\" is not unique")
                 .hint(format!("Specify the argument list to select the {word} unambiguously."))),
             ([first, ..], ..) => Ok((**first).clone()),
+            ([], [_, ..], None) => Err(err!(UNDEFINED_FUNCTION, "could not find a {word} named \"{written}\"")),
             ([], [other, ..], _) => {
                 Err(err!(WRONG_OBJECT_TYPE, "{}({}) is not a {word}", other.name, type_list(other)))
             }
@@ -495,7 +496,8 @@ fn check_replacement(old: &Routine, new: &Routine) -> Result<()> {
             err!(WRONG_OBJECT_TYPE, "cannot change routine kind").detail(format!("\"{}\" is a {kind}.", old.name))
         );
     }
-    let drop = format!("Use DROP {} {}({}) first.", kind.to_uppercase(), old.name, type_list(old));
+    let types = type_list(old).replace(", ", ",");
+    let drop = format!("Use DROP {} {}({types}) first.", kind.to_uppercase(), old.name);
     if old.returns != new.returns || old.returns_set != new.returns_set {
         return Err(match old.kind {
             RoutineKind::Function => {

@@ -184,7 +184,9 @@ impl Binder<'_> {
             // As they are now: a later definition that was copied has copied its references.
             let mut references = 0;
             let mut count = |rel: &Rel| {
-                rel.walk(&mut |rel| references += usize::from(matches!(rel, Rel::CteRef { cte, .. } if *cte == entry.id)));
+                rel.walk(&mut |rel| {
+                    references += usize::from(matches!(rel, Rel::CteRef { cte, .. } if *cte == entry.id))
+                });
             };
             count(&rel);
             for cte in &ctes {

@@ -182,6 +182,10 @@ fn in_catalog(context: &EvalContext, exists: bool) -> Datum {
 }
 
 fn function_is_visible(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let catalog = context.host.catalog();
+    if let Some(Entry::Routine(routine)) = catalog.get(args.oid(0)?).map(|e| &**e) {
+        return Ok(Datum::Bool(context.host.search_path().contains(&routine.schema)));
+    }
     Ok(in_catalog(context, functions::by_oid(args.oid(0)?).is_some()))
 }
 

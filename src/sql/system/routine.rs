@@ -89,7 +89,7 @@ fn argument(argument: &Argument, catalog: &Catalog, defaults: bool) -> String {
 /// `pg_get_function_arguments`.
 pub(crate) fn arguments(routine: &Routine, catalog: &Catalog, defaults: bool) -> String {
     let shown = routine.arguments.iter().filter(|a| a.mode != ArgumentMode::Table);
-    shown.map(|a| argument(a, catalog, defaults)).collect::<Vec<_>>().join(", ")
+    shown.map(|a| with_mode(routine, a, catalog, defaults)).collect::<Vec<_>>().join(", ")
 }
 
 /// `pg_get_function_identity_arguments`.
@@ -99,7 +99,13 @@ pub(crate) fn identity_arguments(routine: &Routine, catalog: &Catalog) -> String
         .arguments
         .iter()
         .filter(|a| a.mode != ArgumentMode::Table && (is_procedure || a.mode != ArgumentMode::Out));
-    shown.map(|a| argument(a, catalog, false)).collect::<Vec<_>>().join(", ")
+    shown.map(|a| with_mode(routine, a, catalog, false)).collect::<Vec<_>>().join(", ")
+}
+
+/// A procedure's arguments say IN as well.
+fn with_mode(routine: &Routine, shown: &Argument, catalog: &Catalog, defaults: bool) -> String {
+    let said = routine.kind == RoutineKind::Procedure && shown.mode == ArgumentMode::In;
+    format!("{}{}", if said { "IN " } else { "" }, argument(shown, catalog, defaults))
 }
 
 /// `pg_get_function_result`.
