@@ -341,7 +341,8 @@ impl Binder<'_> {
 
     /// The columns that a clause adds.
     fn added_columns(&mut self, added: &Added) -> Vec<OutputColumn> {
-        let mut column = |name: &String, typ| OutputColumn { id: self.column(), name: name.clone(), typ, origin: (0, 0) };
+        let mut column =
+            |name: &String, typ| OutputColumn { id: self.column(), name: name.clone(), typ, origin: (0, 0) };
         match added {
             Added::Breadth { sequence, .. } => vec![column(sequence, Type::RECORD)],
             Added::Depth { sequence, .. } => vec![column(sequence, RECORDS)],
