@@ -115,7 +115,7 @@ impl BitString {
         let to = to.min(self.length);
         let from = from.min(to);
         let mut out = Self::zeros(to - from);
-        if from % 8 == 0 {
+        if from.is_multiple_of(8) {
             let bytes = out.bytes.len();
             out.bytes.copy_from_slice(&self.bytes[from as usize / 8..from as usize / 8 + bytes]);
             out.clear_padding();

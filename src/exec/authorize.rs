@@ -9,7 +9,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{Access, Query, Rel};
 use crate::sql::privilege::{self, Object, Rights};
-use crate::storage::catalog::{Catalog, Entry, ObjectClass};
+use crate::storage::catalog::{Catalog, Entry, ObjectClass, Routine, RoutineKind};
 
 /// 42501 unless the role may.
 pub(crate) fn check(catalog: &Catalog, role: Oid, query: &Query) -> Result<()> {
@@ -20,14 +20,21 @@ pub(crate) fn check(catalog: &Catalog, role: Oid, query: &Query) -> Result<()> {
             return Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for schema {name}"));
         }
     }
+    for oid in &query.routines {
+        if let Some(Entry::Routine(routine)) = catalog.get(*oid).map(|e| &**e) {
+            may_execute(catalog, role, routine)?;
+        }
+    }
     if !privilege::is_superuser(catalog, role) {
         for (oid, access) in &query.relations {
             on_relation(catalog, role, *oid, *access, query)?;
         }
     }
     for (owner, oid, access) in &query.inside_views {
-        if !privilege::is_superuser(catalog, *owner) {
-            on_relation(catalog, *owner, *oid, *access, query)?;
+        // 0: the view asks for the user's own privileges.
+        let role = if *owner == 0 { role } else { *owner };
+        if !privilege::is_superuser(catalog, role) {
+            on_relation(catalog, role, *oid, *access, query)?;
         }
     }
     Ok(())
@@ -66,6 +73,21 @@ fn on_relation(catalog: &Catalog, role: Oid, oid: Oid, access: Access, query: &Q
     Err(denied(entry))
 }
 
+/// 42501 unless a role may call a routine.
+pub(crate) fn may_execute(catalog: &Catalog, role: Oid, routine: &Routine) -> Result<()> {
+    let object = Object { class: ObjectClass::Function, oid: routine.oid, column: 0, owner: routine.owner };
+    match privilege::held(catalog, role, &object) & privilege::EXECUTE {
+        0 => {
+            let kind = match routine.kind {
+                RoutineKind::Function => "function",
+                RoutineKind::Procedure => "procedure",
+            };
+            Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied for {kind} {}", routine.name))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// 42501 for a relation.
 pub(crate) fn denied(entry: &Entry) -> Error {
     let kind = match entry {
@@ -101,6 +123,15 @@ fn used_columns(oid: Oid, access: Access, query: &Query) -> BTreeSet<i16> {
             && *table == oid
         {
             used.extend(columns.iter().map(|(_, number, _)| *number).filter(|number| *number > 0));
+        }
+        if let Rel::Modify(modify) = rel
+            && modify.table == oid
+        {
+            // RETURNING reads the columns of the new row.
+            let mut ids = BTreeSet::new();
+            modify.returning.iter().flatten().for_each(|(_, expr)| ids.extend(expr.free_columns()));
+            let shown = modify.new_columns.iter().chain(&modify.old_columns).filter(|(id, _, _)| ids.contains(id));
+            used.extend(shown.map(|(_, number, _)| *number).filter(|number| *number > 0));
         }
     });
     used

@@ -15,10 +15,11 @@ use crate::sql::statement::{self, ColumnsOrAll, CopyHeader, CopySource, CopyTarg
 use crate::storage::catalog::{Column, Entry, Table};
 
 use super::context::Context;
+use super::deadline::Deadline;
 use super::dml::{CompiledModify, Writer, checks_of, compile_modify};
 use super::kept::{bind_check, bind_default};
 use super::prepared::bind;
-use super::session::{Deadline, read_only};
+use super::session::read_only;
 use super::{OutputColumn, Prepared, Response, Session};
 
 /// Column ids of a line's values are these and the column's number, apart from those that CHECKs use.

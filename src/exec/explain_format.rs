@@ -105,7 +105,7 @@ fn node(lines: &[Line], at: &mut usize) -> Properties {
     let mut properties = named(&line.text);
     if let Some(cost) = &line.cost {
         properties.add("Startup Cost", number("0.00"));
-        properties.add("Total Cost", number(&format!("{:.2}", cost.total)));
+        properties.add("Total Cost", number(format!("{:.2}", cost.total)));
         properties.add("Plan Rows", number(cost.rows));
         properties.add("Plan Width", number(cost.width));
     }
@@ -123,7 +123,7 @@ fn node(lines: &[Line], at: &mut usize) -> Properties {
             if let Some((key, value)) = next.text.split_once(": ") {
                 let list = key.ends_with(" Key");
                 let value = match list {
-                    true => Value::List(value.split(", ").map(|item| text_of(item)).collect()),
+                    true => Value::List(value.split(", ").map(text_of).collect()),
                     false => text_of(value),
                 };
                 properties.add(key, value);

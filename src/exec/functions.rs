@@ -72,6 +72,7 @@ pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Result<Datum
         "pg_table_size" | "pg_relation_size" | "pg_total_relation_size" | "pg_indexes_size" => {
             size(session, name, oid(0)?)
         }
+        "sequence_state" => sequence_state(session, oid(0)?),
         "pg_database_size" => database_size(session, &args[0]),
         _ => Err(Error::unsupported(format!("function {name}()"))),
     }
@@ -144,6 +145,19 @@ fn size(session: &Shared, name: &str, oid: Oid) -> Result<Datum> {
         _ => return Ok(Datum::Null),
     };
     Ok(Datum::Int8(bytes as i64))
+}
+
+/// The last value of a sequence, and 1 if it was handed out.
+fn sequence_state(session: &Shared, oid: Oid) -> Result<Datum> {
+    let catalog = session.catalog();
+    let Some(Entry::Sequence(sequence)) = catalog.get(oid).map(|e| &**e) else { return Ok(Datum::Null) };
+    let own = session.lock().own_sequences.get(&oid).copied();
+    let state = match own {
+        Some(own) => own,
+        None => session.server.engine.sequence_state(sequence)?,
+    };
+    let values = vec![Datum::Int8(state.last_value), Datum::Int8(i64::from(state.is_called))];
+    Ok(Datum::Array(Box::new(Array::new(Type::INT8.oid, values))))
 }
 
 fn database_size(session: &Shared, which: &Datum) -> Result<Datum> {

@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     state: Mutex<State>,
 }
 
+/// The generation of the settings, role and catalog that a search path was computed from, and it.
+type SearchPath = (u64, Oid, Arc<Catalog>, Arc<[Oid]>);
+
 /// The changing part.
 pub(crate) struct State {
     pub settings: Settings,
@@ -56,7 +59,7 @@ pub(crate) struct State {
     pub session_user_before: Option<(Oid, String)>,
     pub current_user: (Oid, String),
     /// The effective search path, and what it was computed from.
-    search_path: Option<(u64, Oid, Arc<Catalog>, Arc<[Oid]>)>,
+    search_path: Option<SearchPath>,
     /// What every statement asks of the settings.
     defaults: Option<(u64, Defaults)>,
     /// Sequences made by the running transaction, and the session's temporary ones.

@@ -54,11 +54,17 @@ struct ParentChange {
     new: Option<Vec<Datum>>,
 }
 
+/// A foreign key, and a row that names a key by it.
+type Naming = (Arc<Link>, Vec<Datum>);
+
+/// What is done with a row that refers to a changed one: its key, its values and which change it is.
+type OnChild<'a> = dyn FnMut(&[u8], Vec<Datum>, usize) -> Result<bool> + 'a;
+
 /// What the rows that the running statement changed ask for.
 #[derive(Default)]
 pub(crate) struct Pending {
     /// Keys named by new rows: foreign key and key, with a row that names it.
-    named: HashMap<(Oid, Vec<u8>), (Arc<Link>, Vec<Datum>)>,
+    named: HashMap<(Oid, Vec<u8>), Naming>,
     parents: Vec<ParentChange>,
 }
 
@@ -213,12 +219,7 @@ impl Parents {
 }
 
 /// Calls a function with the rows that refer to changed ones: the row's key, its values, and which change it is.
-fn each_child(
-    now: &Context,
-    link: &Arc<Link>,
-    changes: &[ParentChange],
-    f: &mut dyn FnMut(&[u8], Vec<Datum>, usize) -> Result<bool>,
-) -> Result<()> {
+fn each_child(now: &Context, link: &Arc<Link>, changes: &[ParentChange], f: &mut OnChild<'_>) -> Result<()> {
     let child = now.table(link.child.oid)?.clone();
     let rules = now.rules(&child)?;
     let by_key: HashMap<&[u8], usize> = changes.iter().enumerate().map(|(i, c)| (c.key.as_slice(), i)).collect();

@@ -12,9 +12,9 @@ use crate::storage::catalog::{Index, IndexSource, Table};
 use crate::storage::command::Expect;
 
 use super::ddl::Ddl;
+use super::deadline::Deadline;
 use super::kept::bind_kept;
 use super::prepared::planned;
-use super::session::Deadline;
 use super::{Response, Session};
 
 impl Session {

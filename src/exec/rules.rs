@@ -83,10 +83,13 @@ impl TableRules {
     }
 }
 
+/// The rules of a table and the catalog that they were made with.
+type Kept = (Arc<Catalog>, Arc<TableRules>);
+
 /// Rules by table, for all sessions.
 #[derive(Default)]
 pub(crate) struct RulesCache {
-    entries: Mutex<HashMap<Oid, (Arc<Catalog>, Arc<TableRules>)>>,
+    entries: Mutex<HashMap<Oid, Kept>>,
     none: Arc<TableRules>,
 }
 

@@ -25,9 +25,10 @@ use super::aside::{aside, rows_aside};
 use super::buffer::Buffer;
 use super::context::Context;
 use super::cursor::{Cursors, Origin};
+use super::deadline::Deadline;
 use super::host::{OwnObjects, Shared, now};
 use super::prepared::{Bound, bind, is_query};
-use super::server::{Cancel, CancelReason};
+use super::server::Cancel;
 use super::settings::Settings;
 use super::source;
 use super::temporary::Temporary;
@@ -73,6 +74,8 @@ pub struct Session {
     pub(super) statements: Statements,
     pub(super) cursors: Cursors,
     temporary: Temporary,
+    /// How many procedures are running inside of each other.
+    pub(super) calls: usize,
     texts: HashMap<Arc<str>, Arc<[SqlPart]>>,
     plans: HashMap<PlanKey, Arc<Prepared>>,
     listener: Option<Subscription>,
@@ -122,6 +125,7 @@ impl Session {
             statements: Statements::default(),
             cursors: Cursors::default(),
             temporary: Temporary::default(),
+            calls: 0,
             texts: HashMap::new(),
             plans: HashMap::new(),
             listener: None,
@@ -981,45 +985,4 @@ fn guarded(rows: RowStream, shared: Arc<Shared>, deadline: Deadline) -> RowStrea
         item.map(|item| (item, (rows, shared, deadline, done)))
     })
     .boxed()
-}
-
-/// The end of a statement's time. While it is held, a timer is running that cancels the statement.
-#[derive(Clone, Default)]
-pub(super) struct Deadline {
-    _timer: Option<Arc<Timer>>,
-}
-
-struct Timer(tokio::task::JoinHandle<()>, Arc<Cancel>);
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        self.0.abort();
-        self.1.set_deadline(None);
-    }
-}
-
-impl Deadline {
-    fn after(time: Duration, cancel: Arc<Cancel>) -> Self {
-        cancel.set_deadline(Some(time));
-        let flag = cancel.clone();
-        let timer = tokio::spawn(async move {
-            tokio::time::sleep(time).await;
-            flag.cancel(CancelReason::Timeout);
-        });
-        Self { _timer: Some(Arc::new(Timer(timer, cancel))) }
-    }
-
-    /// Fails when the statement is to stop.
-    fn check(&self, cancel: &Cancel) -> Result<()> {
-        cancel.check()
-    }
-
-    /// Runs something until it is done or the statement is to stop.
-    pub(super) async fn guard<T>(&self, cancel: &Cancel, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(cancel.error()),
-            result = work => result,
-        }
-    }
 }

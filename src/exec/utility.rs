@@ -18,11 +18,12 @@ use crate::storage::catalog::Entry;
 
 use super::cursor::{CursorOptions, Origin};
 use super::ddl::{self, Ddl};
+use super::deadline::Deadline;
 use super::explain;
 use super::host::Shared;
 use super::host::now;
 use super::prepared::{Bound, bind, is_query, text_column};
-use super::session::{Deadline, isolation_named, read_only, rows_response};
+use super::session::{isolation_named, read_only, rows_response};
 use super::transaction::{Block, Listen};
 use super::{OutputColumn, Prepared, Response, RowsTag, Session, SqlPart, settings};
 
@@ -200,8 +201,8 @@ impl Session {
             Statement::Reindex(reindex) => self.reindex(reindex),
             Statement::Cluster { .. } => Err(Error::unsupported("CLUSTER")),
             Statement::Discard(what) => self.discard(*what),
-            Statement::Do { .. } => Err(Error::unsupported("DO")),
-            Statement::Call(_) => Err(Error::unsupported("CALL")),
+            Statement::Do { .. } => Err(Error::unsupported("DO").hint("Procedures can be written in LANGUAGE sql.")),
+            Statement::Call(call) => self.call(prepared, call, deadline).await,
             Statement::Unsupported { what } => Err(Error::unsupported(what)),
             Statement::Drop(drop) if drop.kind == ObjectKind::Database && !drop.force => {
                 wait_for_sessions(self.shared.clone(), drop).await?;

@@ -613,6 +613,8 @@ pub struct Query {
     pub inside_views: Vec<(Oid, Oid, Access)>,
     /// Columns that are written.
     pub columns: Vec<(Oid, Access, i16)>,
+    /// Functions in SQL that are called.
+    pub routines: Vec<Oid>,
     /// Schemas that are named, with the role (`None`: the user) that must have USAGE.
     pub schemas: Vec<(Option<Oid>, Oid)>,
     /// The command tag's verb.

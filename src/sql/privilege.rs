@@ -264,14 +264,18 @@ pub fn grant(items: &mut Vec<AclItem>, grantee: Oid, grantor: Oid, rights: Right
     }
 }
 
-/// Takes a grant out of a list, with what was granted by its virtue. `Err(())`: there is such, and no CASCADE.
+/// Somebody has granted on what is to be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DependentsExist;
+
+/// Takes a grant out of a list, with what was granted by its virtue. Fails when there is such, and no CASCADE.
 pub fn revoke(
     items: &mut Vec<AclItem>,
     revoked: &AclItem,
     owner: Oid,
     option_only: bool,
     cascade: bool,
-) -> Result<(), ()> {
+) -> Result<(), DependentsExist> {
     let Some(item) = items.iter_mut().find(|i| i.grantee == revoked.grantee && i.grantor == revoked.grantor) else {
         return Ok(());
     };
@@ -293,7 +297,7 @@ pub fn revoke(
         .map(|i| AclItem { rights: i.rights & lost, ..*i })
         .collect();
     if !dependents.is_empty() && !cascade {
-        return Err(());
+        return Err(DependentsExist);
     }
     dependents.iter().try_for_each(|dependent| revoke(items, dependent, owner, false, true))
 }

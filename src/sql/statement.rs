@@ -7,6 +7,7 @@
 
 mod dml;
 mod object;
+mod routine;
 mod table;
 mod types;
 mod utility;
@@ -15,6 +16,7 @@ use sqlparser::ast::{Expr, Ident, ObjectName, Query};
 
 pub use dml::*;
 pub use object::*;
+pub use routine::*;
 pub use sqlparser::ast;
 pub use table::*;
 pub use types::*;
@@ -77,6 +79,28 @@ pub enum Statement {
     Grant(Grant),
     /// GRANT or REVOKE of roles.
     GrantRole(GrantRole),
+    /// CREATE FUNCTION and PROCEDURE.
+    CreateRoutine(Box<CreateRoutine>),
+    /// ALTER FUNCTION, PROCEDURE and ROUTINE.
+    AlterRoutine {
+        /// Which of them.
+        kind: ObjectKind,
+        /// The routine.
+        routine: RoutineName,
+        /// What is done.
+        action: RoutineAction,
+    },
+    /// DROP FUNCTION, PROCEDURE and ROUTINE.
+    DropRoutine {
+        /// Which of them.
+        kind: ObjectKind,
+        /// IF EXISTS.
+        if_exists: bool,
+        /// The routines.
+        routines: Vec<RoutineName>,
+        /// CASCADE.
+        cascade: bool,
+    },
     /// ALTER DEFAULT PRIVILEGES.
     DefaultPrivileges(DefaultPrivileges),
     /// REASSIGN OWNED.

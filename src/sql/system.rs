@@ -14,6 +14,7 @@ pub(crate) mod io_functions;
 mod objects;
 mod opfamily;
 mod relations;
+pub(crate) mod routine;
 mod statistics;
 #[cfg(test)]
 mod tests;
@@ -292,7 +293,10 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         "pg_type" => types::types(context, rows),
         "pg_enum" => user_types::enums(context, rows),
         "pg_range" => user_types::ranges(context, rows),
-        "pg_proc" => functions::procedures(rows),
+        "pg_proc" => {
+            functions::procedures(rows);
+            routine::procedures(context, rows);
+        }
         "pg_aggregate" => functions::aggregates(rows),
         "pg_operator" => types::operators(rows),
         "pg_cast" => types::casts(rows),

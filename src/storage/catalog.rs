@@ -56,6 +56,8 @@ pub struct Catalog {
     pub comments: BTreeMap<(Oid, i32), String>,
     /// (class, object, column number or 0) -> OID of its privileges.
     pub privileges: BTreeMap<(ObjectClass, Oid, i32), Oid>,
+    /// (schema, name) -> OIDs of functions and procedures, in the order they were made.
+    pub routines: BTreeMap<(Oid, String), Vec<Oid>>,
     /// OIDs of default privileges.
     pub default_privileges: std::collections::BTreeSet<Oid>,
     /// member -> OIDs of its memberships.
@@ -86,6 +88,7 @@ pub enum Entry {
     Membership(Membership),
     DefaultPrivileges(DefaultPrivileges),
     Type(UserType),
+    Routine(Routine),
 }
 
 /// A database.
@@ -425,6 +428,16 @@ pub struct View {
     pub search_path: Vec<String>,
     /// Column names and types.
     pub columns: Vec<(String, Type)>,
+    /// `WITH (...)` options.
+    #[serde(default)]
+    pub options: Vec<(String, String)>,
+}
+
+impl View {
+    /// Whether the privileges asked for inside of it are the user's, not its owner's.
+    pub fn is_invoker(&self) -> bool {
+        self.options.iter().any(|(name, value)| name == "security_invoker" && value == "true")
+    }
 }
 
 /// A sequence. Its current value lives in storage beside the catalog, not here.
@@ -465,6 +478,87 @@ pub struct Role {
     pub password: Option<String>,
 }
 
+/// What a routine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum RoutineKind {
+    Function,
+    Procedure,
+}
+
+/// How an argument of a routine goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ArgumentMode {
+    In,
+    Out,
+    InOut,
+    Variadic,
+    /// A column of RETURNS TABLE.
+    Table,
+}
+
+/// An argument of a routine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Argument {
+    pub mode: ArgumentMode,
+    pub name: Option<String>,
+    pub typ: Type,
+    /// DEFAULT as SQL text.
+    pub default: Option<String>,
+}
+
+/// A function or procedure in SQL.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Routine {
+    pub oid: Oid,
+    pub schema: Oid,
+    pub name: String,
+    pub owner: Oid,
+    pub kind: RoutineKind,
+    pub arguments: Vec<Argument>,
+    pub returns: Type,
+    pub returns_set: bool,
+    /// The statements as SQL text; of RETURN: the expression.
+    pub body: String,
+    /// The body is `RETURN body`.
+    pub is_return: bool,
+    /// The body was bound when it was made (RETURN, BEGIN ATOMIC): its names mean what they meant then.
+    pub is_bound: bool,
+    /// search_path when it was made.
+    pub search_path: Vec<String>,
+    /// `i`, `s` or `v`.
+    pub volatility: char,
+    pub strict: bool,
+    pub security_definer: bool,
+    pub leakproof: bool,
+    /// `u`, `r` or `s`.
+    pub parallel: char,
+    pub cost: f32,
+    pub rows: f32,
+}
+
+impl Routine {
+    /// The arguments that a call gives.
+    pub fn inputs(&self) -> impl Iterator<Item = &Argument> {
+        self.arguments.iter().filter(|a| !matches!(a.mode, ArgumentMode::Out | ArgumentMode::Table))
+    }
+
+    /// The arguments that it gives back.
+    pub fn outputs(&self) -> impl Iterator<Item = &Argument> {
+        self.arguments
+            .iter()
+            .filter(|a| matches!(a.mode, ArgumentMode::Out | ArgumentMode::InOut | ArgumentMode::Table))
+    }
+
+    /// The body as statements.
+    pub fn query_text(&self) -> String {
+        if self.is_return { format!("SELECT {}", self.body) } else { self.body.clone() }
+    }
+}
+
 /// Classes of objects that privileges are granted on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -477,7 +571,7 @@ pub enum ObjectClass {
     Type,
 }
 
-/// What one role has granted to another (0: everybody) on an object: sets of rights, see [`crate::sql::privilege`].
+/// What one role has granted to another (0: everybody) on an object: sets of rights (`sql::privilege` says which).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct AclItem {
@@ -539,6 +633,7 @@ impl Entry {
             Self::Membership(x) => x.oid,
             Self::DefaultPrivileges(x) => x.oid,
             Self::Type(x) => x.oid,
+            Self::Routine(x) => x.oid,
         }
     }
 
@@ -553,6 +648,7 @@ impl Entry {
             Self::Sequence(x) => &x.name,
             Self::Role(x) => &x.name,
             Self::Type(x) => &x.name,
+            Self::Routine(x) => &x.name,
             Self::Privileges(_) | Self::Membership(_) | Self::DefaultPrivileges(_) => "",
         }
     }
@@ -635,6 +731,12 @@ impl Catalog {
             "pg_temp" => self.temporary_schema,
             _ => self.schemas.get(&(database, name.to_string())).copied(),
         }
+    }
+
+    /// The functions and procedures of a name.
+    pub fn routines_named(&self, schema: Oid, name: &str) -> impl Iterator<Item = &Arc<Entry>> {
+        let found = self.routines.get(&(schema, name.to_string()));
+        found.into_iter().flatten().filter_map(|oid| self.get(*oid))
     }
 
     /// What was granted on an object or column; `None`: nothing was ever said.
@@ -743,6 +845,11 @@ impl Catalog {
             Entry::Type(x) => {
                 self.types.insert((x.schema, x.name.clone()), oid);
             }
+            Entry::Routine(x) => {
+                let list = self.routines.entry((x.schema, x.name.clone())).or_default();
+                list.push(oid);
+                list.sort_unstable();
+            }
             Entry::Index(x) => {
                 let list = self.indexes.entry(x.table).or_default();
                 list.push(oid);
@@ -794,6 +901,15 @@ impl Catalog {
             }
             Entry::DefaultPrivileges(_) => {
                 self.default_privileges.remove(&oid);
+            }
+            Entry::Routine(x) => {
+                let key = (x.schema, x.name.clone());
+                if let Some(list) = self.routines.get_mut(&key) {
+                    list.retain(|i| *i != oid);
+                    if list.is_empty() {
+                        self.routines.remove(&key);
+                    }
+                }
             }
             Entry::Membership(x) => {
                 if let Some(list) = self.memberships.get_mut(&x.member) {

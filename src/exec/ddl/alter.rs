@@ -62,7 +62,8 @@ impl Ddl<'_> {
                 return self.alter_materialized(kind, table.clone(), action);
             }
             Entry::Table(table) if kind == ObjectKind::Table => table.clone(),
-            Entry::Index(_) | Entry::View(_) | Entry::Sequence(_) => {
+            Entry::View(view) => return self.alter_view(kind, view, action),
+            Entry::Index(_) | Entry::Sequence(_) => {
                 return Err(Error::unsupported(format!("this form of ALTER {}", kind.name().to_uppercase())));
             }
             other => return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a {}", other.name(), kind.name())),

@@ -81,7 +81,7 @@ impl Ddl<'_> {
             }
             let revoked = AclItem { grantee, grantor: role, rights, grantable: 0 };
             let only = statement.grant.grant_option_for;
-            privilege::revoke(&mut items, &revoked, role, only, statement.grant.cascade).map_err(|()| {
+            privilege::revoke(&mut items, &revoked, role, only, statement.grant.cascade).map_err(|_| {
                 err!(DEPENDENT_OBJECTS_STILL_EXIST, "dependent privileges exist")
                     .hint("Use CASCADE to revoke them too.")
             })?;

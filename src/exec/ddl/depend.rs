@@ -7,7 +7,7 @@ use crate::document::Oid;
 use crate::err;
 use crate::error::{Error, Result};
 use crate::exec::kept::bind_kept;
-use crate::storage::catalog::{Catalog, Entry, Table};
+use crate::storage::catalog::{Catalog, Entry, RoutineKind, Table};
 
 use super::Ddl;
 
@@ -24,6 +24,8 @@ pub(super) fn kind(entry: &Entry) -> &'static str {
         Entry::Role(_) => "role",
         Entry::Privileges(_) => "privileges",
         Entry::Membership(_) => "membership",
+        Entry::Routine(r) if r.kind == RoutineKind::Procedure => "procedure",
+        Entry::Routine(_) => "function",
         Entry::DefaultPrivileges(_) => "default privileges",
         Entry::Type(_) => "type",
     }
@@ -134,6 +136,13 @@ impl Ddl<'_> {
                 }
             }
             Entry::Schema(schema) => {
+                for ((_, _), routines) in catalog.routines.iter().filter(|((s, _), _)| *s == schema.oid) {
+                    for oid in routines {
+                        if let Some(routine) = catalog.get(*oid) {
+                            depend(routine, removal);
+                        }
+                    }
+                }
                 let inside: Vec<Arc<Entry>> = catalog
                     .entries
                     .values()

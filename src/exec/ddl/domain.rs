@@ -7,12 +7,14 @@ use crate::error::{Error, Result, SqlState};
 use crate::exec::kept::canonical_domain_check;
 use crate::sql::binder::table::bind_domain_expr;
 use crate::sql::parser::ident;
-use crate::sql::statement::{ColumnConstraint, ColumnConstraintKind, CreateDomain, Expression, TypeAction, ast};
+use crate::sql::statement::{
+    ColumnConstraint, ColumnConstraintKind, ConstraintAttributes, CreateDomain, Expression, TypeAction, ast,
+};
 use crate::sql::{domain, types, user_types};
 use crate::storage::catalog::{Column, Domain, DomainCheck, Entry, Table, TypeKind, UserType};
 
 use super::Ddl;
-use super::create::{check_attributes, check_collation};
+use super::create::check_collation;
 
 impl Ddl<'_> {
     pub(super) fn create_domain(&mut self, create: &CreateDomain) -> Result<()> {
@@ -269,4 +271,15 @@ fn free_name(domain: &Domain, owner: &str, label: &str) -> String {
         .map(|n| super::object_name(owner, "", &if n == 0 { label.to_string() } else { format!("{label}{n}") }))
         .find(|name| !has_constraint(domain, name))
         .expect("there are more numbers than constraints")
+}
+
+/// Refuses what a constraint of a domain may not ask for.
+fn check_attributes(attributes: &ConstraintAttributes) -> Result<()> {
+    if attributes.deferrable == Some(true) || attributes.initially_deferred == Some(true) {
+        return Err(err!(FEATURE_NOT_SUPPORTED, "specifying constraint deferrability not supported for domains"));
+    }
+    if attributes.enforced == Some(false) {
+        return Err(err!(FEATURE_NOT_SUPPORTED, "specifying constraint enforceability not supported for domains"));
+    }
+    Ok(())
 }

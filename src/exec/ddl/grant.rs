@@ -8,7 +8,7 @@ use crate::error::{Error, Result, SqlState};
 use crate::sql::parser::ident;
 use crate::sql::privilege::{self, Object, Rights};
 use crate::sql::statement::{Grant, ObjectKind, RoleName, ast};
-use crate::storage::catalog::{AclItem, Entry, ObjectClass, is_temporary};
+use crate::storage::catalog::{AclItem, Entry, ObjectClass, Routine, RoutineKind, is_temporary};
 
 use super::Ddl;
 
@@ -53,6 +53,16 @@ impl Ddl<'_> {
     fn grant_objects(&self, grant: &Grant) -> Result<Vec<(Option<Arc<Entry>>, Object)>> {
         let catalog = self.catalog();
         let mut found = Vec::new();
+        let object = |routine: &Routine| Object {
+            class: ObjectClass::Function,
+            oid: routine.oid,
+            column: 0,
+            owner: routine.owner,
+        };
+        for name in &grant.routines {
+            let routine = self.routine_named(grant.kind, name)?;
+            found.push((catalog.get(routine.oid).cloned(), object(&routine)));
+        }
         for name in &grant.objects {
             let last = name.0.last().and_then(|p| p.as_ident()).map(ident).unwrap_or_default();
             if grant.all_in_schema {
@@ -60,6 +70,20 @@ impl Ddl<'_> {
                     .schema(self.shared.database, &last)
                     .ok_or_else(|| err!(INVALID_SCHEMA_NAME, "schema \"{last}\" does not exist"))?;
                 let inside = catalog.entries.values().filter(|e| e.schema() == Some(schema));
+                let fits = |routine: &Routine| match grant.kind {
+                    ObjectKind::Function => routine.kind == RoutineKind::Function,
+                    ObjectKind::Procedure => routine.kind == RoutineKind::Procedure,
+                    ObjectKind::Routine => true,
+                    _ => false,
+                };
+                let routines = catalog.routines.iter().filter(|((s, _), _)| *s == schema).flat_map(|(_, oids)| oids);
+                for entry in routines.filter_map(|oid| catalog.get(*oid)) {
+                    if let Entry::Routine(routine) = &**entry
+                        && fits(routine)
+                    {
+                        found.push((Some(entry.clone()), object(routine)));
+                    }
+                }
                 for entry in inside {
                     let fits = match &**entry {
                         Entry::Table(_) | Entry::View(_) => grant.kind == ObjectKind::Table,
@@ -186,7 +210,7 @@ impl Ddl<'_> {
             }
             let revoked = AclItem { grantee: *grantee, grantor, rights: wanted, grantable: 0 };
             let only = terms.grant.grant_option_for;
-            privilege::revoke(&mut items, &revoked, object.owner, only, terms.grant.cascade).map_err(|()| {
+            privilege::revoke(&mut items, &revoked, object.owner, only, terms.grant.cascade).map_err(|_| {
                 err!(DEPENDENT_OBJECTS_STILL_EXIST, "dependent privileges exist")
                     .hint("Use CASCADE to revoke them too.")
             })?;

@@ -70,7 +70,7 @@ impl Ddl<'_> {
         let known = catalog.memberships_of(member).find(|m| m.role == role && m.grantor == grantor).cloned();
         let inherits = matches!(catalog.get(member).map(|e| &**e), Some(Entry::Role(r)) if r.inherit);
         let is_new = known.is_none();
-        let mut membership = known.clone().unwrap_or_else(|| Membership {
+        let mut membership = known.clone().unwrap_or(Membership {
             oid: 0,
             role,
             member,

@@ -21,6 +21,7 @@ mod owned;
 mod remove;
 mod rewrite;
 mod role;
+mod routine;
 mod sequence;
 mod types;
 mod view;
@@ -79,6 +80,12 @@ pub(crate) fn run(ddl: &mut Ddl<'_>, statement: &Statement) -> Option<Result<&'s
         Statement::GrantRole(grant) => {
             ddl.grant_role(grant).map(|()| if grant.revoke { "REVOKE ROLE" } else { "GRANT ROLE" })
         }
+        Statement::CreateRoutine(create) => {
+            let tag = if create.procedure { "CREATE PROCEDURE" } else { "CREATE FUNCTION" };
+            ddl.create_routine(create).map(|()| tag)
+        }
+        Statement::AlterRoutine { kind, routine, action } => ddl.alter_routine(*kind, routine, action),
+        Statement::DropRoutine { kind, if_exists, routines, .. } => ddl.drop_routines(*kind, *if_exists, routines),
         Statement::DefaultPrivileges(defaults) => ddl.default_privileges(defaults).map(|()| "ALTER DEFAULT PRIVILEGES"),
         Statement::ReassignOwned { roles, to } => ddl.reassign_owned(roles, to).map(|()| "REASSIGN OWNED"),
         Statement::DropOwned { roles, cascade } => ddl.drop_owned(roles, *cascade).map(|()| "DROP OWNED"),

@@ -346,6 +346,7 @@ pub(super) fn owner_of(entry: &Entry) -> Option<Oid> {
         Entry::View(x) => Some(x.owner),
         Entry::Sequence(x) => Some(x.owner),
         Entry::Type(x) => Some(x.owner),
+        Entry::Routine(x) => Some(x.owner),
         _ => None,
     }
 }

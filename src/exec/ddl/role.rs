@@ -43,9 +43,6 @@ impl Ddl<'_> {
             }
             return Err(err!(DUPLICATE_SCHEMA, "schema \"{name}\" already exists"));
         }
-        if !create.elements.is_empty() {
-            return Err(Error::unsupported("CREATE SCHEMA with elements"));
-        }
         let database = Object {
             class: ObjectClass::Database,
             oid: self.shared.database,
@@ -58,7 +55,32 @@ impl Ddl<'_> {
         }
         let oid = self.allocate();
         self.put(Entry::Schema(Schema { oid, database: self.shared.database, name, owner }));
-        Ok(())
+        self.schema_elements(oid, create)
+    }
+
+    /// The elements are made with the new schema in front of the search path.
+    fn schema_elements(&mut self, schema: Oid, create: &CreateSchema) -> Result<()> {
+        if create.elements.is_empty() {
+            return Ok(());
+        }
+        let name = self.schema_name(schema);
+        let mark = {
+            let mut state = self.shared.lock();
+            let mark = state.settings.mark();
+            let path = state.settings.get("search_path").unwrap_or_default();
+            let path = match path.is_empty() {
+                true => super::quote_ident(&name),
+                false => format!("{}, {path}", super::quote_ident(&name)),
+            };
+            state.settings.set("search_path", Some(&path), true)?;
+            mark
+        };
+        let done = create.elements.iter().try_for_each(|element| match super::run(self, element) {
+            Some(tag) => tag.map(|_| ()),
+            None => Err(Error::unsupported("this element of CREATE SCHEMA")),
+        });
+        self.shared.lock().settings.rollback_to(mark);
+        done
     }
 
     pub(super) fn create_database(&mut self, create: &CreateDatabase) -> Result<()> {
@@ -255,6 +277,12 @@ impl Ddl<'_> {
                 found.map(|c| (c.oid, 0)).ok_or_else(|| {
                     err!(UNDEFINED_OBJECT, "constraint \"{last}\" for table \"{}\" does not exist", table.name)
                 })
+            }
+            ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine => {
+                let name = comment.routine.as_ref().ok_or_else(|| Error::internal("a routine was expected"))?;
+                let routine = self.routine_named(comment.kind, name)?;
+                self.must_own(&Entry::Routine(routine.clone()))?;
+                Ok((routine.oid, 0))
             }
             ObjectKind::Schema => {
                 let oid = self.catalog().schema(self.shared.database, &last);

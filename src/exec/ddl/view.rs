@@ -7,7 +7,7 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::{BindContext, bind_query};
 use crate::sql::parser::ident;
-use crate::sql::statement::{CreateView, Persistence, Statement};
+use crate::sql::statement::{AlterAction, CreateView, ObjectKind, Persistence, Statement, StorageOption};
 use crate::sql::types;
 use crate::storage::catalog::{Entry, ObjectClass, View, is_temporary};
 
@@ -15,15 +15,10 @@ use super::Ddl;
 
 impl Ddl<'_> {
     pub(super) fn create_view(&mut self, create: &CreateView) -> Result<()> {
-        if create.recursive {
-            return Err(Error::unsupported("CREATE RECURSIVE VIEW"));
-        }
         if create.check_option.is_some() {
             return Err(Error::unsupported("WITH CHECK OPTION"));
         }
-        if let Some(option) = create.options.first() {
-            return Err(Error::unsupported(format!("view option \"{}\"", option.name)));
-        }
+        let options = view_options(&create.options)?;
         let (columns, uses_temporary) = self.view_columns(create)?;
         let mut persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };
         if uses_temporary && persistence == Persistence::Permanent && create.name.0.len() == 1 {
@@ -60,6 +55,7 @@ impl Ddl<'_> {
             query: create.text.clone(),
             search_path: self.path_names(),
             columns,
+            options,
         };
         self.put(Entry::View(view));
         if is_new {
@@ -106,6 +102,89 @@ impl Ddl<'_> {
                 _ => None,
             })
             .collect()
+    }
+}
+
+/// The options that views have.
+fn view_options(options: &[StorageOption]) -> Result<Vec<(String, String)>> {
+    let mut checked = Vec::new();
+    for option in options {
+        let written = option.value.as_deref().unwrap_or("true").to_lowercase();
+        let value = match written.as_str() {
+            "true" | "on" | "yes" | "1" => "true",
+            "false" | "off" | "no" | "0" => "false",
+            _ => {
+                return Err(err!(
+                    INVALID_PARAMETER_VALUE,
+                    "invalid value for boolean option \"{}\": {written}",
+                    option.name
+                ));
+            }
+        };
+        match option.name.as_str() {
+            "security_invoker" | "security_barrier" => checked.push((option.name.clone(), value.to_string())),
+            "check_option" => return Err(Error::unsupported("view option \"check_option\"")),
+            name => return Err(err!(INVALID_PARAMETER_VALUE, "unrecognized parameter \"{name}\"")),
+        }
+    }
+    Ok(checked)
+}
+
+impl Ddl<'_> {
+    /// What ALTER VIEW can say beside what all relations have.
+    pub(super) fn alter_view(&mut self, kind: ObjectKind, view: &View, action: &AlterAction) -> Result<()> {
+        let mut view = view.clone();
+        match action {
+            _ if !matches!(kind, ObjectKind::View | ObjectKind::Table) => {
+                return Err(err!(
+                    WRONG_OBJECT_TYPE,
+                    "\"{}\" is not {}",
+                    view.name,
+                    match kind {
+                        ObjectKind::MaterializedView => "a materialized view",
+                        ObjectKind::Index => "an index",
+                        _ => "a sequence",
+                    }
+                ));
+            }
+            AlterAction::RenameColumn(old, new) => {
+                let (old, new) = (ident(old), ident(new));
+                let at = view.columns.iter().position(|(name, _)| *name == old);
+                let at = at.ok_or_else(|| err!(UNDEFINED_COLUMN, "column \"{old}\" does not exist"))?;
+                if view.columns.iter().any(|(name, _)| *name == new) {
+                    return Err(err!(
+                        DUPLICATE_COLUMN,
+                        "column \"{new}\" of relation \"{}\" already exists",
+                        view.name
+                    ));
+                }
+                if let Some(user) = self.views_using(&std::collections::BTreeSet::from([view.oid])).first() {
+                    return Err(Error::unsupported(format!(
+                        "renaming a column of a view that view \"{}\" uses",
+                        user.name()
+                    )));
+                }
+                view.columns[at].0 = new;
+            }
+            AlterAction::Options { options, reset } => {
+                let changed = match reset {
+                    true => options.iter().map(|o| (o.name.clone(), String::new())).collect(),
+                    false => view_options(options)?,
+                };
+                for (name, value) in changed {
+                    view.options.retain(|(known, _)| *known != name);
+                    if !reset {
+                        view.options.push((name, value));
+                    }
+                }
+            }
+            _ if kind == ObjectKind::Table => {
+                return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", view.name));
+            }
+            _ => return Err(Error::unsupported("this form of ALTER VIEW")),
+        }
+        self.put(Entry::View(view));
+        Ok(())
     }
 }
 

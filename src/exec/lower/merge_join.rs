@@ -36,7 +36,9 @@ pub(super) fn merge_join(
     kind: JoinType,
 ) -> DfResult<Arc<dyn ExecutionPlan>> {
     let options = SortOptions { descending: false, nulls_first: true };
-    let sorted = |input: Arc<dyn ExecutionPlan>, keys: Vec<Arc<dyn PhysicalExpr>>| -> DfResult<Arc<dyn ExecutionPlan>> {
+    let sorted = |input: Arc<dyn ExecutionPlan>,
+                  keys: Vec<Arc<dyn PhysicalExpr>>|
+     -> DfResult<Arc<dyn ExecutionPlan>> {
         let keys = keys.into_iter().map(|expr| PhysicalSortExpr { expr, options });
         let ordering = LexOrdering::new(keys).ok_or_else(|| DataFusionError::Internal("a join without keys".into()))?;
         Ok(Arc::new(SortExec::new(ordering, input)))

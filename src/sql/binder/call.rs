@@ -120,6 +120,14 @@ impl Binder<'_> {
         {
             return self.construct_range(call, typ, &arguments, position, scope);
         }
+        if functions.is_empty() {
+            let routines = self.routines(schema.as_deref(), &name);
+            if !routines.is_empty() {
+                let (args, at, ..) = self.bind_arguments(call, &arguments, scope)?;
+                let resolved = self.resolve_routine(&routines, &name, args, &arguments.names, &at, position)?;
+                return self.routine_value(&resolved, position);
+            }
+        }
         let shown = schema.as_ref().map_or(name.clone(), |schema| format!("{schema}.{name}"));
         self.ordinary_call(call, functions, &shown, arguments, position, scope)
     }
@@ -598,7 +606,7 @@ impl Binder<'_> {
         Ok(Resolved { function, args: out, typ })
     }
 
-    fn call_text(&self, name: &str, oids: &[Oid], names: &[Option<String>]) -> String {
+    pub(super) fn call_text(&self, name: &str, oids: &[Oid], names: &[Option<String>]) -> String {
         let args: Vec<String> = oids
             .iter()
             .enumerate()
@@ -610,7 +618,7 @@ impl Binder<'_> {
         format!("{name}({})", args.join(", "))
     }
 
-    fn no_function(&self, name: &str, oids: &[Oid], names: &[Option<String>], position: u32) -> Error {
+    pub(super) fn no_function(&self, name: &str, oids: &[Oid], names: &[Option<String>], position: u32) -> Error {
         err!(UNDEFINED_FUNCTION, "function {} does not exist", self.call_text(name, oids, names))
             .hint("No function matches the given name and argument types. You might need to add explicit type casts.")
             .at(position)

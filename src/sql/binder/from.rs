@@ -10,7 +10,7 @@ use crate::sql::parser::{self, ident};
 use crate::sql::plan::{Access, Expr, JoinKind, OutputColumn, Rel, SetCall};
 use crate::sql::statement::Statement;
 use crate::sql::system::SystemRelation;
-use crate::storage::catalog::{Entry as CatalogEntry, Table, View};
+use crate::storage::catalog::{Entry as CatalogEntry, Sequence, Table, View};
 
 use super::coerce::{Context, common_type, is_composite};
 use super::operator::OperatorAt;
@@ -119,6 +119,9 @@ impl Binder<'_> {
                 self.json_table(args, alias.as_ref(), before, parent)
             }
             ast::TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
+                if let Some(item) = self.routine_item(name, args, *with_ordinality, alias.as_ref(), before, parent)? {
+                    return Ok(item);
+                }
                 let calls = self.calls_of(name, args)?;
                 self.function_item(calls, *with_ordinality, alias.as_ref(), before, parent)
             }
@@ -165,7 +168,7 @@ impl Binder<'_> {
                     self.aliased(rel, item, alias, false)
                 }
                 CatalogEntry::View(view) => self.view(view, alias),
-                CatalogEntry::Sequence(_) => Err(Error::unsupported("reading a sequence as a table").at(position)),
+                CatalogEntry::Sequence(sequence) => self.sequence(sequence, alias),
                 _ => Err(err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", entry.name())
                     .detail("This operation is not supported for indexes.")
                     .at(position)),
@@ -270,6 +273,43 @@ impl Binder<'_> {
         self.aliased(Rel::System { name: relation.name, columns }, item, alias, false)
     }
 
+    /// A sequence as a table of one row.
+    fn sequence(&mut self, sequence: &Sequence, alias: Option<&ast::TableAlias>) -> Result<FromItem> {
+        self.uses(sequence.oid, Access::Select);
+        let function = crate::sql::functions::find("pg_get_sequence_data").first();
+        let function = *function.ok_or_else(|| Error::internal("pg_get_sequence_data() is there"))?;
+        let (last, called) = (self.column(), self.column());
+        let oid = Expr::Const(crate::document::Datum::Oid(sequence.oid), Type::REGCLASS);
+        let call = Expr::Call { function, args: vec![oid], typ: Type::RECORD };
+        let columns = vec![(last, Type::INT8), (called, Type::BOOL)];
+        let rel = Rel::Function {
+            calls: vec![SetCall { call, columns }],
+            ordinality: None,
+            input: Box::new(Rel::OneRow),
+            outer: false,
+        };
+        let named = [
+            ("last_value", Expr::Column(last, Type::INT8)),
+            ("log_cnt", Expr::Const(crate::document::Datum::Int8(0), Type::INT8)),
+            ("is_called", Expr::Column(called, Type::BOOL)),
+        ];
+        let columns = named.into_iter().zip(1..).map(|((name, expr), number)| ScopeColumn {
+            name: name.to_string(),
+            expr,
+            origin: (sequence.oid, number),
+        });
+        let item = Item {
+            name: Some(sequence.name.clone()),
+            schema: Some(sequence.schema),
+            relation: None,
+            columns: columns.collect(),
+            system: Vec::new(),
+            row_type: Type::RECORD,
+            is_scalar_function: false,
+        };
+        self.aliased(rel, item, alias, false)
+    }
+
     /// A view: its query, bound with the names it was made with.
     fn view(&mut self, view: &View, alias: Option<&ast::TableAlias>) -> Result<FromItem> {
         self.uses(view.oid, Access::Select);
@@ -286,7 +326,9 @@ impl Binder<'_> {
         let outer_path = std::mem::replace(&mut self.search_path, path);
         let outer_source = std::mem::take(&mut self.source);
         let outer_params = std::mem::replace(&mut self.params_allowed, false);
-        self.views.push(Some(view.owner));
+        // A view that is asked by its owner's privileges hides who asks from those inside of it.
+        let asker = if view.is_invoker() { self.views.last().copied().flatten() } else { Some(view.owner) };
+        self.views.push(asker);
         let root = Scope::root();
         let bound = self.query(&query, QueryOptions::default(), &root);
         self.views.pop();
@@ -435,6 +477,59 @@ impl Binder<'_> {
             return Ok(args.iter().map(|arg| call_of(name.clone(), vec![arg.clone()])).collect());
         }
         Ok(vec![call_of(name.clone(), args.to_vec())])
+    }
+
+    /// A call of a function in SQL; `None`: the name is another's.
+    fn routine_item(
+        &mut self,
+        name: &ast::ObjectName,
+        args: &[ast::FunctionArg],
+        with_ordinality: bool,
+        alias: Option<&ast::TableAlias>,
+        before: &[Entry],
+        parent: Option<&Scope<'_>>,
+    ) -> Result<Option<FromItem>> {
+        let Ok((schema, folded)) = super::relation::name_parts(name) else { return Ok(None) };
+        if schema.is_none() && !crate::sql::functions::find(&folded).is_empty() {
+            return Ok(None);
+        }
+        let routines = self.routines(schema.as_deref(), &folded);
+        if routines.is_empty() {
+            return Ok(None);
+        }
+        let position = self.at(name.span());
+        if with_ordinality {
+            return Err(Error::unsupported("WITH ORDINALITY of a function in SQL").at(position));
+        }
+        let ast::Expr::Function(call) = call_of(name.clone(), args.to_vec()) else { return Ok(None) };
+        let Some((exprs, names)) = super::routine::plain_arguments(&call) else {
+            return Err(Error::unsupported("this form of argument").at(position));
+        };
+        let scope = Scope::over(parent, before.to_vec(), Clause::FromFunction);
+        let (mut bound, mut at) = (Vec::new(), Vec::new());
+        for expr in exprs {
+            bound.push(self.expr(expr, &scope)?);
+            at.push(self.expr_at(expr));
+        }
+        let call = self.resolve_routine(&routines, &folded, bound, &names, &at, position)?;
+        let mut definitions = None;
+        if let Some(alias) = alias.filter(|alias| alias.columns.iter().any(|c| c.data_type.is_some())) {
+            let mut columns = Vec::new();
+            for given in &alias.columns {
+                if let Some(data_type) = &given.data_type {
+                    columns.push((ident(&given.name), self.data_type(data_type)?));
+                }
+            }
+            definitions = Some(columns);
+        }
+        let (rel, mut columns, is_scalar) = self.routine_rows(&call, definitions, position)?;
+        let is_plain = call.get()?.outputs().next().is_none();
+        if let (Some(alias), true, [column]) = (alias, is_scalar && is_plain, columns.as_mut_slice()) {
+            column.name = ident(&alias.name);
+        }
+        let mut item = self.item(columns, Some(folded), Type::RECORD);
+        item.is_scalar_function = is_scalar;
+        self.aliased(rel, item, alias, true).map(Some)
     }
 
     fn function_item(

@@ -66,6 +66,11 @@ impl Binder<'_> {
 
     /// `$n`.
     fn parameter(&mut self, name: &str, position: u32) -> Result<Expr> {
+        if let Some(number) = name.strip_prefix('$').and_then(|n| n.parse::<usize>().ok())
+            && let Some(argument) = self.routine_parameter(number)
+        {
+            return argument.map_err(|error| error.at(position));
+        }
         let number = name.strip_prefix('$').and_then(|digits| digits.parse::<usize>().ok());
         let Some(number) = number.filter(|n| (1..=65_535).contains(n) && self.params_allowed) else {
             return Err(err!(UNDEFINED_PARAMETER, "there is no parameter {name}").at(position));

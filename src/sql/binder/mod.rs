@@ -42,6 +42,7 @@ mod recursive;
 mod reference;
 pub mod relation;
 mod resolve;
+mod routine;
 mod scope;
 mod select;
 mod setop;
@@ -56,6 +57,7 @@ mod window;
 mod with;
 
 pub use relation::{Relation, relation_by_name};
+pub use routine::{bind_call, bind_routine_statement, can_assign, convert};
 pub use table::{TableExpr, bind_columns, bind_constant, bind_table_expr, bind_type};
 
 /// Expressions and subqueries may nest this deep; operators in a row (`a + b + ...`) nest, AND and OR do not.
@@ -110,6 +112,7 @@ struct Binder<'a> {
     relations: BTreeSet<(Oid, Access)>,
     inside_views: BTreeSet<(Oid, Oid, Access)>,
     written: BTreeSet<(Oid, Access, i16)>,
+    called: BTreeSet<Oid>,
     schemas: std::cell::RefCell<BTreeSet<(Option<Oid>, Oid)>>,
     /// Field names and types of columns that hold anonymous records.
     records: HashMap<ColumnId, Vec<(String, Type)>>,
@@ -119,6 +122,8 @@ struct Binder<'a> {
     depth: usize,
     /// The owners of the views that we are inside of; `None`: the view asks for the user's own privileges.
     views: Vec<Option<Oid>>,
+    /// The arguments of the functions whose bodies we are inside of.
+    calls: Vec<Vec<Expr>>,
 }
 
 impl<'a> Binder<'a> {
@@ -135,18 +140,24 @@ impl<'a> Binder<'a> {
             relations: BTreeSet::new(),
             inside_views: BTreeSet::new(),
             written: BTreeSet::new(),
+            called: BTreeSet::new(),
             schemas: Default::default(),
             records: HashMap::new(),
             domains: HashMap::new(),
             locking: None,
             depth: 0,
             views: Vec::new(),
+            calls: Vec::new(),
         }
     }
 
     fn statement(&mut self, statement: &Statement) -> Result<Query> {
-        let root = scope::Scope::root();
-        let (bound, verb) = self.any_statement(statement, &[], &root)?;
+        self.statement_in(statement, &scope::Scope::root())
+    }
+
+    /// Binds a statement inside of a level that gives it names.
+    fn statement_in(&mut self, statement: &Statement, root: &scope::Scope<'_>) -> Result<Query> {
+        let (bound, verb) = self.any_statement(statement, &[], root)?;
         self.check_params(&bound.rel)?;
         Ok(Query {
             plan: bound.rel,
@@ -155,6 +166,7 @@ impl<'a> Binder<'a> {
             relations: std::mem::take(&mut self.relations).into_iter().collect(),
             inside_views: std::mem::take(&mut self.inside_views).into_iter().collect(),
             columns: std::mem::take(&mut self.written).into_iter().collect(),
+            routines: std::mem::take(&mut self.called).into_iter().collect(),
             schemas: self.schemas.take().into_iter().collect(),
             verb,
             locking: self.locking,

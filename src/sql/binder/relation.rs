@@ -75,6 +75,11 @@ pub(super) fn undefined(schema: Option<&str>, name: &str) -> Error {
     }
 }
 
+/// Names and types of the fields of a row type; `None`: it is none.
+pub fn fields_of_row_type(catalog: &Catalog, row_type: Oid) -> Option<Vec<(String, Type)>> {
+    row_fields(catalog, row_type)
+}
+
 /// Names and types of the fields of a composite or row type.
 pub(super) fn row_fields(catalog: &Catalog, row_type: Oid) -> Option<Vec<(String, Type)>> {
     let fields = user_types::fields(catalog, row_type)?;

@@ -90,6 +90,8 @@ fn table(oid: Oid, name: &str, columns: Vec<Column>) -> Table {
         key: Vec::new(),
         constraints: Vec::new(),
         options: Vec::new(),
+        persistence: Default::default(),
+        view: None,
     }
 }
 
@@ -190,6 +192,7 @@ fn catalog() -> Catalog {
         query: "SELECT a, b, c + 1 AS d FROM t WHERE a > 0".into(),
         search_path: vec!["public".into()],
         columns: vec![("a".into(), Type::INT4), ("b".into(), Type::TEXT), ("d".into(), Type::NUMERIC)],
+        options: Vec::new(),
     }));
     catalog
 }
@@ -197,7 +200,7 @@ fn catalog() -> Catalog {
 fn context() -> EvalContext {
     let catalog = Arc::new(catalog());
     let mut context = EvalContext::detached(catalog.clone());
-    context.host = Arc::new(Session(NoHost { catalog }));
+    context.host = Arc::new(Session(NoHost { catalog, database: 0 }));
     context
 }
 
@@ -217,7 +220,7 @@ fn bind(text: &str) -> Result<Query> {
 fn described(query: &Query) -> String {
     let name = |c: &crate::sql::plan::OutputColumn| match crate::sql::types::by_oid(c.typ.oid) {
         Some(_) => format!("{}|{}", c.name, crate::sql::types::format_type(c.typ)),
-        None => format!("{}|{}", c.name, super::relation::type_name(&catalog(), c.typ.oid)),
+        None => format!("{}|{}", c.name, crate::sql::system::definition::type_name(&catalog(), c.typ)),
     };
     query.output.iter().map(name).collect::<Vec<_>>().join("\n")
 }

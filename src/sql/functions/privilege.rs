@@ -245,12 +245,19 @@ fn has_schema(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
 }
 
 fn has_function(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    let (_, rest) = who(context, args, 2)?;
-    privileges(rest.text(1)?, &["EXECUTE"])?;
+    let ((asker, _), rest) = who(context, args, 2)?;
+    let wanted = privileges(rest.text(1)?, &["EXECUTE"])?;
     let oid = match rest.at(0) {
         Datum::Text(name) => io::text_in(Type::REGPROCEDURE, name, context)?,
         other => other.clone(),
     };
+    let catalog = context.host.catalog();
+    if let Datum::Oid(oid) = oid
+        && let Some(Entry::Routine(routine)) = catalog.get(oid).map(|e| &**e)
+    {
+        let object = Object { class: ObjectClass::Function, oid, column: 0, owner: routine.owner };
+        return Ok(Datum::Bool(has_any(&catalog, asker, &object, &wanted)));
+    }
     Ok(match oid {
         Datum::Oid(oid) if functions::by_oid(oid).is_some() => Datum::Bool(true),
         _ => Datum::Null,

@@ -9,8 +9,9 @@ use crate::sql::context::EvalContext;
 use crate::sql::function::{Function, Volatility};
 use crate::sql::system;
 use crate::sql::system::definition::{self, Style};
+use crate::sql::system::routine;
 use crate::sql::{functions, io, operators, parser, types, user_types};
-use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Table};
+use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Routine, Table};
 
 const T: Type = Type::TEXT;
 const O: Type = Type::OID;
@@ -59,11 +60,13 @@ pub(crate) static LIST: &[Function] = &[
     scalar(6174, "pg_get_statisticsobjdef_columns", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(1665, "pg_get_serial_sequence", &[T, T], T, get_serial_sequence).stable(),
     scalar(2098, "pg_get_functiondef", &[O], T, get_functiondef).stable(),
-    scalar(2162, "pg_get_function_arguments", &[O], T, |_, a| Ok(of_function(a.oid(0)?, |f| system::arguments(f, true)))).stable(),
-    scalar(2232, "pg_get_function_identity_arguments", &[O], T, |_, a| Ok(of_function(a.oid(0)?, |f| system::arguments(f, false)))).stable(),
-    scalar(2165, "pg_get_function_result", &[O], T, |_, a| Ok(of_function(a.oid(0)?, system::result))).stable(),
+    scalar(2162, "pg_get_function_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, |r, k| routine::arguments(r, k, true)).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, true))))).stable(),
+    scalar(2232, "pg_get_function_identity_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::identity_arguments).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, false))))).stable(),
+    scalar(2165, "pg_get_function_result", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::result).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), system::result)))).stable(),
     scalar(3808, "pg_get_function_arg_default", &[O, I4], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(6197, "pg_get_function_sqlbody", &[O], T, |_, _| Ok(Datum::Null)).stable(),
+    set(6427, "pg_get_sequence_data", &[CLASS], Type::RECORD, get_sequence_data).volatile()
+        .columns(&[("last_value", Type::INT8), ("is_called", B)]),
     set(1686, "pg_get_keywords", &[], Type::RECORD, get_keywords).stable()
         .columns(&[("word", T), ("catcode", Type::CHAR), ("barelabel", B), ("catdesc", T), ("baredesc", T)]),
     set(2289, "pg_options_to_table", &[Type::TEXT_ARRAY], Type::RECORD, options_to_table).stable()
@@ -190,6 +193,10 @@ fn in_catalog(context: &EvalContext, exists: bool) -> Datum {
 }
 
 fn function_is_visible(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let catalog = context.host.catalog();
+    if let Some(Entry::Routine(routine)) = catalog.get(args.oid(0)?).map(|e| &**e) {
+        return Ok(Datum::Bool(context.host.search_path().contains(&routine.schema)));
+    }
     Ok(in_catalog(context, functions::by_oid(args.oid(0)?).is_some()))
 }
 
@@ -293,8 +300,35 @@ fn of_function(oid: Oid, show: impl Fn(&Function) -> String) -> Datum {
     functions::by_oid(oid).map_or(Datum::Null, |f| Datum::text(show(f)))
 }
 
-fn get_functiondef(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+/// Something about a function in SQL; `None`: there is no such.
+fn of_routine(context: &EvalContext, oid: Oid, f: impl FnOnce(&Routine, &Catalog) -> String) -> Option<Datum> {
+    let catalog = context.host.catalog();
+    match catalog.get(oid).map(|e| &**e) {
+        Some(Entry::Routine(found)) => Some(match (found.kind, f(found, &catalog)) {
+            (_, text) if text == routine::NO_RESULT => Datum::Null,
+            (_, text) => Datum::text(text),
+        }),
+        _ => None,
+    }
+}
+
+fn get_sequence_data(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
+    let state = context.host.call("sequence_state", args)?;
+    let row = match &state {
+        Datum::Array(array) => match array.values.as_slice() {
+            [value, Datum::Int8(called)] => vec![value.clone(), Datum::Bool(*called != 0)],
+            _ => vec![Datum::Null, Datum::Null],
+        },
+        _ => vec![Datum::Null, Datum::Null],
+    };
+    Ok(Box::new(std::iter::once(Ok(record(&[("last_value", Type::INT8), ("is_called", B)], row)))))
+}
+
+fn get_functiondef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let oid = args.oid(0)?;
+    if let Some(definition) = of_routine(context, oid, routine::definition) {
+        return Ok(definition);
+    }
     let Some(function) = functions::by_oid(oid) else { return Ok(Datum::Null) };
     if system::kind(function) == 'a' {
         return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is an aggregate function", function.name));
@@ -361,6 +395,7 @@ fn obj_description(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
         Some(Entry::Database(_)) => class == "pg_database",
         Some(Entry::Schema(_)) => class == "pg_namespace",
         Some(Entry::Role(_)) => class == "pg_authid",
+        Some(Entry::Routine(_)) => class == "pg_proc",
         Some(Entry::Membership(_)) => class == "pg_auth_members",
         Some(Entry::DefaultPrivileges(_)) => class == "pg_default_acl",
         Some(Entry::Privileges(_)) => false,

@@ -39,8 +39,10 @@ pub(crate) fn reg_in(typ: Type, text: &str, context: &EvalContext) -> Result<Dat
     let oid = match Type::new(typ.oid) {
         Type::REGCLASS => return regclass_in(text, context),
         Type::REGTYPE => regtype_in(text, context)?,
-        Type::REGPROC => regproc_in(text)?,
-        Type::REGPROCEDURE => regprocedure_in(text, context)?,
+        Type::REGPROC => regproc_in(text).or_else(|error| routine_in(text, false, context).ok_or(error))?,
+        Type::REGPROCEDURE => {
+            regprocedure_in(text, context).or_else(|error| routine_in(text, true, context).ok_or(error))?
+        }
         Type::REGOPER => regoper_in(text)?,
         Type::REGOPERATOR => regoperator_in(text, context)?,
         Type::REGNAMESPACE => regnamespace_in(text, context)?,
@@ -434,6 +436,9 @@ pub(crate) fn reg_out(typ: Type, oid: Oid, context: Option<&EvalContext>, out: &
     let name = match Type::new(typ.oid) {
         Type::REGCLASS => context.and_then(|context| relation_name(oid, context)),
         Type::REGTYPE => type_name(oid, context),
+        Type::REGPROC | Type::REGPROCEDURE if routine_name(oid, typ, context).is_some() => {
+            routine_name(oid, typ, context)
+        }
         Type::REGPROC => functions::by_oid(oid)
             .map(|function| function.name)
             .or_else(|| io_functions::by_oid(oid).map(|function| function.name))
@@ -496,6 +501,49 @@ pub(crate) fn relation_name(oid: Oid, context: &EvalContext) -> Option<String> {
         return Some(quoted);
     }
     Some(format!("{}.{quoted}", schema_name(schema, Some(context))?))
+}
+
+/// A function in SQL by its name, with the types of its arguments or alone.
+fn routine_in(text: &str, with_types: bool, context: &EvalContext) -> Option<Oid> {
+    let (name, list) = match (with_types, text.split_once('(')) {
+        (true, Some((name, list))) => (name.trim(), Some(list.trim_end().strip_suffix(')')?)),
+        (false, None) => (text.trim(), None),
+        _ => return None,
+    };
+    let catalog = context.host.catalog();
+    let parts = split_name(name).ok()?;
+    let (schemas, name) = match parts.as_slice() {
+        [name] => (context.host.search_path(), name),
+        [schema, name] => (schema_oid(&catalog, context, schema).into_iter().collect(), name),
+        _ => return None,
+    };
+    let wanted: Option<Vec<Oid>> = match list {
+        None => None,
+        Some(list) if list.trim().is_empty() => Some(Vec::new()),
+        Some(list) => Some(list.split(',').map(|t| regtype_in(t.trim(), context).ok()).collect::<Option<_>>()?),
+    };
+    let found = schemas.iter().flat_map(|schema| catalog.routines_named(*schema, name));
+    let fits = |entry: &&std::sync::Arc<Entry>| match &***entry {
+        Entry::Routine(r) => wanted.as_ref().is_none_or(|w| r.inputs().map(|a| a.typ.oid).eq(w.iter().copied())),
+        _ => false,
+    };
+    found.filter(fits).map(|entry| entry.oid()).next()
+}
+
+/// The name of a function in SQL, with its argument types for `regprocedure`.
+fn routine_name(oid: Oid, typ: Type, context: Option<&EvalContext>) -> Option<String> {
+    let context = context?;
+    let catalog = context.host.catalog();
+    let Entry::Routine(routine) = &**catalog.get(oid)? else { return None };
+    let mut shown = quote_identifier(&routine.name);
+    if !context.host.search_path().contains(&routine.schema) {
+        shown = format!("{}.{shown}", schema_name(routine.schema, Some(context))?);
+    }
+    if typ.oid == Type::REGPROCEDURE.oid {
+        let types: Vec<String> = routine.inputs().map(|a| types::format_type(a.typ)).collect();
+        shown = format!("{shown}({})", types.join(","));
+    }
+    Some(shown)
 }
 
 fn type_name(oid: Oid, context: Option<&EvalContext>) -> Option<String> {

@@ -228,7 +228,7 @@ impl Host for Session {
 fn context() -> EvalContext {
     let catalog = Arc::new(catalog());
     let mut context = EvalContext::detached(catalog.clone());
-    context.host = Arc::new(Session(NoHost { catalog }));
+    context.host = Arc::new(Session(NoHost { catalog, database: 0 }));
     context
 }
 

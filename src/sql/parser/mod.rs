@@ -22,6 +22,7 @@ mod lexer;
 mod objects;
 mod query;
 mod roles;
+mod routine;
 mod session;
 mod table;
 #[cfg(test)]

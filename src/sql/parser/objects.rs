@@ -100,15 +100,23 @@ impl Grammar<'_, '_> {
         }
         let options = self.with_options()?;
         expect(self, "as")?;
-        if recursive {
-            return unsupported(self, "CREATE RECURSIVE VIEW");
-        }
         let start = self.offset();
-        let Statement::Query(query) = self.without_modification()? else {
+        let Statement::Query(mut query) = self.without_modification()? else {
             let message = "views must not contain data-modifying statements in WITH";
             return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, span(self), message));
         };
-        let text = self.text_since(start);
+        let mut text = self.text_since(start);
+        if recursive {
+            // As PostgreSQL rewrites it.
+            let name = name.0.last().map(ToString::to_string).unwrap_or_default();
+            let list = columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            text = format!("WITH RECURSIVE {name}({list}) AS ({text}) SELECT {list} FROM {name}");
+            let parsed = super::parse(&text).ok().and_then(|parsed| parsed.into_iter().next());
+            match parsed.map(|parsed| parsed.statement) {
+                Some(Statement::Query(rewritten)) => query = rewritten,
+                _ => return unexpected(self),
+            }
+        }
         let cascaded =
             take_all(self, &["with", "check", "option"]) || take_all(self, &["with", "cascaded", "check", "option"]);
         let check_option = if cascaded {
@@ -346,6 +354,9 @@ impl Grammar<'_, '_> {
         if word(self) == "owned" && word_at(self, 1) == "by" {
             return self.drop_owned();
         }
+        if matches!(word(self), "function" | "procedure" | "routine") {
+            return self.drop_routine();
+        }
         let Some(kind) = self.plain_kind() else {
             let known = matches!(
                 word(self),
@@ -418,6 +429,7 @@ impl Grammar<'_, '_> {
             "rule" => Some(ObjectKind::Rule),
             _ => None,
         };
+        let mut routine = None;
         let (kind, name, on) = if take(self, "column") {
             (ObjectKind::Column, object_name(self)?, None)
         } else if let Some(kind) = on_table {
@@ -425,6 +437,12 @@ impl Grammar<'_, '_> {
             let name = column_id(self)?;
             expect(self, "on")?;
             (kind, ObjectName::from(vec![name]), Some(object_name(self)?))
+        } else if let Some(kind) = self.routine_kind() {
+            self.advance_token();
+            let named = self.routine_name()?;
+            let name = named.name.clone();
+            routine = Some(named);
+            (kind, name, None)
         } else if let Some(kind) = self.plain_kind() {
             let first: Ident = label(self)?;
             (kind, qualified(self, first)?, None)
@@ -433,6 +451,6 @@ impl Grammar<'_, '_> {
         };
         expect(self, "is")?;
         let comment = if take(self, "null") { None } else { Some(string(self)?) };
-        Ok(Statement::Comment(Comment { kind, name, on, comment }))
+        Ok(Statement::Comment(Comment { kind, name, on, routine, comment }))
     }
 }

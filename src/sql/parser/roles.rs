@@ -222,6 +222,7 @@ impl Grammar<'_, '_> {
             kind,
             all_in_schema: false,
             objects: Vec::new(),
+            routines: Vec::new(),
             grantees,
             with_grant_option,
             granted_by: None,
@@ -281,7 +282,13 @@ impl Grammar<'_, '_> {
         let Some((kind, all_in_schema)) = self.grant_target() else {
             return self.unsupported_rest("GRANT on this kind of object");
         };
-        let objects = self.list(|g| object_name(g))?;
+        let is_routine = matches!(kind, ObjectKind::Function | ObjectKind::Procedure | ObjectKind::Routine);
+        let (mut objects, mut routines) = (Vec::new(), Vec::new());
+        if is_routine && !all_in_schema {
+            routines = self.list(Self::routine_name)?;
+        } else {
+            objects = self.list(|g| object_name(g))?;
+        }
         expect(self, if revoke { "from" } else { "to" })?;
         let grantees = self.grantees()?;
         let with_grant_option = !revoke && take_all(self, &["with", "grant", "option"]);
@@ -301,6 +308,7 @@ impl Grammar<'_, '_> {
             kind,
             all_in_schema,
             objects,
+            routines,
             grantees,
             with_grant_option,
             granted_by,
@@ -336,7 +344,10 @@ impl Grammar<'_, '_> {
             "domain" if named => ObjectKind::Domain,
             "tablespace" if named => ObjectKind::Tablespace,
             "language" if named => ObjectKind::Language,
-            "function" | "procedure" | "routine" | "large" | "foreign" | "parameter" if named => return None,
+            "function" if named => ObjectKind::Function,
+            "procedure" if named => ObjectKind::Procedure,
+            "routine" if named => ObjectKind::Routine,
+            "large" | "foreign" | "parameter" if named => return None,
             _ => return Some((ObjectKind::Table, false)),
         };
         self.advance_token();

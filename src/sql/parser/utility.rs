@@ -206,9 +206,10 @@ impl Grammar<'_, '_> {
                 self.advance_token();
                 self.create_domain()
             }
-            "function" | "procedure" | "trigger" | "extension" | "rule" | "policy" | "publication" | "subscription"
-            | "statistics" | "aggregate" | "cast" | "collation" | "conversion" | "language" | "server"
-            | "tablespace" | "transform" | "trusted"
+            "function" | "procedure" if persistence == Persistence::Permanent => self.create_routine(or_replace),
+            "trigger" | "extension" | "rule" | "policy" | "publication" | "subscription" | "statistics"
+            | "aggregate" | "cast" | "collation" | "conversion" | "language" | "server" | "tablespace"
+            | "transform" | "trusted"
                 if persistence == Persistence::Permanent =>
             {
                 let what = format!("CREATE {}", word(self).to_uppercase());
@@ -267,9 +268,10 @@ impl Grammar<'_, '_> {
                 self.advance_token();
                 self.alter_type(domain)
             }
-            "aggregate" | "collation" | "conversion" | "event" | "extension" | "foreign" | "function" | "language"
-            | "large" | "operator" | "policy" | "procedural" | "procedure" | "publication" | "routine" | "rule"
-            | "server" | "statistics" | "subscription" | "tablespace" | "text" | "trigger" => {
+            "function" | "procedure" | "routine" => self.alter_routine(),
+            "aggregate" | "collation" | "conversion" | "event" | "extension" | "foreign" | "language" | "large"
+            | "operator" | "policy" | "procedural" | "publication" | "rule" | "server" | "statistics"
+            | "subscription" | "tablespace" | "text" | "trigger" => {
                 let what = format!("ALTER {}", word(self).to_uppercase());
                 self.unsupported_create(&what)
             }

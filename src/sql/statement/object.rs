@@ -3,7 +3,7 @@
 use sqlparser::ast::{DataType, Ident, ObjectName, Query};
 
 use super::{
-    ColumnDefinition, ConstraintAttributes, Expression, Persistence, SequenceOptions, SetValue, Statement,
+    ColumnDefinition, ConstraintAttributes, Expression, Persistence, RoutineName, SequenceOptions, SetValue, Statement,
     StorageOption, TableConstraint,
 };
 
@@ -482,6 +482,8 @@ pub struct Grant {
     pub all_in_schema: bool,
     /// The objects.
     pub objects: Vec<ObjectName>,
+    /// Functions and procedures.
+    pub routines: Vec<RoutineName>,
     /// To or from whom.
     pub grantees: Vec<RoleName>,
     /// WITH GRANT OPTION.
@@ -531,6 +533,8 @@ pub struct Comment {
     pub name: ObjectName,
     /// ON table (constraints, triggers, policies, rules).
     pub on: Option<ObjectName>,
+    /// A function or procedure.
+    pub routine: Option<RoutineName>,
     /// The text; `None` removes it.
     pub comment: Option<String>,
 }

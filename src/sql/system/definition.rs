@@ -325,3 +325,8 @@ pub fn collation_of(typ: Oid) -> Oid {
         _ => 0,
     }
 }
+
+/// `format_type` of any type; those that are not in pg_catalog with their schema.
+pub fn type_name(catalog: &Catalog, typ: Type) -> String {
+    crate::sql::user_types::format_along(catalog, &[PG_CATALOG], typ.oid, Some(typ.typmod))
+}

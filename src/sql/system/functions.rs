@@ -43,7 +43,7 @@ fn variadic_element(function: &Function) -> Oid {
     }
 }
 
-fn letters(values: impl IntoIterator<Item = char>) -> Datum {
+pub(super) fn letters(values: impl IntoIterator<Item = char>) -> Datum {
     let values = values.into_iter().map(letter).collect();
     Datum::Array(Box::new(Array::new(Type::CHAR.oid, values)))
 }

@@ -122,6 +122,13 @@ fn view_class(context: &Context<'_>, view: &View, rows: &mut Rows) {
         ("relispopulated", Datum::Bool(true)),
         ("relreplident", letter('n')),
         ("relacl", acl(&context.catalog, ObjectClass::Relation, view.oid, 0)),
+        (
+            "reloptions",
+            match view.options.is_empty() {
+                true => Datum::Null,
+                false => text_array(view.options.iter().map(|(name, value)| format!("{name}={value}"))),
+            },
+        ),
     ]);
 }
 

@@ -119,6 +119,7 @@ fn catalog() -> Arc<Catalog> {
         query: "SELECT 1 AS a".into(),
         search_path: vec!["public".into()],
         columns: vec![("a".into(), Type::INT4)],
+        options: Vec::new(),
     }));
     catalog.comments.insert((TABLE, 2), "what it is called".into());
     Arc::new(catalog)
@@ -173,7 +174,7 @@ impl crate::sql::context::Host for TestHost {
 
 fn context() -> EvalContext {
     let mut context = EvalContext::detached(catalog());
-    context.host = Arc::new(TestHost(NoHost { catalog: catalog() }));
+    context.host = Arc::new(TestHost(NoHost { catalog: catalog(), database: 0 }));
     context
 }
 

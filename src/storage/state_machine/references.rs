@@ -13,6 +13,9 @@ use crate::storage::command::Command;
 use crate::storage::evaluator::{Children, NamedKey, Reference};
 use crate::storage::snapshot::{Snapshot, prefix_range};
 
+/// The keys that a foreign key has lost anywhere, each with a row that had it.
+type Lost<'a> = (Arc<dyn Reference>, HashMap<Vec<u8>, &'a [u8]>);
+
 /// What the check looks at.
 struct Look<'c> {
     snapshot: Snapshot,
@@ -43,7 +46,7 @@ impl RowChanges<'_> {
             let references = plans.get(oid).map(|plan| &plan.references);
             references.is_some_and(|r| !r.outgoing.is_empty() || !r.incoming.is_empty())
         };
-        if redo || !plans.keys().any(|oid| concerned(oid)) {
+        if redo || !plans.keys().any(concerned) {
             return Ok(());
         }
         let (gone, new) = self.unique_entries();
@@ -64,7 +67,7 @@ impl RowChanges<'_> {
                 look.check_child(reference, &row)?;
             }
         }
-        let mut anywhere: Vec<(Arc<dyn Reference>, HashMap<Vec<u8>, &[u8]>)> = Vec::new();
+        let mut anywhere: Vec<Lost<'_>> = Vec::new();
         for row in self.changed(command) {
             let (Some(plan), Some(old)) = (plans.get(&row.table), row.old) else { continue };
             for reference in &plan.references.incoming {

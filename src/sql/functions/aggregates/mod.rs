@@ -27,9 +27,7 @@ pub(crate) fn heap_bytes(value: &Datum) -> usize {
         Datum::Jsonb(document) => document.as_bytes().len(),
         Datum::Numeric(number) => number.as_bytes().len(),
         Datum::Array(array) => array.values.iter().map(|value| size_of::<Datum>() + heap_bytes(value)).sum(),
-        Datum::Range(_) | Datum::Multirange(_) => {
-            crate::sql::range::parts(value).len() * size_of::<crate::sql::range::Bounds>()
-        }
+        Datum::Range(_) | Datum::Multirange(_) => size_of_val(crate::sql::range::parts(value)),
         Datum::Bit(bits) => bits.bytes.len(),
         Datum::Record(record) => record.values.iter().map(|value| size_of::<Datum>() + heap_bytes(value)).sum(),
         _ => 0,

@@ -307,6 +307,6 @@ impl Accumulator for IntersectAgg {
     }
 
     fn size(&self) -> usize {
-        size_of::<Self>() + range::parts(&self.0).len() * size_of::<Bounds>()
+        size_of::<Self>() + size_of_val(range::parts(&self.0))
     }
 }
