@@ -220,7 +220,7 @@ fn bind(text: &str) -> Result<Query> {
 fn described(query: &Query) -> String {
     let name = |c: &crate::sql::plan::OutputColumn| match crate::sql::types::by_oid(c.typ.oid) {
         Some(_) => format!("{}|{}", c.name, crate::sql::types::format_type(c.typ)),
-        None => format!("{}|{}", c.name, crate::sql::system::definition::type_name(&catalog(), c.typ)),
+        None => format!("{}|{}", c.name, crate::sql::user_types::format_along(&catalog(), &[PUBLIC], c.typ.oid, None)),
     };
     query.output.iter().map(name).collect::<Vec<_>>().join("\n")
 }

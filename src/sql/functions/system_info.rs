@@ -7,11 +7,12 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Function, Volatility};
+use crate::sql::privilege;
 use crate::sql::system;
 use crate::sql::system::definition::{self, Style};
 use crate::sql::system::routine;
 use crate::sql::{functions, io, operators, parser, types, user_types};
-use crate::storage::catalog::{Catalog, Entry, PG_CATALOG, Routine, Table};
+use crate::storage::catalog::{AclItem, Catalog, Entry, ObjectClass, PG_CATALOG, Routine, Table};
 
 const T: Type = Type::TEXT;
 const O: Type = Type::OID;
@@ -71,6 +72,7 @@ pub(crate) static LIST: &[Function] = &[
         .columns(&[("word", T), ("catcode", Type::CHAR), ("barelabel", B), ("catdesc", T), ("baredesc", T)]),
     set(2289, "pg_options_to_table", &[Type::TEXT_ARRAY], Type::RECORD, options_to_table).stable()
         .columns(&[("option_name", T), ("option_value", T)]),
+    scalar(3943, "acldefault", &[Type::CHAR, O], Type::ACLITEM_ARRAY, acldefault),
     set(1689, "aclexplode", &[Type::ACLITEM_ARRAY], Type::RECORD, |_, _| Ok(Box::new(std::iter::empty()))).stable()
         .columns(&[("grantor", O), ("grantee", O), ("privilege_type", T), ("is_grantable", B)]),
     scalar(1348, "obj_description", &[O], T, |c, a| Ok(comment(c, a.oid(0)?, 0))).stable(),
@@ -561,4 +563,27 @@ fn index_column_has_property(context: &EvalContext, args: &[Datum]) -> Result<Da
         "distance_orderable" => Datum::Bool(false),
         _ => Datum::Null,
     })
+}
+
+/// The privileges that an object of a kind has when nothing was granted on it (PostgreSQL's `acldefault`).
+fn acldefault(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let catalog = context.host.catalog();
+    let (kind, owner) = (args.text(0)?, args.oid(1)?);
+    let own = |rights| vec![AclItem { grantee: owner, grantor: owner, rights, grantable: 0 }];
+    let of = |class| privilege::default_items(&catalog, class, 0, owner);
+    let items = match kind {
+        "r" => of(ObjectClass::Relation),
+        "s" => of(ObjectClass::Sequence),
+        "d" => of(ObjectClass::Database),
+        "n" => of(ObjectClass::Schema),
+        "f" => of(ObjectClass::Function),
+        "T" | "l" => of(ObjectClass::Type),
+        "t" => own(privilege::CREATE),
+        "L" => own(privilege::SELECT | privilege::UPDATE),
+        "F" | "S" => own(privilege::USAGE),
+        "c" | "p" => Vec::new(),
+        other => return Err(err!(INVALID_PARAMETER_VALUE, "unrecognized object type abbreviation: {other}")),
+    };
+    let items = items.iter().map(|item| Datum::text(privilege::item_text(&catalog, item))).collect();
+    Ok(Datum::Array(Box::new(Array::new(Type::ACLITEM.oid, items))))
 }
