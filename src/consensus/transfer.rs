@@ -153,7 +153,8 @@ impl Replica {
         self.ledger = ledger.clone();
         self.pool.settle(&self.ledger);
         self.snapshots.insert(cert.seq, Snapshot { ledger, manifest: Some(manifest) });
-        self.ahead = None;
+        // A newer checkpoint may have become known meanwhile: then that one is next.
+        self.ahead = self.ahead.take().filter(|ahead| ahead.seq > cert.seq);
         if self.ledger.members.epoch != epoch_before {
             self.stable = Some(cert.clone());
             self.low = cert.seq;
