@@ -126,7 +126,7 @@ pub fn format(context: &EvalContext, oid: Oid, typmod: Option<i32>) -> String {
     format_along(&context.host.catalog(), &context.host.search_path(), oid, typmod)
 }
 
-/// [`format`] with a search path.
+/// [`format()`] with a search path.
 pub fn format_along(catalog: &Catalog, path: &[Oid], oid: Oid, typmod: Option<i32>) -> String {
     if oid == 0 || types::by_oid(oid).is_some() {
         return types::format_oid(oid, typmod);

@@ -41,7 +41,7 @@ pub struct CreateRoutine {
     pub name: ObjectName,
     /// The arguments, with the columns of RETURNS TABLE.
     pub arguments: Vec<RoutineArgument>,
-    /// RETURNS [SETOF] type.
+    /// RETURNS type, or RETURNS SETOF type.
     pub returns: Option<(bool, DataType)>,
     /// LANGUAGE.
     pub language: Option<String>,
