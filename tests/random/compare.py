@@ -271,7 +271,6 @@ class Generator:
         if choice < 0.63:
             types = [r.choice(["int", "text", "numeric"]) for _ in range(2)]
             rows = ", ".join("(" + ", ".join(literal(r, t, 0.2 if i else 0) for t in types) + ")" for i in range(r.randint(1, 4)))
-            rows = rows.replace("(", "(", 1)
             first = [f"{alias}.p", f"{alias}.q"]
             casts = ", ".join(f"{n}::{t} AS {n}" for n, t in zip("pq", types))
             return f"(SELECT {casts} FROM (VALUES {rows}) AS v(p, q)) AS {alias}", Scope(list(zip(first, types)), scope)
@@ -339,7 +338,7 @@ class Generator:
                     lambda: f"sum(DISTINCT {arg('bigint')}){filtered}"])()
             if typ == "text":
                 return r.choice([
-                    lambda: f"string_agg({arg('text')}, ',' ORDER BY {arg('text')}, {arg('int')}){filtered}" if False else f"max({arg('text')}){filtered}",
+                    lambda: f"max({arg('text')}){filtered}",
                     lambda: f"min({arg('text')}){filtered}"])()
             if typ == "bool":
                 return f"{r.choice(['bool_and', 'bool_or'])}({arg('bool')}){filtered}"

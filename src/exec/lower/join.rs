@@ -1,5 +1,5 @@
-//! Joins: by hash where the condition has equalities between the sides (by sorting what does not fit), by nested loops otherwise; lateral ones run the
-//! right side for each distinct left row.
+//! Joins: by hash where the condition has equalities between the sides (by sorting what does not fit), by nested loops
+//! otherwise; lateral ones run the right side for each distinct left row.
 
 use std::sync::Arc;
 
