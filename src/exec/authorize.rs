@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::document::Oid;
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::plan::{Access, Query, Rel};
+use crate::sql::plan::{Access, ModifyKind, Query, Rel};
 use crate::sql::privilege::{self, Object, Rights};
 use crate::storage::catalog::{Catalog, Entry, ObjectClass, Routine, RoutineKind};
 
@@ -130,7 +130,12 @@ fn used_columns(oid: Oid, access: Access, query: &Query) -> BTreeSet<i16> {
             // RETURNING reads the columns of the new row.
             let mut ids = BTreeSet::new();
             modify.returning.iter().flatten().for_each(|(_, expr)| ids.extend(expr.free_columns()));
-            let shown = modify.new_columns.iter().chain(&modify.old_columns).filter(|(id, _, _)| ids.contains(id));
+            let merged = match &modify.kind {
+                ModifyKind::Merge { shown_columns, .. } => shown_columns.as_slice(),
+                _ => &[],
+            };
+            let rows = modify.new_columns.iter().chain(&modify.old_columns).chain(merged);
+            let shown = rows.filter(|(id, _, _)| ids.contains(id));
             used.extend(shown.map(|(_, number, _)| *number).filter(|number| *number > 0));
         }
     });

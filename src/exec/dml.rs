@@ -1,4 +1,4 @@
-//! INSERT, UPDATE and DELETE on rows: values are computed by the row interpreter, checked, encoded and buffered.
+//! INSERT, UPDATE, DELETE and MERGE on rows: values are computed by the row interpreter, checked, encoded and buffered.
 //! Where the source rows come from (a point plan or DataFusion) is the caller's business.
 
 use std::collections::HashSet;
@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::sql::eval::{Compiled, compile};
 use crate::sql::functions::heap_bytes;
 use crate::sql::io;
-use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind};
+use crate::sql::plan::{ColumnId, Expr, MergeAction, Modify, ModifyKind};
+use crate::sql::statement::MergeKind;
 use crate::storage::catalog::{ConstraintKind, Table, is_temporary};
 use crate::storage::command::Expect;
 
@@ -33,6 +34,8 @@ pub(crate) struct CompiledModify {
     action: Action,
     /// How many slots the source has; new and old columns follow.
     source_width: usize,
+    /// All slots.
+    width: usize,
     new: Vec<i16>,
     old: Vec<i16>,
     checks: Vec<(String, Compiled)>,
@@ -54,6 +57,34 @@ enum Action {
     Delete {
         locator: usize,
     },
+    Merge(Merge),
+}
+
+#[derive(Debug)]
+struct Merge {
+    locator: usize,
+    /// The slot that says whether the data source has a row; `None`: it always has.
+    present: Option<usize>,
+    arms: Vec<Arm>,
+    /// The row that RETURNING shows: its first slot and its columns.
+    shown: (usize, Vec<i16>),
+    /// The slot of `merge_action()`.
+    action: usize,
+}
+
+#[derive(Debug)]
+struct Arm {
+    kind: MergeKind,
+    condition: Option<Compiled>,
+    action: ArmAction,
+}
+
+#[derive(Debug)]
+enum ArmAction {
+    Nothing,
+    Delete,
+    Update(Assignments),
+    Insert { values: Assignments, takes: Vec<Option<usize>> },
 }
 
 #[derive(Debug)]
@@ -71,6 +102,11 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
     slots.extend(modify.new_columns.iter().map(|(id, _, _)| *id));
     // In an UPDATE the source yields the old columns itself; the slots behind serve ON CONFLICT and RETURNING.
     slots.extend(modify.old_columns.iter().map(|(id, _, _)| *id));
+    let shown_at = slots.len();
+    if let ModifyKind::Merge { shown_columns, action, .. } = &modify.kind {
+        slots.extend(shown_columns.iter().map(|(id, _, _)| *id));
+        slots.push(*action);
+    }
     let one = |expr: &Expr| compile(expr, &slots);
     let list = |exprs: &[(i16, Expr)]| {
         exprs.iter().map(|(number, expr)| Ok((*number, one(expr)?))).collect::<Result<Vec<_>>>()
@@ -100,11 +136,33 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
             Action::Update { locator: slot_of(*locator)?, assignments: list(assignments)? }
         }
         ModifyKind::Delete { locator, .. } => Action::Delete { locator: slot_of(*locator)? },
+        ModifyKind::Merge { locator, present, arms, shown_columns, .. } => Action::Merge(Merge {
+            locator: slot_of(*locator)?,
+            present: present.map(slot_of).transpose()?,
+            arms: arms
+                .iter()
+                .map(|arm| {
+                    let action = match &arm.action {
+                        MergeAction::Nothing => ArmAction::Nothing,
+                        MergeAction::Delete => ArmAction::Delete,
+                        MergeAction::Update(values) => ArmAction::Update(list(values)?),
+                        MergeAction::Insert(values) => {
+                            ArmAction::Insert { takes: vec![None; values.len()], values: list(values)? }
+                        }
+                    };
+                    let condition = arm.condition.as_ref().map(one).transpose()?;
+                    Ok(Arm { kind: arm.kind, condition, action })
+                })
+                .collect::<Result<_>>()?,
+            shown: (shown_at, shown_columns.iter().map(|(_, number, _)| *number).collect()),
+            action: shown_at + shown_columns.len(),
+        }),
     };
     Ok(CompiledModify {
         table: modify.table,
         action,
         source_width: source.len(),
+        width: slots.len(),
         new: modify.new_columns.iter().map(|(_, number, _)| *number).collect(),
         old: modify.old_columns.iter().map(|(_, number, _)| *number).collect(),
         checks: modify.checks.iter().map(|(name, expr)| Ok((name.clone(), one(expr)?))).collect::<Result<_>>()?,
@@ -280,12 +338,62 @@ impl<'a> Writer<'a> {
     /// Takes one row of the source.
     pub(crate) fn row(&mut self, source: Vec<Datum>) -> Result<()> {
         let mut slots = source;
-        slots.resize(self.plan.source_width + self.plan.new.len() + self.plan.old.len(), Datum::Null);
+        slots.resize(self.plan.width, Datum::Null);
         let plan = self.plan;
         match &plan.action {
             Action::Insert { values, takes, conflict } => self.insert(slots, values, takes, conflict.as_ref()),
             Action::Update { locator, assignments } => self.update(slots, *locator, assignments),
             Action::Delete { locator } => self.delete(slots, *locator),
+            Action::Merge(merge) => self.merge(slots, merge),
+        }
+    }
+
+    /// Does the first WHEN clause that is for a joined row.
+    fn merge(&mut self, mut slots: Vec<Datum>, merge: &Merge) -> Result<()> {
+        let key = match &slots[merge.locator] {
+            Datum::Bytea(key) => Some(key.to_vec()),
+            _ => None,
+        };
+        let has_source = merge.present.is_none_or(|at| slots[at] == Datum::Bool(true));
+        let kind = match (&key, has_source) {
+            (None, _) => MergeKind::NotMatchedByTarget,
+            (Some(_), true) => MergeKind::Matched,
+            (Some(_), false) => MergeKind::NotMatchedBySource,
+        };
+        let mut chosen = None;
+        for arm in merge.arms.iter().filter(|arm| arm.kind == kind) {
+            let holds = match &arm.condition {
+                Some(condition) => self.eval(condition, &slots)? == Datum::Bool(true),
+                None => true,
+            };
+            if holds {
+                chosen = Some(&arm.action);
+                break;
+            }
+        }
+        let (Some(action), key) = (chosen, key.unwrap_or_default()) else { return Ok(()) };
+        let name = match action {
+            ArmAction::Nothing => return Ok(()),
+            ArmAction::Insert { .. } => "INSERT",
+            ArmAction::Update(_) => "UPDATE",
+            ArmAction::Delete => "DELETE",
+        };
+        slots[merge.action] = Datum::text(name);
+        if let ArmAction::Insert { values, takes } = action {
+            return self.insert(slots, values, takes, None);
+        }
+        if !self.touched.insert(key.clone()) {
+            return Err(err!(CARDINALITY_VIOLATION, "MERGE command cannot affect row a second time")
+                .hint("Ensure that not more than one source row matches any one target row."));
+        }
+        let Some((old, expect)) = self.current(&key)? else { return Ok(()) };
+        self.set_old(&mut slots, &old);
+        match action {
+            ArmAction::Update(assignments) => self.replace(slots, &key, old, expect, assignments),
+            _ => {
+                self.set_shown(&mut slots, &old);
+                self.remove(&slots, &key, &old, expect)
+            }
         }
     }
 
@@ -356,6 +464,16 @@ impl<'a> Writer<'a> {
     fn set_new(&self, slots: &mut [Datum], row: &[Datum]) {
         for (i, number) in self.plan.new.iter().enumerate() {
             slots[self.plan.source_width + i] = self.system_or(row, *number);
+        }
+        self.set_shown(slots, row);
+    }
+
+    /// The row as RETURNING of MERGE shows it.
+    fn set_shown(&self, slots: &mut [Datum], row: &[Datum]) {
+        if let Action::Merge(Merge { shown: (at, columns), .. }) = &self.plan.action {
+            for (i, number) in columns.iter().enumerate() {
+                slots[at + i] = self.system_or(row, *number);
+            }
         }
     }
 
@@ -430,7 +548,8 @@ impl<'a> Writer<'a> {
     /// All columns of a row, the virtual ones computed.
     fn read(&self, bytes: &[u8]) -> Result<Vec<Datum>> {
         let mut row = read_row(self.table, bytes, &self.context.eval)?;
-        if self.plan.returning.is_some() || self.plan.has_conflict_clause() {
+        let shows_old = matches!(self.plan.action, Action::Merge(_)) && self.plan.returning.is_some();
+        if shows_old || self.plan.has_conflict_clause() {
             self.rules.generated.fill_virtual(&mut row, &self.context.eval)?;
         }
         Ok(row)
@@ -704,9 +823,13 @@ impl<'a> Writer<'a> {
         let Some(key) = self.located(&slots, locator)? else { return Ok(()) };
         let Some((old, expect)) = self.current(&key)? else { return Ok(()) };
         self.set_old(&mut slots, &old);
-        self.write(&key, None, expect)?;
-        integrity::note(self.context, &self.rules, Some(&old), None)?;
-        self.done(&slots)
+        self.remove(&slots, &key, &old, expect)
+    }
+
+    fn remove(&mut self, slots: &[Datum], key: &[u8], old: &[Datum], expect: Expect) -> Result<()> {
+        self.write(key, None, expect)?;
+        integrity::note(self.context, &self.rules, Some(old), None)?;
+        self.done(slots)
     }
 
     /// Counts the row and computes RETURNING.

@@ -264,17 +264,20 @@ impl Printer<'_> {
 
     fn modify(&mut self, rel: &Rel, modify: &Modify, depth: usize) {
         let table = self.context.view.catalog.table(modify.table).map_or("", |t| t.name.as_str());
-        let (verb, source) = match &modify.kind {
-            ModifyKind::Insert { source, .. } => ("Insert", source),
-            ModifyKind::Update { source, .. } => ("Update", source),
-            ModifyKind::Delete { source, .. } => ("Delete", source),
+        let verb = match &modify.kind {
+            ModifyKind::Insert { .. } => "Insert",
+            ModifyKind::Update { .. } => "Update",
+            ModifyKind::Delete { .. } => "Delete",
+            ModifyKind::Merge { .. } => "Merge",
         };
-        self.node(depth, &format!("{verb} on {table}"), rel);
+        let alias = target_alias(modify).filter(|alias| *alias != table);
+        let alias = alias.map(|alias| format!(" {}", super::ddl::quote_ident(alias))).unwrap_or_default();
+        self.node(depth, &format!("{verb} on {table}{alias}"), rel);
         if let ModifyKind::Insert { on_conflict: Some(conflict), .. } = &modify.kind {
             let what = if conflict.update.is_some() { "UPDATE" } else { "NOTHING" };
             self.detail(depth, format!("Conflict Resolution: {what}"));
         }
-        self.rel(source, depth + 1);
+        self.rel(modify.kind.source(), depth + 1);
     }
 
     fn scan(&mut self, whole: &Rel, scan: &Rel, conditions: &[Expr], depth: usize) {
@@ -477,4 +480,18 @@ fn width(rel: &Rel) -> usize {
         _ => 32,
     };
     rel.columns().iter().map(|(_, typ)| bytes(*typ)).sum()
+}
+
+/// The name that a statement gives to the table it changes.
+fn target_alias(modify: &Modify) -> Option<&str> {
+    let mut found = None;
+    modify.kind.source().walk(&mut |rel| {
+        if let Rel::Scan { table, columns, alias } = rel
+            && *table == modify.table
+            && columns.iter().any(|(_, number, _)| *number == 0)
+        {
+            found = Some(alias.as_str());
+        }
+    });
+    found
 }

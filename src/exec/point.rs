@@ -102,6 +102,7 @@ fn modify_plan(modify: &Modify, query: &Query, catalog: &Arc<Catalog>, eval: &Ev
             let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
             Some(PointPlan::Change { read, modify: compile_modify(modify, &ids).ok()? })
         }
+        ModifyKind::Merge { .. } => None,
     }
 }
 

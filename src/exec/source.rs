@@ -12,7 +12,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use crate::document::{Datum, Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Query, Rel};
+use crate::sql::plan::{ColumnId, Expr, MergeArm, Modify, ModifyKind, Query, Rel};
 use crate::storage::ScanOptions;
 use crate::storage::catalog::{Index, Table};
 
@@ -411,11 +411,7 @@ async fn run_modify(
     let mut modify = modify.clone();
     hoist_subqueries(&mut modify)?;
     run_closed_subqueries(context, &mut modify, lowered).await?;
-    let source = match &mut modify.kind {
-        ModifyKind::Insert { source, .. } | ModifyKind::Update { source, .. } | ModifyKind::Delete { source, .. } => {
-            source.take()
-        }
-    };
+    let source = modify.kind.source_mut().take();
     let columns = source.columns();
     let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
     let types: Vec<Type> = columns.iter().map(|(_, typ)| *typ).collect();
@@ -442,18 +438,19 @@ async fn run_modify(
 
 /// Subqueries in values and assignments are computed with the source's rows.
 fn hoist_subqueries(modify: &mut Modify) -> Result<()> {
-    let (source, values) = match &mut modify.kind {
-        ModifyKind::Insert { source, values, .. } => (source, values),
-        ModifyKind::Update { source, assignments, .. } => (source, assignments),
+    let (source, mut values): (&mut Rel, Vec<&mut Expr>) = match &mut modify.kind {
+        ModifyKind::Insert { source, values, .. } => (source, values.iter_mut().map(|(_, e)| e).collect()),
+        ModifyKind::Update { source, assignments, .. } => (source, assignments.iter_mut().map(|(_, e)| e).collect()),
         ModifyKind::Delete { .. } => return Ok(()),
+        ModifyKind::Merge { source, arms, .. } => (source, arms.iter_mut().flat_map(MergeArm::exprs_mut).collect()),
     };
-    if !values.iter().any(|(_, e)| e.contains_subquery()) {
+    if !values.iter().any(|e| e.contains_subquery()) {
         return Ok(());
     }
     let mut exprs: Vec<(ColumnId, Expr)> =
         source.columns().into_iter().map(|(id, typ)| (id, Expr::Column(id, typ))).collect();
     let known: BTreeSet<ColumnId> = exprs.iter().map(|(id, _)| *id).collect();
-    for (i, (_, value)) in values.iter_mut().enumerate() {
+    for (i, value) in values.iter_mut().enumerate() {
         if !value.contains_subquery() {
             continue;
         }
@@ -462,7 +459,7 @@ fn hoist_subqueries(modify: &mut Modify) -> Result<()> {
         }
         let (id, typ) = (OWN_IDS + 1000 + i as ColumnId, value.typ());
         exprs.push((id, value.take()));
-        *value = Expr::Column(id, typ);
+        **value = Expr::Column(id, typ);
     }
     let input = Box::new(source.take());
     *source = Rel::Project { input, exprs };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::document::{Datum, Oid, Type};
 
 use super::function::Function;
+use super::statement::MergeKind;
 
 mod display;
 mod properties;
@@ -539,7 +540,7 @@ pub enum FrameBound {
     UnboundedFollowing,
 }
 
-/// INSERT, UPDATE, DELETE.
+/// INSERT, UPDATE, DELETE, MERGE.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Modify {
     /// The table.
@@ -584,6 +585,78 @@ pub enum ModifyKind {
         /// As for UPDATE.
         locator: ColumnId,
     },
+    /// MERGE: the target joined with the data source, outer where rows without a partner matter.
+    Merge {
+        /// The joined rows.
+        source: Rel,
+        /// As for UPDATE; NULL in a row that has no target.
+        locator: ColumnId,
+        /// A column of the source that is true where the data source has a row; `None`: it always has.
+        present: Option<ColumnId>,
+        /// WHEN clauses in order: the first that is for a row and whose condition holds is done.
+        arms: Vec<MergeArm>,
+        /// Ids that name the row as RETURNING shows it: the new one, the old one of a DELETE.
+        shown_columns: Vec<(ColumnId, i16, Type)>,
+        /// The id of what `merge_action()` gives.
+        action: ColumnId,
+    },
+}
+
+/// A WHEN clause of MERGE.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MergeArm {
+    /// For which rows.
+    pub kind: MergeKind,
+    /// AND condition, over the source's columns.
+    pub condition: Option<Expr>,
+    /// THEN.
+    pub action: MergeAction,
+}
+
+impl MergeArm {
+    /// Its condition and values, to change them.
+    pub fn exprs_mut(&mut self) -> impl Iterator<Item = &mut Expr> {
+        let values: &mut [(i16, Expr)] = match &mut self.action {
+            MergeAction::Update(values) | MergeAction::Insert(values) => values,
+            MergeAction::Nothing | MergeAction::Delete => &mut [],
+        };
+        self.condition.iter_mut().chain(values.iter_mut().map(|(_, expr)| expr))
+    }
+}
+
+/// What a WHEN clause does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MergeAction {
+    /// DO NOTHING.
+    Nothing,
+    /// DELETE.
+    Delete,
+    /// UPDATE: assigned columns with their values over the source's columns.
+    Update(Assignments),
+    /// INSERT: a value for every live column.
+    Insert(Assignments),
+}
+
+impl ModifyKind {
+    /// The relation whose rows say what to change.
+    pub fn source(&self) -> &Rel {
+        match self {
+            Self::Insert { source, .. }
+            | Self::Update { source, .. }
+            | Self::Delete { source, .. }
+            | Self::Merge { source, .. } => source,
+        }
+    }
+
+    /// As [`ModifyKind::source`], to change it.
+    pub fn source_mut(&mut self) -> &mut Rel {
+        match self {
+            Self::Insert { source, .. }
+            | Self::Update { source, .. }
+            | Self::Delete { source, .. }
+            | Self::Merge { source, .. } => source,
+        }
+    }
 }
 
 /// Assigned columns by number, with their values.

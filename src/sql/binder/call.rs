@@ -104,6 +104,10 @@ impl Binder<'_> {
         if special && let Some(expr) = self.special_form(&name, &arguments, position, scope)? {
             return Ok(expr);
         }
+        // The grammar writes this keyword as a function of pg_catalog.
+        if schema.as_deref() == Some("pg_catalog") && name == "merge_action" && arguments.exprs.is_empty() {
+            return self.merge_action(position);
+        }
         let known_schema = match schema.as_deref() {
             None | Some("pg_catalog") => true,
             Some(schema) if self.range_constructor(Some(schema), &name).is_some() => true,

@@ -24,6 +24,9 @@ pub(super) type BoundReturning = (Vec<(ColumnId, Expr)>, Vec<OutputColumn>);
 /// Ids for the columns of a row: id, column number, type.
 pub(super) type RowColumns = Vec<(ColumnId, i16, Type)>;
 
+/// The number of the system column `tableoid`.
+const TABLE_OID: i16 = -6;
+
 impl Binder<'_> {
     /// UPDATE.
     pub(super) fn update(
@@ -33,7 +36,7 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Bound> {
         self.with_around(update.with.as_ref(), members, parent, |binder, parent| {
-            let table = binder.target_table(&update.table, "update", Access::Update)?;
+            let table = binder.target_table(&update.table, "update", &[Access::Update])?;
             let (target, old_columns, locator, scan) = binder.target_item(&table, update.alias.as_ref())?;
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&update.from, &mut scope)?;
@@ -48,7 +51,8 @@ impl Binder<'_> {
             assignments.iter().for_each(|(number, _)| binder.writes(table.oid, Access::Update, *number));
             let new_columns = binder.row_columns(&table);
             let checks = binder.checks(&table, &new_columns)?;
-            let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns };
+            let rows =
+                Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns, source_first: false };
             let returning =
                 binder.returning(update.returning.as_ref(), &rows, update.alias.as_ref(), &from_entries, parent)?;
             Ok(modified(
@@ -73,7 +77,7 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Bound> {
         self.with_around(delete.with.as_ref(), members, parent, |binder, parent| {
-            let table = binder.target_table(&delete.table, "delete from", Access::Delete)?;
+            let table = binder.target_table(&delete.table, "delete from", &[Access::Delete])?;
             let (target, old_columns, locator, scan) = binder.target_item(&table, delete.alias.as_ref())?;
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&delete.using, &mut scope)?;
@@ -87,7 +91,8 @@ impl Binder<'_> {
                 Some(_) => binder.row_columns(&table),
                 None => Vec::new(),
             };
-            let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &old_columns };
+            let rows =
+                Rows { table: &table, new: &new_columns, old: &old_columns, shown: &old_columns, source_first: false };
             let returning =
                 binder.returning(delete.returning.as_ref(), &rows, delete.alias.as_ref(), &from_entries, parent)?;
             Ok(modified(
@@ -120,15 +125,23 @@ impl Binder<'_> {
     }
 
     /// The table that a DML statement changes.
-    pub(super) fn target_table(&mut self, name: &ast::ObjectName, verb: &str, access: Access) -> Result<Table> {
+    pub(super) fn target_table(&mut self, name: &ast::ObjectName, verb: &str, accesses: &[Access]) -> Result<Table> {
         let position = self.at(name.span());
         match self.relation(name)? {
             Relation::Entry(entry) => match &*entry {
+                CatalogEntry::Table(table) if table.view.is_some() && verb == "merge into" => {
+                    Err(err!(FEATURE_NOT_SUPPORTED, "cannot execute MERGE on relation \"{}\"", table.name)
+                        .detail("This operation is not supported for materialized views."))
+                }
+                CatalogEntry::Sequence(sequence) if verb == "merge into" => {
+                    Err(err!(FEATURE_NOT_SUPPORTED, "cannot execute MERGE on relation \"{}\"", sequence.name)
+                        .detail("This operation is not supported for sequences."))
+                }
                 CatalogEntry::Table(table) if table.view.is_some() => {
                     Err(err!(WRONG_OBJECT_TYPE, "cannot change materialized view \"{}\"", table.name))
                 }
                 CatalogEntry::Table(table) => {
-                    self.uses(table.oid, access);
+                    accesses.iter().for_each(|access| self.uses(table.oid, *access));
                     Ok(table.clone())
                 }
                 CatalogEntry::View(view) => {
@@ -157,7 +170,8 @@ impl Binder<'_> {
     ) -> Result<(Entry, RowColumns, ColumnId, Rel)> {
         let (mut scan, mut item) = self.scan(table)?;
         let locator = self.column();
-        let row = item.columns.iter().filter_map(|c| match c.expr {
+        let known = item.columns.iter().chain(item.system.iter().filter(|c| c.origin.1 == TABLE_OID));
+        let row = known.filter_map(|c| match c.expr {
             Expr::Column(id, typ) => Some((id, c.origin.1, typ)),
             _ => None,
         });
@@ -180,7 +194,7 @@ impl Binder<'_> {
         Ok((Entry::new(item), row, locator, scan))
     }
 
-    fn check_target_name(&self, target: &Entry, others: &[Entry]) -> Result<()> {
+    pub(super) fn check_target_name(&self, target: &Entry, others: &[Entry]) -> Result<()> {
         let name = &target.item.name;
         if others.iter().any(|entry| entry.relation_visible && entry.item.name == *name) {
             let name = name.clone().unwrap_or_default();
@@ -203,7 +217,11 @@ impl Binder<'_> {
 
     /// New ids for a row of a table.
     pub(super) fn row_columns(&mut self, table: &Table) -> RowColumns {
-        table.live_columns().map(|column| (self.column(), column.number, column.typ)).collect()
+        let mut columns: RowColumns =
+            table.live_columns().map(|column| (self.column(), column.number, column.typ)).collect();
+        // NULL where there is no such row.
+        columns.push((self.column(), TABLE_OID, Type::OID));
+        columns
     }
 
     /// The CHECK constraints over the new row.
@@ -441,8 +459,8 @@ impl Binder<'_> {
             item.name = Some(ident(alias));
             item.schema = None;
         }
-        let mut entries = vec![Entry::new(item)];
-        entries.extend(others.iter().cloned());
+        let mut entries = others.to_vec();
+        entries.insert(if rows.source_first { entries.len() } else { 0 }, Entry::new(item));
         for (given, default, columns) in [(&returning.old, "old", rows.old), (&returning.new, "new", rows.new)] {
             let name = given.as_ref().map_or(default.to_string(), ident);
             let taken = entries.iter().any(|entry| entry.item.name.as_deref() == Some(name.as_str()));
@@ -457,6 +475,7 @@ impl Binder<'_> {
             item.schema = None;
             let mut entry = Entry::new(item);
             entry.columns_visible = false;
+            entry.nullable = true;
             entries.push(entry);
         }
         let scope = Scope::over(Some(parent), entries, Clause::Returning);
@@ -474,10 +493,11 @@ impl Binder<'_> {
     /// A row of the target as a FROM item.
     pub(super) fn row_item(&self, table: &Table, columns: &[(ColumnId, i16, Type)]) -> Item {
         let mut item = table_item(table, columns);
+        let known = columns.iter().find(|(_, number, _)| *number == TABLE_OID);
         item.system.push(ScopeColumn {
             name: "tableoid".to_string(),
-            expr: Expr::Const(Datum::Oid(table.oid), Type::OID),
-            origin: (table.oid, -6),
+            expr: known.map_or(Expr::Const(Datum::Oid(table.oid), Type::OID), |(id, _, typ)| Expr::Column(*id, *typ)),
+            origin: (table.oid, TABLE_OID),
         });
         item
     }
@@ -490,6 +510,8 @@ pub(super) struct Rows<'r> {
     pub(super) old: &'r [(ColumnId, i16, Type)],
     /// Which of them a plain name means.
     pub(super) shown: &'r [(ColumnId, i16, Type)],
+    /// `*` gives the columns of the source first.
+    pub(super) source_first: bool,
 }
 
 /// The statement as a relation of its RETURNING columns.

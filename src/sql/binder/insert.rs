@@ -16,9 +16,9 @@ use super::select::QueryOptions;
 use super::{Binder, Bound};
 
 /// The rows of an INSERT: the source and the value of each named column over it.
-struct Source {
-    rel: Rel,
-    values: Vec<(i16, Expr)>,
+pub(super) struct Source {
+    pub(super) rel: Rel,
+    pub(super) values: Vec<(i16, Expr)>,
 }
 
 impl Binder<'_> {
@@ -30,31 +30,30 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Bound> {
         self.with_around(insert.with.as_ref(), members, parent, |binder, parent| {
-            let table = binder.target_table(&insert.table, "insert into", Access::Insert)?;
+            let table = binder.target_table(&insert.table, "insert into", &[Access::Insert])?;
             let columns = binder.insert_columns(&table, &insert.columns)?;
             columns.iter().for_each(|c| binder.writes(table.oid, Access::Insert, c.number));
             let source = binder.insert_source(insert, &table, &columns, parent)?;
-            let mut values = Vec::new();
-            for column in table.live_columns() {
-                let given = source.values.iter().find(|(number, _)| *number == column.number);
-                let value = match given {
-                    Some((_, value)) => value.clone(),
-                    None => binder.default_of(&table, column)?,
-                };
-                values.push((column.number, value));
-            }
+            let values = binder.with_defaults(&table, source.values)?;
             let new_columns = binder.row_columns(&table);
             let needs_old = insert.returning.is_some() || insert.on_conflict.is_some();
             let old_columns = if needs_old { binder.row_columns(&table) } else { Vec::new() };
             let on_conflict = match &insert.on_conflict {
                 Some(on_conflict) => {
-                    let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &old_columns };
+                    let rows = Rows {
+                        table: &table,
+                        new: &new_columns,
+                        old: &old_columns,
+                        shown: &old_columns,
+                        source_first: false,
+                    };
                     Some(binder.on_conflict(on_conflict, &rows, insert.alias.as_ref(), parent)?)
                 }
                 None => None,
             };
             let checks = binder.checks(&table, &new_columns)?;
-            let rows = Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns };
+            let rows =
+                Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns, source_first: false };
             let returning = binder.returning(insert.returning.as_ref(), &rows, insert.alias.as_ref(), &[], parent)?;
             Ok(modified(
                 Modify {
@@ -70,8 +69,21 @@ impl Binder<'_> {
         })
     }
 
+    /// A value for each live column: the given one, or its default.
+    pub(super) fn with_defaults(&mut self, table: &Table, given: Vec<(i16, Expr)>) -> Result<Vec<(i16, Expr)>> {
+        let mut values = Vec::new();
+        for column in table.live_columns() {
+            let value = match given.iter().find(|(number, _)| *number == column.number) {
+                Some((_, value)) => value.clone(),
+                None => self.default_of(table, column)?,
+            };
+            values.push((column.number, value));
+        }
+        Ok(values)
+    }
+
     /// The columns of the list; all live ones without a list.
-    fn insert_columns<'t>(&self, table: &'t Table, targets: &[Target]) -> Result<Vec<&'t Column>> {
+    pub(super) fn insert_columns<'t>(&self, table: &'t Table, targets: &[Target]) -> Result<Vec<&'t Column>> {
         if targets.is_empty() {
             return Ok(table.live_columns().collect());
         }
@@ -99,6 +111,7 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Source> {
         let explicit = !insert.columns.is_empty();
+        let scope = Scope::over(Some(parent), Vec::new(), Clause::Values);
         let column_at = |i: usize| insert.columns.get(i).map(|target| target.column.span);
         match &insert.source {
             InsertSource::DefaultValues => Ok(Source { rel: Rel::OneRow, values: Vec::new() }),
@@ -107,14 +120,9 @@ impl Binder<'_> {
                     return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
                 }
                 for row in rows {
-                    let position = row.get(columns.len()).map_or(0, |value| match value {
-                        ValueOrDefault::Value(expr) => self.expr_at(expr),
-                        ValueOrDefault::Default => 0,
-                    });
-                    let missing = column_at(row.len()).map_or(0, |span| self.at(span));
-                    self.check_width(row.len(), columns.len(), explicit, position, missing)?;
+                    self.check_values_width(row, &insert.columns, columns.len())?;
                 }
-                self.insert_rows(rows, insert.overriding, table, columns, parent)
+                self.insert_rows(rows, insert.overriding, table, columns, &scope)
             }
             InsertSource::Query(query) => {
                 let options = QueryOptions { keep_unknown: true, ..Default::default() };
@@ -143,6 +151,16 @@ impl Binder<'_> {
         }
     }
 
+    /// As many values as columns, at most.
+    pub(super) fn check_values_width(&self, row: &[ValueOrDefault], written: &[Target], columns: usize) -> Result<()> {
+        let position = row.get(columns).map_or(0, |value| match value {
+            ValueOrDefault::Value(expr) => self.expr_at(expr),
+            ValueOrDefault::Default => 0,
+        });
+        let missing = written.get(row.len()).map_or(0, |target| self.at(target.column.span));
+        self.check_width(row.len(), columns, !written.is_empty(), position, missing)
+    }
+
     fn check_width(&self, given: usize, columns: usize, explicit: bool, extra: u32, missing: u32) -> Result<()> {
         if given > columns {
             return Err(err!(SYNTAX_ERROR, "INSERT has more expressions than target columns").at(extra));
@@ -154,15 +172,14 @@ impl Binder<'_> {
     }
 
     /// VALUES: one row is computed directly, several are a relation.
-    fn insert_rows(
+    pub(super) fn insert_rows(
         &mut self,
         rows: &[Vec<ValueOrDefault>],
         overriding: Option<Overriding>,
         table: &Table,
         columns: &[&Column],
-        parent: &Scope<'_>,
+        scope: &Scope<'_>,
     ) -> Result<Source> {
-        let scope = Scope::over(Some(parent), Vec::new(), Clause::Values);
         let mut out: Vec<Vec<Expr>> = Vec::with_capacity(rows.len());
         let width = rows.first().map_or(0, Vec::len);
         for row in rows {
@@ -172,7 +189,7 @@ impl Binder<'_> {
                     ValueOrDefault::Default => self.default_of(table, column)?,
                     ValueOrDefault::Value(expr) => {
                         let position = self.expr_at(expr);
-                        let bound = self.expr(expr, &scope)?;
+                        let bound = self.expr(expr, scope)?;
                         if self.is_overridden(column, overriding) {
                             self.default_of(table, column)?
                         } else {

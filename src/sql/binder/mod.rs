@@ -5,7 +5,7 @@
 //! - `expr`, `operator`, `special`, `reference`, `literal`: expressions; `call`: functions, aggregates, windows.
 //! - `coerce`, `resolve`, `polymorphic`: the type rules of the manual's chapter 10.
 //! - `select`, `targets`, `grouping`, `window`, `setop`, `with`, `values`: queries.
-//! - `dml`, `insert`, `conflict`: INSERT, UPDATE, DELETE. `table`: expressions that the catalog keeps as text.
+//! - `dml`, `insert`, `conflict`, `merge`: INSERT, UPDATE, DELETE, MERGE. `table`: expressions that the catalog keeps as text.
 //! - [`simplify`]: the logical pass after binding: constants folded, filters pushed down, unused columns dropped.
 //!
 //! An expression is bound against a chain of [`scope::Scope`]s, one a query level, innermost first. A column found in
@@ -35,6 +35,7 @@ mod grouping;
 mod insert;
 mod json;
 mod literal;
+mod merge;
 mod operator;
 mod polymorphic;
 mod position;
@@ -122,6 +123,8 @@ struct Binder<'a> {
     depth: usize,
     /// The owners of the views that we are inside of; `None`: the view asks for the user's own privileges.
     views: Vec<Option<Oid>>,
+    /// What `merge_action()` is in the RETURNING that is being bound.
+    merge_action: Option<ColumnId>,
     /// The arguments of the functions whose bodies we are inside of.
     calls: Vec<Vec<Expr>>,
 }
@@ -147,6 +150,7 @@ impl<'a> Binder<'a> {
             locking: None,
             depth: 0,
             views: Vec::new(),
+            merge_action: None,
             calls: Vec::new(),
         }
     }
@@ -188,7 +192,7 @@ impl<'a> Binder<'a> {
             Statement::Insert(insert) => Ok((self.insert(insert, members, scope)?, Verb::Insert)),
             Statement::Update(update) => Ok((self.update(update, members, scope)?, Verb::Update)),
             Statement::Delete(delete) => Ok((self.delete(delete, members, scope)?, Verb::Delete)),
-            Statement::Merge(_) => Err(Error::unsupported("MERGE")),
+            Statement::Merge(merge) => Ok((self.merge(merge, members, scope)?, Verb::Merge)),
             Statement::With(with) => self.any_statement(&with.body, &with.members, scope),
             _ => Err(Error::unsupported("this statement as a source of rows")),
         }

@@ -187,10 +187,10 @@ impl Binder<'_> {
         let names = item.columns.iter().map(|c| (c.name.as_str().into(), c.expr.typ().oid)).collect();
         // An anonymous record compares by field like ROW(); it keeps its column names.
         let row = Expr::Row { fields, names, typ: item.row_type };
-        match item.system.iter().find(|c| c.name == "ctid") {
-            // A row that an outer join did not find is NULL, not a row of NULLs; every real row has a ctid.
-            Some(ctid) if nullable => Expr::Case {
-                whens: vec![(Expr::IsNull(Box::new(ctid.expr.clone()), true), row)],
+        match item.system.iter().find(|c| c.name == "tableoid" && matches!(c.expr, Expr::Column(..))) {
+            // A row that an outer join did not find is NULL, not a row of NULLs; every real row has a table.
+            Some(table) if nullable => Expr::Case {
+                whens: vec![(Expr::IsNull(Box::new(table.expr.clone()), true), row)],
                 otherwise: None,
                 typ: item.row_type,
             },
@@ -345,6 +345,11 @@ impl Binder<'_> {
             Some(table) => err!(UNDEFINED_COLUMN, "column {table}.{column} does not exist"),
             None => err!(UNDEFINED_COLUMN, "column \"{column}\" does not exist"),
         };
+        if table.is_none()
+            && let Some(error) = unreachable_column(column, scope)
+        {
+            return error;
+        }
         let mut best = 4;
         let mut similar: Vec<String> = Vec::new();
         for level in scope.chain() {
@@ -381,6 +386,18 @@ impl Binder<'_> {
             _ => error,
         }
     }
+}
+
+/// 42703 for a column of an item that this part of the query may not name.
+fn unreachable_column(column: &str, scope: &Scope<'_>) -> Option<Error> {
+    let levels = scope.chain().filter(|level| !level.hidden);
+    let entries = levels.flat_map(|level| &level.entries).filter(|entry| !entry.relation_visible);
+    let mut having = entries.filter(|entry| entry.item.columns.iter().any(|c| c.name == column));
+    let table = having.next()?.item.name.as_deref()?;
+    Some(err!(UNDEFINED_COLUMN, "column \"{column}\" does not exist").detail(format!(
+        "There is a column named \"{column}\" in table \"{table}\", but it cannot be referenced from this part of the \
+         query."
+    )))
 }
 
 fn column_id(expr: &Expr) -> Option<u32> {

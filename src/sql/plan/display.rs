@@ -434,6 +434,24 @@ fn numbered(f: &mut Formatter<'_>, items: &[(i16, Expr)]) -> fmt::Result {
     list(f, items, |f, (number, expr)| write!(f, "{number}={expr}"))
 }
 
+impl MergeArm {
+    fn head(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, " when {:?}", self.kind)?;
+        if let Some(condition) = &self.condition {
+            write!(f, " and {condition}")?;
+        }
+        let (verb, values) = match &self.action {
+            MergeAction::Nothing => return f.write_str(" nothing"),
+            MergeAction::Delete => return f.write_str(" delete"),
+            MergeAction::Update(values) => ("update", values),
+            MergeAction::Insert(values) => ("insert", values),
+        };
+        write!(f, " {verb} (")?;
+        numbered(f, values)?;
+        f.write_char(')')
+    }
+}
+
 impl Modify {
     fn head(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
@@ -459,6 +477,10 @@ impl Modify {
                 f.write_char(')')?;
             }
             ModifyKind::Delete { locator, .. } => write!(f, "Delete {} at #{locator}", self.table)?,
+            ModifyKind::Merge { locator, arms, .. } => {
+                write!(f, "Merge {} at #{locator}", self.table)?;
+                arms.iter().try_for_each(|arm| arm.head(f))?;
+            }
         }
         for (name, check) in &self.checks {
             write!(f, " check {name} {check}")?;

@@ -306,6 +306,9 @@ impl Rel {
                     let Modify { returning, new_columns, old_columns, .. } = &**modify;
                     made.extend(returning.iter().flatten().map(|(id, _)| *id));
                     made.extend(new_columns.iter().chain(old_columns).map(|(id, _, _)| *id));
+                    if let ModifyKind::Merge { shown_columns, action, .. } = &modify.kind {
+                        made.extend(shown_columns.iter().map(|(id, _, _)| *id).chain([*action]));
+                    }
                 }
                 Rel::OneRow
                 | Rel::Filter { .. }

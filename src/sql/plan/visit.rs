@@ -219,6 +219,21 @@ macro_rules! rel_exprs {
                         }
                     }
                     ModifyKind::Delete { .. } => {}
+                    ModifyKind::Merge { arms, .. } => {
+                        for MergeArm { condition, action, .. } in arms {
+                            if let Some(condition) = condition {
+                                $f(condition);
+                            }
+                            match action {
+                                MergeAction::Update(values) | MergeAction::Insert(values) => {
+                                    for (_, expr) in values {
+                                        $f(expr);
+                                    }
+                                }
+                                MergeAction::Nothing | MergeAction::Delete => {}
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -257,7 +272,8 @@ macro_rules! rel_inputs {
                 match kind {
                     ModifyKind::Insert { source, .. }
                     | ModifyKind::Update { source, .. }
-                    | ModifyKind::Delete { source, .. } => $f(source),
+                    | ModifyKind::Delete { source, .. }
+                    | ModifyKind::Merge { source, .. } => $f(source),
                 }
             }
         }
@@ -497,6 +513,10 @@ impl Rel {
                 modify.new_columns.iter_mut().chain(&mut modify.old_columns).for_each(|(id, _, _)| new(id));
                 if let ModifyKind::Update { locator, .. } | ModifyKind::Delete { locator, .. } = &mut modify.kind {
                     new(locator);
+                }
+                if let ModifyKind::Merge { locator, present, shown_columns, action, .. } = &mut modify.kind {
+                    shown_columns.iter_mut().for_each(|(id, _, _)| new(id));
+                    present.iter_mut().chain([locator, action]).for_each(new);
                 }
             }
             Rel::OneRow

@@ -154,9 +154,13 @@ impl Pruner {
                 let mut source_needs = below;
                 match &mut modify.kind {
                     ModifyKind::Insert { source, .. } => self.rel(source, &source_needs),
+                    // An old column that the source does not yield is read from the row when it is changed.
                     ModifyKind::Update { source, locator, .. } | ModifyKind::Delete { source, locator } => {
                         source_needs.insert(*locator);
-                        source_needs.extend(modify.old_columns.iter().map(|(id, _, _)| *id));
+                        self.rel(source, &source_needs);
+                    }
+                    ModifyKind::Merge { source, locator, present, .. } => {
+                        source_needs.extend([*locator].into_iter().chain(*present));
                         self.rel(source, &source_needs);
                     }
                 }
