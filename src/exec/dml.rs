@@ -24,6 +24,8 @@ use super::view::ReadView;
 
 /// Row ids taken from the engine at once for a bulk INSERT.
 const ROWIDS_AT_ONCE: u32 = 1024;
+/// Ids from here downwards name slots that no expression names.
+const UNNAMED: ColumnId = ColumnId::MAX;
 /// Values longer than this are cut in "Failing row contains".
 const SHOWN_BYTES_MAX: usize = 64;
 
@@ -100,8 +102,9 @@ type Assignments = Vec<(i16, Compiled)>;
 pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<CompiledModify> {
     let mut slots: Vec<ColumnId> = source.to_vec();
     slots.extend(modify.new_columns.iter().map(|(id, _, _)| *id));
-    // In an UPDATE the source yields the old columns itself; the slots behind serve ON CONFLICT and RETURNING.
-    slots.extend(modify.old_columns.iter().map(|(id, _, _)| *id));
+    // Old columns that the source yields are read where they are; the slots behind serve the others.
+    let behind = modify.old_columns.iter().zip((0..).map(|i| UNNAMED - i));
+    slots.extend(behind.map(|((id, _, _), unnamed)| if source.contains(id) { unnamed } else { *id }));
     let shown_at = slots.len();
     if let ModifyKind::Merge { shown_columns, action, .. } = &modify.kind {
         slots.extend(shown_columns.iter().map(|(id, _, _)| *id));

@@ -51,64 +51,199 @@ static ARRAY_ASSIGN: Function = Function {
     body: Body::Scalar(array_assign),
 };
 
+/// (array, lower bounds, upper bounds, which of them are given, value, element type): a letter for each dimension,
+/// `l` for the lower bound only, `u` for the upper, `b` for both, `n` for none.
+static ARRAY_ASSIGN_SLICE: Function = Function {
+    oid: 10_000_903,
+    name: "array_assign_slice",
+    args: &[Type::ANYARRAY, Type::INT4_ARRAY, Type::INT4_ARRAY, Type::TEXT, Type::ANYARRAY, Type::OID],
+    variadic: false,
+    defaults: 0,
+    returns: Type::ANYARRAY,
+    columns: &[],
+    strict: false,
+    volatility: Volatility::Immutable,
+    body: Body::Scalar(array_assign_slice),
+};
+
+/// A value to be assigned, and where it stands.
+pub(super) type Assigned = (Expr, u32);
+
 impl Binder<'_> {
     /// The column's new value when `value` is assigned to a part of it; `base` is its value before.
     pub(super) fn assigned_part(
         &mut self,
         base: Expr,
         target: &Target,
-        value: &ast::Expr,
+        value: Assigned,
         column: &Column,
         scope: &Scope<'_>,
     ) -> Result<Expr> {
-        let position = self.at(target.column.span);
-        if target.path.iter().any(|step| matches!(step, TargetStep::Field(_))) {
-            return self.part(base, column.declared(), &target.path, value, (column, position), scope);
+        let place = Place { name: column.name.clone(), position: self.at(target.column.span), subscripted: false };
+        self.part(base, column.declared(), &target.path, value, place, scope)
+    }
+
+    /// The declared type of a part of a column.
+    pub(super) fn part_type(&self, target: &Target, column: &Column) -> Result<Type> {
+        let mut declared = column.declared();
+        let mut place = Place { name: column.name.clone(), position: self.at(target.column.span), subscripted: false };
+        let mut path = target.path.as_slice();
+        while let Some((step, rest)) = path.split_first() {
+            let typ = self.base(declared);
+            (declared, path) = match step {
+                TargetStep::Field(name) => {
+                    let (_, field) = self.assigned_field(typ, name, &place)?;
+                    place = Place { name: ident(name), ..place };
+                    (field, rest)
+                }
+                _ => {
+                    let count = subscript_count(path);
+                    (self.subscripted_type(typ, &path[..count], &place)?, &path[count..])
+                }
+            };
         }
-        let is_jsonb = column.typ.oid == Type::JSONB.oid;
-        let element = if is_jsonb { Some(Type::JSONB.oid) } else { types::element_of(column.typ.oid) };
-        let Some(element) = element else {
+        Ok(declared)
+    }
+
+    /// Which field of a composite type a path names: its position and type.
+    fn assigned_field(&self, typ: Type, name: &ast::Ident, place: &Place) -> Result<(usize, Type)> {
+        let field = ident(name);
+        let Some(fields) = user_types::fields(&self.catalog, typ.oid) else {
+            return Err(err!(
+                DATATYPE_MISMATCH,
+                "cannot assign to field \"{field}\" of column \"{}\" because its type {} is not a composite type",
+                place.name,
+                self.type_name(typ.oid)
+            )
+            .at(place.position));
+        };
+        match fields.iter().position(|(known, _)| *known == field) {
+            Some(index) => Ok((index, fields[index].1)),
+            None => Err(err!(
+                UNDEFINED_COLUMN,
+                "cannot assign to field \"{field}\" of column \"{}\" because there is no such column in data type {}",
+                place.name,
+                self.type_name(typ.oid)
+            )
+            .at(place.position)),
+        }
+    }
+
+    /// The type of what subscripts of an array or a document name: an element, or for slices the array's own.
+    fn subscripted_type(&self, typ: Type, steps: &[TargetStep], place: &Place) -> Result<Type> {
+        let slice = steps.iter().find(|step| matches!(step, TargetStep::Slice(..)));
+        if typ.oid == Type::JSONB.oid {
+            return match slice {
+                Some(TargetStep::Slice(lower, upper)) => {
+                    let position =
+                        upper.as_ref().or(lower.as_ref()).map_or(place.position, |bound| self.expr_at(bound));
+                    Err(err!(DATATYPE_MISMATCH, "jsonb subscript does not support slices").at(position))
+                }
+                _ => Ok(Type::JSONB),
+            };
+        }
+        let Some(element) = types::element_of(typ.oid) else {
             return Err(err!(
                 DATATYPE_MISMATCH,
                 "cannot subscript type {} because it does not support subscripting",
-                self.type_name(column.typ.oid)
+                self.type_name(typ.oid)
             )
-            .at(position));
+            .at(place.position));
         };
-        let mut subscripts = Vec::with_capacity(target.path.len());
-        for step in &target.path {
-            match step {
-                TargetStep::Index(index) => {
-                    let bound = self.expr(index, scope)?;
-                    subscripts.push(self.subscript_index(bound, is_jsonb, index)?);
+        Ok(if slice.is_some() { Type::new(typ.oid) } else { Type::new(element) })
+    }
+
+    /// A value of a type with a field, elements or a path replaced, as deep as the path goes.
+    fn part(
+        &mut self,
+        base: Expr,
+        declared: Type,
+        path: &[TargetStep],
+        value: Assigned,
+        place: Place,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let typ = self.base(declared);
+        let Some((step, rest)) = path.split_first() else { return self.leaf(value, declared, &place) };
+        let made = match step {
+            TargetStep::Field(name) => {
+                let (index, _) = self.assigned_field(typ, name, &place)?;
+                let fields = user_types::fields(&self.catalog, typ.oid).unwrap_or_default();
+                let place = Place { name: ident(name), position: place.position, subscripted: false };
+                let mut replaced = Some((value, place));
+                let mut values = Vec::with_capacity(fields.len());
+                for (i, (_, field)) in fields.iter().enumerate() {
+                    let old = Expr::Field { input: Box::new(base.clone()), index: i, typ: self.base(*field) };
+                    values.push(match replaced.take_if(|_| i == index) {
+                        Some((value, place)) => self.part(old, *field, rest, value, place, scope)?,
+                        None => old,
+                    });
                 }
-                TargetStep::Slice(..) => return Err(Error::unsupported("assignment to an array slice").at(position)),
-                TargetStep::Field(name) => {
-                    return Err(err!(
-                        DATATYPE_MISMATCH,
-                        "cannot assign to field \"{}\" of column \"{}\" because its type {} is not a composite type",
-                        ident(name),
-                        column.name,
-                        self.type_name(column.typ.oid)
-                    )
-                    .at(position));
-                }
+                let names = fields.iter().map(|(name, field)| (name.as_str().into(), self.base(*field).oid)).collect();
+                Expr::Row { fields: values, names, typ: Type::new(typ.oid) }
+            }
+            _ => {
+                let count = subscript_count(path);
+                self.subscripted(base, typ, path.split_at(count), value, place, scope)?
+            }
+        };
+        Ok(match user_types::is_checked(declared.oid) {
+            true => super::coerce::domain_check(made, declared),
+            false => made,
+        })
+    }
+
+    /// The value itself, as the part is declared.
+    fn leaf(&mut self, (bound, at): Assigned, declared: Type, place: &Place) -> Result<Expr> {
+        let from = bound.typ().oid;
+        if let Some(expr) = self.coerce_to(bound, declared, Context::Assignment, at)? {
+            return Ok(expr);
+        }
+        let (wanted, given) = (self.type_name(declared.oid), self.type_name(from));
+        let error = match place.subscripted {
+            true => err!(
+                DATATYPE_MISMATCH,
+                "subscripted assignment to \"{}\" requires a value of type {wanted} but expression is of type {given}",
+                place.name
+            ),
+            false => err!(
+                DATATYPE_MISMATCH,
+                "subfield \"{}\" is of type {wanted} but expression is of type {given}",
+                place.name
+            ),
+        };
+        Err(error.hint("You will need to rewrite or cast the expression.").at(at))
+    }
+
+    /// A value with what some subscripts name replaced.
+    fn subscripted(
+        &mut self,
+        base: Expr,
+        typ: Type,
+        (steps, rest): (&[TargetStep], &[TargetStep]),
+        value: Assigned,
+        place: Place,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let inner = self.subscripted_type(typ, steps, &place)?;
+        let place = Place { subscripted: true, ..place };
+        let is_jsonb = typ.oid == Type::JSONB.oid;
+        if steps.iter().any(|step| matches!(step, TargetStep::Slice(..))) {
+            return self.sliced(base, typ, (steps, rest), value, place, scope);
+        }
+        let mut subscripts = Vec::with_capacity(steps.len());
+        for step in steps {
+            if let TargetStep::Index(index) = step {
+                let bound = self.expr(index, scope)?;
+                subscripts.push(self.subscript_index(bound, is_jsonb, index)?);
             }
         }
-        let value_at = self.expr_at(value);
-        let bound = self.expr(value, scope)?;
-        let from = bound.typ().oid;
-        let Some(value) = self.coerce_to(bound, Type::new(element), Context::Assignment, value_at)? else {
-            return Err(err!(
-                DATATYPE_MISMATCH,
-                "subscripted assignment to \"{}\" requires a value of type {} but expression is of type {}",
-                column.name,
-                self.type_name(element),
-                self.type_name(from)
-            )
-            .hint("You will need to rewrite or cast the expression.")
-            .at(value_at));
+        let old = Expr::Subscript {
+            input: Box::new(base.clone()),
+            subscripts: subscripts.iter().cloned().map(Subscript::Index).collect(),
+            typ: inner,
         };
+        let new = self.part(old, inner, rest, value, place, scope)?;
         if is_jsonb {
             let first_is_integer = subscripts.first().is_some_and(|s| s.typ() == Type::INT4);
             let as_text = |expr: Expr| match expr.typ() {
@@ -117,118 +252,84 @@ impl Binder<'_> {
             };
             let elements = subscripts.into_iter().map(as_text).collect();
             let path = Expr::Array { elements, nested: false, typ: Type::TEXT_ARRAY, element: Type::TEXT };
-            let args = vec![base, path, value, Expr::bool(first_is_integer)];
+            let args = vec![base, path, new, Expr::bool(first_is_integer)];
             return Ok(Expr::Call { function: &JSONB_ASSIGN, args, typ: Type::JSONB });
         }
-        let path = Expr::Array { elements: subscripts, nested: false, typ: Type::INT4_ARRAY, element: Type::INT4 };
-        let args = vec![base, path, value, Expr::Const(Datum::Oid(element), Type::OID)];
-        Ok(Expr::Call { function: &ARRAY_ASSIGN, args, typ: Type::new(column.typ.oid) })
+        let args = vec![base, int4_array(subscripts), new, Expr::Const(Datum::Oid(inner.oid), Type::OID)];
+        Ok(Expr::Call { function: &ARRAY_ASSIGN, args, typ: Type::new(typ.oid) })
+    }
+
+    /// An array with a slice replaced.
+    fn sliced(
+        &mut self,
+        base: Expr,
+        typ: Type,
+        (steps, rest): (&[TargetStep], &[TargetStep]),
+        value: Assigned,
+        place: Place,
+        scope: &Scope<'_>,
+    ) -> Result<Expr> {
+        let (mut lowers, mut uppers, mut given) = (Vec::new(), Vec::new(), String::new());
+        let mut old = Vec::new();
+        for step in steps {
+            let one = Expr::Const(Datum::Int4(1), Type::INT4);
+            let mut bound = |binder: &mut Self, index: &ast::Expr| {
+                let bound = binder.expr(index, scope)?;
+                binder.subscript_index(bound, false, index)
+            };
+            // Among slices a plain subscript is the upper bound of a slice from 1.
+            let (lower, upper) = match step {
+                TargetStep::Index(index) => (Some(one.clone()), Some(bound(self, index)?)),
+                TargetStep::Slice(lower, upper) => {
+                    let lower = lower.as_ref().map(|index| bound(self, index)).transpose()?;
+                    (lower, upper.as_ref().map(|index| bound(self, index)).transpose()?)
+                }
+                TargetStep::Field(_) => return Err(malformed()),
+            };
+            given.push(match (&lower, &upper) {
+                (Some(_), Some(_)) => 'b',
+                (Some(_), None) => 'l',
+                (None, Some(_)) => 'u',
+                (None, None) => 'n',
+            });
+            old.push(Subscript::Slice(lower.clone(), upper.clone()));
+            lowers.push(lower.unwrap_or_else(|| one.clone()));
+            uppers.push(upper.unwrap_or(one));
+        }
+        let whole = Type::new(typ.oid);
+        let old = Expr::Subscript { input: Box::new(base.clone()), subscripts: old, typ: whole };
+        let new = self.part(old, whole, rest, value, place, scope)?;
+        let element = Expr::Const(Datum::Oid(types::element_of(typ.oid).unwrap_or_default()), Type::OID);
+        let given = Expr::Const(Datum::text(given), Type::TEXT);
+        let args = vec![base, int4_array(lowers), int4_array(uppers), given, new, element];
+        Ok(Expr::Call { function: &ARRAY_ASSIGN_SLICE, args, typ: whole })
     }
 }
 
-impl Binder<'_> {
-    /// A value of a type with a field or element replaced, as deep as the path goes.
-    fn part(
-        &mut self,
-        base: Expr,
-        declared: Type,
-        path: &[TargetStep],
-        value: &ast::Expr,
-        of: (&Column, u32),
-        scope: &Scope<'_>,
-    ) -> Result<Expr> {
-        let (column, position) = of;
-        let typ = self.base(declared);
-        let Some((step, rest)) = path.split_first() else {
-            let at = self.expr_at(value);
-            let bound = self.expr(value, scope)?;
-            let from = bound.typ().oid;
-            return self.coerce_to(bound, declared, Context::Assignment, at)?.ok_or_else(|| {
-                err!(
-                    DATATYPE_MISMATCH,
-                    "subfield \"{}\" is of type {} but expression is of type {}",
-                    column.name,
-                    self.type_name(declared.oid),
-                    self.type_name(from)
-                )
-                .hint("You will need to rewrite or cast the expression.")
-                .at(at)
-            });
-        };
-        let made = match step {
-            TargetStep::Field(name) => {
-                let field = ident(name);
-                let Some(fields) = user_types::fields(&self.catalog, typ.oid) else {
-                    return Err(err!(
-                        DATATYPE_MISMATCH,
-                        "cannot assign to field \"{field}\" of column \"{}\" because its type {} is not a composite type",
-                        column.name,
-                        self.type_name(typ.oid)
-                    )
-                    .at(position));
-                };
-                let Some(index) = fields.iter().position(|(known, _)| *known == field) else {
-                    return Err(err!(
-                        UNDEFINED_COLUMN,
-                        "cannot assign to field \"{field}\" of column \"{}\" because there is no such column in data type {}",
-                        column.name,
-                        self.type_name(typ.oid)
-                    )
-                    .at(position));
-                };
-                let mut values = Vec::with_capacity(fields.len());
-                for (i, (_, field)) in fields.iter().enumerate() {
-                    let old = Expr::Field { input: Box::new(base.clone()), index: i, typ: self.base(*field) };
-                    values.push(match i == index {
-                        true => self.part(old, *field, rest, value, of, scope)?,
-                        false => old,
-                    });
-                }
-                let names = fields.iter().map(|(name, field)| (name.as_str().into(), self.base(*field).oid)).collect();
-                Expr::Row { fields: values, names, typ: Type::new(typ.oid) }
-            }
-            TargetStep::Index(_) => {
-                let count = path.iter().take_while(|step| matches!(step, TargetStep::Index(_))).count();
-                let Some(element) = types::element_of(typ.oid) else {
-                    return Err(err!(
-                        DATATYPE_MISMATCH,
-                        "cannot subscript type {} because it does not support subscripting",
-                        self.type_name(typ.oid)
-                    )
-                    .at(position));
-                };
-                let mut subscripts = Vec::with_capacity(count);
-                for step in &path[..count] {
-                    if let TargetStep::Index(index) = step {
-                        let bound = self.expr(index, scope)?;
-                        subscripts.push(self.subscript_index(bound, false, index)?);
-                    }
-                }
-                let element = Type::new(element);
-                let old = Expr::Subscript {
-                    input: Box::new(base.clone()),
-                    subscripts: subscripts.iter().cloned().map(Subscript::Index).collect(),
-                    typ: element,
-                };
-                let new = self.part(old, element, &path[count..], value, of, scope)?;
-                let at =
-                    Expr::Array { elements: subscripts, nested: false, typ: Type::INT4_ARRAY, element: Type::INT4 };
-                let args = vec![base, at, new, Expr::Const(Datum::Oid(element.oid), Type::OID)];
-                Expr::Call { function: &ARRAY_ASSIGN, args, typ: Type::new(typ.oid) }
-            }
-            TargetStep::Slice(..) => return Err(Error::unsupported("assignment to an array slice").at(position)),
-        };
-        Ok(match user_types::is_checked(declared.oid) {
-            true => super::coerce::domain_check(made, declared),
-            false => made,
-        })
-    }
+/// What is assigned to, for messages.
+struct Place {
+    /// The column, or the field that the path has come to.
+    name: String,
+    position: u32,
+    /// The last step was a subscript.
+    subscripted: bool,
+}
+
+/// How many subscripts a path begins with.
+fn subscript_count(path: &[TargetStep]) -> usize {
+    path.iter().take_while(|step| !matches!(step, TargetStep::Field(_))).count()
+}
+
+fn int4_array(elements: Vec<Expr>) -> Expr {
+    Expr::Array { elements, nested: false, typ: Type::INT4_ARRAY, element: Type::INT4 }
 }
 
 /// Whether an assigned value is a part put into the column's value.
 pub(super) fn is_part(value: &Expr) -> bool {
     match value {
-        Expr::Call { function, .. } => *function == &JSONB_ASSIGN || *function == &ARRAY_ASSIGN,
+        Expr::Call { function, .. } => {
+            *function == &JSONB_ASSIGN || *function == &ARRAY_ASSIGN || *function == &ARRAY_ASSIGN_SLICE
+        }
         Expr::Row { typ, .. } => types::is_composite(typ.oid),
         Expr::Cast { input, kind: CastKind::Domain(_), .. } => is_part(input),
         _ => false,
@@ -264,17 +365,134 @@ fn jsonb_assign(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     ops::set_subscript(document, &steps, *first_is_integer, value.as_ref()).map(Datum::Jsonb)
 }
 
-fn array_assign(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    let [array, Datum::Array(path), value, Datum::Oid(element)] = args else { return Err(malformed()) };
-    let mut at = Vec::with_capacity(path.values.len());
-    for step in &path.values {
-        match step {
-            Datum::Int4(step) => at.push(*step),
+/// The integers of an array of subscripts, none of which may be NULL.
+fn subscripts_of(path: &Array) -> Result<Vec<i32>> {
+    let one = |step: &Datum| match step {
+        Datum::Int4(step) => Ok(*step),
+        _ => Err(err!(NULL_VALUE_NOT_ALLOWED, "array subscript in assignment must not be null")),
+    };
+    path.values.iter().map(one).collect()
+}
+
+fn too_large() -> Error {
+    err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed ({ELEMENTS_MAX})")
+}
+
+/// How many items some dimensions have.
+fn items_of(lengths: impl Iterator<Item = i64>) -> Result<usize> {
+    let mut items: i64 = 1;
+    for length in lengths {
+        items = items.checked_mul(length).filter(|items| *items <= ELEMENTS_MAX).ok_or_else(too_large)?;
+    }
+    usize::try_from(items).map_err(|_| too_large())
+}
+
+fn array_assign_slice(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let [array, Datum::Array(lowers), Datum::Array(uppers), Datum::Text(given), source, Datum::Oid(element)] = args
+    else {
+        return Err(malformed());
+    };
+    let mut lower: Vec<i64> = subscripts_of(lowers)?.into_iter().map(i64::from).collect();
+    let mut upper: Vec<i64> = subscripts_of(uppers)?.into_iter().map(i64::from).collect();
+    let given = given.as_bytes();
+    let mut array = match array {
+        Datum::Array(array) => (**array).clone(),
+        _ => Array::new(*element, Vec::new()),
+    };
+    // Assigning NULL to a slice changes nothing.
+    let Datum::Array(source) = source else { return Ok(Datum::Array(array.into())) };
+    let too_small = || err!(ARRAY_SUBSCRIPT_ERROR, "source array too small");
+    if array.dims.is_empty() {
+        if given.iter().any(|which| *which != b'b') {
+            return Err(err!(ARRAY_SUBSCRIPT_ERROR, "array slice subscript must provide both boundaries").detail(
+                "When assigning to a slice of an empty array value, slice boundaries must be fully specified.",
+            ));
+        }
+        let lengths = || lower.iter().zip(&upper).map(|(lower, upper)| (upper - lower + 1).max(0));
+        let items = items_of(lengths())?;
+        if source.values.len() < items {
+            return Err(too_small());
+        }
+        if items > 0 {
+            let length = |n: i64| i32::try_from(n).map_err(|_| too_large());
+            let dims = lengths().zip(&lower).map(|(n, lower)| Ok((length(n)?, length(*lower)?)));
+            array.dims = dims.collect::<Result<_>>()?;
+            array.values = source.values[..items].to_vec();
+        }
+        return Ok(Datum::Array(array.into()));
+    }
+    if array.dims.len() < lower.len() {
+        return Err(err!(ARRAY_SUBSCRIPT_ERROR, "wrong number of array subscripts"));
+    }
+    let last = |(length, lower): &(i32, i32)| i64::from(*lower) + i64::from(*length) - 1;
+    for (i, which) in given.iter().enumerate() {
+        if matches!(which, b'l' | b'n') {
+            upper[i] = last(&array.dims[i]);
+        }
+        if matches!(which, b'u' | b'n') {
+            lower[i] = i64::from(array.dims[i].1);
+        }
+        if lower[i] > upper[i] {
+            return Err(err!(ARRAY_SUBSCRIPT_ERROR, "upper bound cannot be less than lower bound"));
+        }
+    }
+    if let [dim] = array.dims.as_slice() {
+        let first = lower[0].min(i64::from(dim.1));
+        let count = upper[0].max(last(dim)) - first + 1;
+        let items = items_of([count].into_iter())?;
+        let span = usize::try_from(upper[0] - lower[0] + 1).map_err(|_| too_large())?;
+        if source.values.len() < span {
+            return Err(too_small());
+        }
+        let before = usize::try_from(i64::from(dim.1) - first).unwrap_or(0);
+        array.values.splice(0..0, std::iter::repeat_n(Datum::Null, before));
+        array.values.resize(items, Datum::Null);
+        let at = usize::try_from(lower[0] - first).unwrap_or(0);
+        array.values[at..at + span].clone_from_slice(&source.values[..span]);
+        array.dims = vec![(i32::try_from(count).unwrap_or(0), i32::try_from(first).unwrap_or(1))];
+        return Ok(Datum::Array(array.into()));
+    }
+    for (i, dim) in array.dims.iter().enumerate() {
+        match (lower.get(i), upper.get(i)) {
+            (Some(from), Some(to)) => {
+                if *from < i64::from(dim.1) || *to > last(dim) {
+                    return Err(err!(ARRAY_SUBSCRIPT_ERROR, "array subscript out of range"));
+                }
+            }
+            // Dimensions without a subscript are meant whole.
             _ => {
-                return Err(err!(NULL_VALUE_NOT_ALLOWED, "array subscript in assignment must not be null"));
+                lower.push(i64::from(dim.1));
+                upper.push(last(dim));
             }
         }
     }
+    let span = items_of(lower.iter().zip(&upper).map(|(lower, upper)| upper - lower + 1))?;
+    if source.values.len() < span {
+        return Err(too_small());
+    }
+    let mut at = lower.clone();
+    for value in &source.values[..span] {
+        let mut offset = 0usize;
+        for ((length, first), index) in array.dims.iter().zip(&at) {
+            let within = usize::try_from(index - i64::from(*first)).unwrap_or(0);
+            offset = offset * usize::try_from(*length).unwrap_or(0) + within;
+        }
+        array.values[offset] = value.clone();
+        // The next place in row-major order.
+        for i in (0..at.len()).rev() {
+            at[i] += 1;
+            if at[i] <= upper[i] {
+                break;
+            }
+            at[i] = lower[i];
+        }
+    }
+    Ok(Datum::Array(array.into()))
+}
+
+fn array_assign(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let [array, Datum::Array(path), value, Datum::Oid(element)] = args else { return Err(malformed()) };
+    let at = subscripts_of(path)?;
     let mut array = match array {
         Datum::Array(array) => (**array).clone(),
         _ => Array::new(*element, Vec::new()),
@@ -292,7 +510,7 @@ fn array_assign(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         let (first, last) = (lower.min(index), (lower + i64::from(*length) - 1).max(index));
         let count = last - first + 1;
         if count > ELEMENTS_MAX {
-            return Err(err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed ({ELEMENTS_MAX})"));
+            return Err(too_large());
         }
         let before = usize::try_from(lower - first).unwrap_or(0);
         array.values.splice(0..0, std::iter::repeat_n(Datum::Null, before));

@@ -7,9 +7,12 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::{Access, ColumnId, Expr, Modify, ModifyKind, OutputColumn, Rel, SubqueryKind};
-use crate::sql::statement::{Assignment, Delete, Returning, Selection, Statement, Target, Update, ValueOrDefault};
+use crate::sql::statement::{
+    Assignment, Delete, Returning, Selection, Statement, Target, TargetStep, Update, ValueOrDefault,
+};
 use crate::storage::catalog::{Column, ConstraintKind, Entry as CatalogEntry, Table};
 
+use super::assign::Assigned;
 use super::coerce::{Context, apply_typmod};
 use super::expr::{row_of, subquery_expr};
 use super::relation::Relation;
@@ -280,7 +283,7 @@ impl Binder<'_> {
                         return Err(err!(SYNTAX_ERROR, "number of columns does not match number of values")
                             .at(self.at(targets[0].column.span)));
                     }
-                    self.assign_query(targets, bound, table, source, &mut out)?;
+                    self.assign_query(targets, bound, table, source, scope, &mut out)?;
                 }
                 Assignment::Expr(targets, expr) => {
                     let position = self.expr_at(expr);
@@ -300,10 +303,7 @@ impl Binder<'_> {
                         );
                     }
                     for (target, field) in targets.iter().zip(fields) {
-                        let column = self.target_column(table, &target.column)?;
-                        self.check_updatable(column, target, &out)?;
-                        let value = self.stored(field, column, position)?;
-                        out.push((column.number, value));
+                        self.assign_bound(target, (field, position), table, scope, &mut out)?;
                     }
                 }
             }
@@ -319,12 +319,10 @@ impl Binder<'_> {
         scope: &Scope<'_>,
         out: &mut Vec<(i16, Expr)>,
     ) -> Result<()> {
-        let column = self.target_column(table, &target.column)?;
-        if !target.path.is_empty() {
-            return self.assign_part(target, value, column, scope, out);
-        }
-        let value = match value {
+        let expr = match value {
             ValueOrDefault::Default => {
+                let column = self.assigned_column(target, table, scope)?;
+                self.check_not_part(target)?;
                 self.check_repeated(column, target, out)?;
                 let default = self.default_of(table, column)?;
                 out.push((column.number, default));
@@ -332,11 +330,52 @@ impl Binder<'_> {
             }
             ValueOrDefault::Value(expr) => expr,
         };
+        if target.path.is_empty() {
+            let column = self.assigned_column(target, table, scope)?;
+            self.check_updatable(column, target, out)?;
+        }
+        let position = self.expr_at(expr);
+        let bound = self.expr(expr, scope)?;
+        self.assign_bound(target, (bound, position), table, scope, out)
+    }
+
+    /// DEFAULT is for whole columns.
+    pub(super) fn check_not_part(&self, target: &Target) -> Result<()> {
+        let what = match target.path.first() {
+            None => return Ok(()),
+            Some(TargetStep::Field(_)) => "cannot set a subfield to DEFAULT",
+            Some(_) => "cannot set an array element to DEFAULT",
+        };
+        Err(err!(FEATURE_NOT_SUPPORTED, "{what}").at(self.at(target.column.span)))
+    }
+
+    /// The column that SET names; `table.column` is a common mistake.
+    fn assigned_column<'t>(&self, target: &Target, table: &'t Table, scope: &Scope<'_>) -> Result<&'t Column> {
+        self.target_column(table, &target.column).map_err(|error| {
+            let own = scope.entries.first().and_then(|entry| entry.item.name.clone());
+            match !target.path.is_empty() && own == Some(ident(&target.column)) {
+                true => error.hint("SET target columns cannot be qualified with the relation name."),
+                false => error,
+            }
+        })
+    }
+
+    /// Assigns a bound value to a column or a part of it.
+    fn assign_bound(
+        &mut self,
+        target: &Target,
+        (value, position): Assigned,
+        table: &Table,
+        scope: &Scope<'_>,
+        out: &mut Vec<(i16, Expr)>,
+    ) -> Result<()> {
+        let column = self.assigned_column(target, table, scope)?;
+        if !target.path.is_empty() {
+            return self.assign_part(target, (value, position), column, scope, out);
+        }
         self.check_updatable(column, target, out)?;
-        let position = self.expr_at(value);
-        let bound = self.expr(value, scope)?;
-        let bound = self.stored(bound, column, position)?;
-        out.push((column.number, bound));
+        let value = self.stored(value, column, position)?;
+        out.push((column.number, value));
         Ok(())
     }
 
@@ -364,23 +403,16 @@ impl Binder<'_> {
     fn assign_part(
         &mut self,
         target: &Target,
-        value: &ValueOrDefault,
+        value: Assigned,
         column: &Column,
         scope: &Scope<'_>,
         out: &mut Vec<(i16, Expr)>,
     ) -> Result<()> {
-        let ValueOrDefault::Value(value) = value else {
-            return Err(
-                err!(FEATURE_NOT_SUPPORTED, "cannot set an array element to DEFAULT").at(self.at(target.column.span))
-            );
-        };
         if column.generated.is_some() || column.identity.as_ref().is_some_and(|identity| identity.always) {
             self.check_updatable(column, target, &[])?;
         }
-        let own = scope
-            .entries
-            .first()
-            .and_then(|entry| entry.item.columns.iter().find(|c| c.name == column.name).map(|c| c.expr.clone()));
+        let named = |c: &&ScopeColumn| c.name == ident(&target.column);
+        let own = scope.entries.first().and_then(|entry| entry.item.columns.iter().find(named).map(|c| c.expr.clone()));
         let own = own.ok_or_else(|| Error::internal("the target is the first item of its scope"))?;
         let before = out.iter().position(|(number, _)| *number == column.number);
         if before.is_some_and(|index| !super::assign::is_part(&out[index].1)) {
@@ -399,6 +431,7 @@ impl Binder<'_> {
         bound: Bound,
         table: &Table,
         source: &mut Rel,
+        scope: &Scope<'_>,
         out: &mut Vec<(i16, Expr)>,
     ) -> Result<()> {
         let position = self.at(targets[0].column.span);
@@ -414,14 +447,8 @@ impl Binder<'_> {
         exprs.push((kept, subquery));
         *source = Rel::Project { input: Box::new(source.take()), exprs };
         for (index, (target, typ)) in targets.iter().zip(types).enumerate() {
-            let column = self.target_column(table, &target.column)?;
-            if !target.path.is_empty() {
-                return Err(Error::unsupported("assignment to a part of a column").at(position));
-            }
-            self.check_updatable(column, target, out)?;
             let input = Box::new(Expr::Column(kept, Type::RECORD));
-            let value = self.stored(Expr::Field { input, index, typ }, column, position)?;
-            out.push((column.number, value));
+            self.assign_bound(target, (Expr::Field { input, index, typ }, position), table, scope, out)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::sql::plan::{Access, ColumnId, Expr, Modify, ModifyKind, Rel};
 use crate::sql::statement::{Insert, InsertSource, Overriding, Statement, Target, ValueOrDefault};
 use crate::storage::catalog::{Column, Table};
 
+use super::coerce::Context;
 use super::dml::{Rows, modified};
 use super::scope::{Clause, Scope};
 use super::select::QueryOptions;
@@ -19,6 +20,24 @@ use super::{Binder, Bound};
 pub(super) struct Source {
     pub(super) rel: Rel,
     pub(super) values: Vec<(i16, Expr)>,
+}
+
+/// A member of the column list: a column or a part of it.
+#[derive(Clone, Copy)]
+pub(super) struct Given<'t> {
+    pub(super) column: &'t Column,
+    target: Option<&'t Target>,
+}
+
+impl<'t> Given<'t> {
+    /// The path to the part, if it is one.
+    fn part(&self) -> Option<&'t Target> {
+        self.target.filter(|target| !target.path.is_empty())
+    }
+
+    fn is_part(&self) -> bool {
+        self.part().is_some()
+    }
 }
 
 impl Binder<'_> {
@@ -32,7 +51,7 @@ impl Binder<'_> {
         self.with_around(insert.with.as_ref(), members, parent, |binder, parent| {
             let table = binder.target_table(&insert.table, "insert into", &[Access::Insert])?;
             let columns = binder.insert_columns(&table, &insert.columns)?;
-            columns.iter().for_each(|c| binder.writes(table.oid, Access::Insert, c.number));
+            columns.iter().for_each(|given| binder.writes(table.oid, Access::Insert, given.column.number));
             let source = binder.insert_source(insert, &table, &columns, parent)?;
             let values = binder.with_defaults(&table, source.values)?;
             let new_columns = binder.row_columns(&table);
@@ -82,32 +101,71 @@ impl Binder<'_> {
         Ok(values)
     }
 
-    /// The columns of the list; all live ones without a list.
-    pub(super) fn insert_columns<'t>(&self, table: &'t Table, targets: &[Target]) -> Result<Vec<&'t Column>> {
+    /// The members of the column list; all live columns without a list.
+    pub(super) fn insert_columns<'t>(&self, table: &'t Table, targets: &'t [Target]) -> Result<Vec<Given<'t>>> {
         if targets.is_empty() {
-            return Ok(table.live_columns().collect());
+            return Ok(table.live_columns().map(|column| Given { column, target: None }).collect());
         }
-        let mut columns: Vec<&Column> = Vec::with_capacity(targets.len());
+        let mut given: Vec<Given<'_>> = Vec::with_capacity(targets.len());
         for target in targets {
             let column = self.target_column(table, &target.column)?;
             let position = self.at(target.column.span);
-            if !target.path.is_empty() {
-                return Err(Error::unsupported("assignment to a part of a column").at(position));
-            }
-            if columns.iter().any(|known| known.number == column.number) {
+            let is_part = !target.path.is_empty();
+            // Parts of one column may be given side by side.
+            if given.iter().any(|known| known.column.number == column.number && !(is_part && known.is_part())) {
                 let name = ident(&target.column);
                 return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once").at(position));
             }
-            columns.push(column);
+            given.push(Given { column, target: Some(target) });
         }
-        Ok(columns)
+        Ok(given)
+    }
+
+    /// The type that a value for a member of the list is given as.
+    fn given_type(&self, given: &Given<'_>) -> Result<Type> {
+        match given.part() {
+            Some(target) => self.part_type(target, given.column),
+            None => Ok(given.column.typ),
+        }
+    }
+
+    /// A value as it is given for a member of the list.
+    fn given_value(&mut self, value: Expr, given: &Given<'_>, position: u32) -> Result<Expr> {
+        let Some(target) = given.part() else { return self.stored(value, given.column, position) };
+        let wanted = self.part_type(target, given.column)?;
+        match self.coerce_to(value.clone(), wanted, Context::Assignment, position)? {
+            Some(value) => Ok(value),
+            // The assignment itself says what is wrong.
+            None => {
+                let base = Expr::null(given.column.typ);
+                self.assigned_part(base, target, (value, position), given.column, &Scope::root())
+            }
+        }
+    }
+
+    /// The values of the columns: parts of one column are put together.
+    fn put_together(&mut self, given: &[Given<'_>], cells: Vec<Expr>, scope: &Scope<'_>) -> Result<Vec<(i16, Expr)>> {
+        let mut values: Vec<(i16, Expr)> = Vec::with_capacity(cells.len());
+        for (given, cell) in given.iter().zip(cells) {
+            let number = given.column.number;
+            let value = match given.part() {
+                None => cell,
+                Some(target) => {
+                    let before = values.iter().position(|(known, _)| *known == number);
+                    let base = before.map_or(Expr::null(given.column.typ), |at| values.remove(at).1);
+                    self.assigned_part(base, target, (cell, 0), given.column, scope)?
+                }
+            };
+            values.push((number, value));
+        }
+        Ok(values)
     }
 
     fn insert_source(
         &mut self,
         insert: &Insert,
         table: &Table,
-        columns: &[&Column],
+        columns: &[Given<'_>],
         parent: &Scope<'_>,
     ) -> Result<Source> {
         let explicit = !insert.columns.is_empty();
@@ -116,8 +174,12 @@ impl Binder<'_> {
         match &insert.source {
             InsertSource::DefaultValues => Ok(Source { rel: Rel::OneRow, values: Vec::new() }),
             InsertSource::Values(rows) => {
-                if rows.iter().any(|row| row.len() != rows[0].len()) {
-                    return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length"));
+                if let Some(row) = rows.iter().find(|row| row.len() != rows[0].len()) {
+                    let position = row.first().map_or(0, |value| match value {
+                        ValueOrDefault::Value(expr) => self.expr_at(expr),
+                        ValueOrDefault::Default => 0,
+                    });
+                    return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length").at(position));
                 }
                 for row in rows {
                     self.check_values_width(row, &insert.columns, columns.len())?;
@@ -130,23 +192,25 @@ impl Binder<'_> {
                 let missing = column_at(bound.columns.len()).map_or(0, |span| self.at(span));
                 self.check_width(bound.columns.len(), columns.len(), explicit, 0, missing)?;
                 // A literal in the select list is read as the column's type.
-                let types: Vec<Type> = bound
-                    .columns
-                    .iter()
-                    .zip(columns)
-                    .map(|(c, column)| if c.typ == Type::UNKNOWN { Type::new(column.typ.oid) } else { c.typ })
-                    .collect();
+                let mut types: Vec<Type> = Vec::with_capacity(bound.columns.len());
+                for (output, given) in bound.columns.iter().zip(columns) {
+                    types.push(match output.typ {
+                        Type::UNKNOWN => Type::new(self.base(self.given_type(given)?).oid),
+                        typ => typ,
+                    });
+                }
                 let at = self.target_positions(&query.body, columns.len());
                 let bound = self.convert_columns(bound, &types, &at)?;
-                let mut values = Vec::with_capacity(columns.len());
-                for (i, (output, column)) in bound.columns.iter().zip(columns).enumerate() {
-                    if self.is_overridden(column, insert.overriding) {
+                let (mut used, mut cells) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
+                for (i, (output, given)) in bound.columns.iter().zip(columns).enumerate() {
+                    if self.is_overridden(given.column, insert.overriding) {
                         continue;
                     }
-                    self.check_identity(column, insert.overriding)?;
-                    values.push((column.number, self.stored(output.expr(), column, at.get(i).copied().unwrap_or(0))?));
+                    self.check_identity(given.column, insert.overriding)?;
+                    used.push(*given);
+                    cells.push(self.given_value(output.expr(), given, at.get(i).copied().unwrap_or(0))?);
                 }
-                Ok(Source { rel: bound.rel, values })
+                Ok(Source { rel: bound.rel, values: self.put_together(&used, cells, &scope)? })
             }
         }
     }
@@ -177,16 +241,20 @@ impl Binder<'_> {
         rows: &[Vec<ValueOrDefault>],
         overriding: Option<Overriding>,
         table: &Table,
-        columns: &[&Column],
+        columns: &[Given<'_>],
         scope: &Scope<'_>,
     ) -> Result<Source> {
         let mut out: Vec<Vec<Expr>> = Vec::with_capacity(rows.len());
         let width = rows.first().map_or(0, Vec::len);
         for row in rows {
             let mut cells = Vec::with_capacity(width);
-            for (value, column) in row.iter().zip(columns) {
+            for (value, given) in row.iter().zip(columns) {
+                let column = given.column;
                 let cell = match value {
-                    ValueOrDefault::Default => self.default_of(table, column)?,
+                    ValueOrDefault::Default => {
+                        given.part().map_or(Ok(()), |target| self.check_not_part(target))?;
+                        self.default_of(table, column)?
+                    }
                     ValueOrDefault::Value(expr) => {
                         let position = self.expr_at(expr);
                         let bound = self.expr(expr, scope)?;
@@ -194,7 +262,7 @@ impl Binder<'_> {
                             self.default_of(table, column)?
                         } else {
                             self.check_identity(column, overriding)?;
-                            self.stored(bound, column, position)?
+                            self.given_value(bound, given, position)?
                         }
                     }
                 };
@@ -205,12 +273,14 @@ impl Binder<'_> {
         let used = &columns[..width];
         if out.len() == 1 {
             let cells = out.remove(0);
-            let values = used.iter().zip(cells).map(|(column, cell)| (column.number, cell)).collect();
-            return Ok(Source { rel: Rel::OneRow, values });
+            return Ok(Source { rel: Rel::OneRow, values: self.put_together(used, cells, scope)? });
         }
-        let ids: Vec<(ColumnId, Type)> = used.iter().map(|column| (self.column(), column.typ)).collect();
-        let values =
-            used.iter().zip(&ids).map(|(column, (id, typ))| (column.number, Expr::Column(*id, *typ))).collect();
+        let mut ids: Vec<(ColumnId, Type)> = Vec::with_capacity(width);
+        for given in used {
+            ids.push((self.column(), self.base(self.given_type(given)?)));
+        }
+        let cells = ids.iter().map(|(id, typ)| Expr::Column(*id, *typ)).collect();
+        let values = self.put_together(used, cells, scope)?;
         Ok(Source { rel: Rel::Values { columns: ids, rows: out }, values })
     }
 

@@ -118,7 +118,7 @@ impl Binder<'_> {
             MergeAction::Insert { columns, overriding, values } => {
                 scope.set_clause(Clause::Values);
                 let given = self.insert_columns(table, columns)?;
-                given.iter().for_each(|c| self.writes(table.oid, Access::Insert, c.number));
+                given.iter().for_each(|given| self.writes(table.oid, Access::Insert, given.column.number));
                 let values = match values {
                     Some(row) => {
                         self.check_values_width(row, columns, given.len())?;
