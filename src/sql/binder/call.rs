@@ -248,10 +248,7 @@ impl Binder<'_> {
                 [left, right] => self.null_if(left, right, scope)?,
                 _ => return Err(syntax(")")),
             },
-            "grouping" => {
-                let position = args.first().map_or(position, |arg| self.expr_at(arg));
-                self.grouping(args, position, scope)?
-            }
+            "grouping" => self.grouping(args, position, scope)?,
             "current_time" | "current_timestamp" | "localtime" | "localtimestamp" => {
                 let precision = match args.as_slice() {
                     [ast::Expr::Value(value)] => value.to_string().parse::<i32>().ok(),
@@ -299,6 +296,24 @@ impl Binder<'_> {
         }
         let (mut args, mut at, order, filter) = result?;
         let direct = args.len();
+        if !call.within_group.is_empty() && HYPOTHETICAL.contains(&name) {
+            if direct != order.len() && is_aggregate {
+                let oids: Vec<Oid> =
+                    args.iter().chain(order.iter().map(|key| &key.expr)).map(|e| e.typ().oid).collect();
+                return Err(self.no_function(name, &oids, &[], position).hint(format!(
+                    "To use the hypothetical-set aggregate {name}, the number of hypothetical direct arguments \
+                     (here {direct}) must match the number of ordering columns (here {}).",
+                    order.len()
+                )));
+            }
+            for ((arg, key), at) in args.iter_mut().zip(&order).zip(&at) {
+                if arg.typ() == Type::UNKNOWN {
+                    *arg = self.coerce(arg.take(), Type::new(key.expr.typ().oid), Context::Implicit, *at)?;
+                }
+            }
+        }
+        // What DISTINCT compares with ORDER BY: the arguments without the conversions that the call adds.
+        let written = if arguments.distinct && !order.is_empty() { args.clone() } else { Vec::new() };
         for key in &order {
             // The ordered arguments of WITHIN GROUP are arguments as well.
             if !call.within_group.is_empty() {
@@ -368,6 +383,8 @@ impl Binder<'_> {
                 let aggregate = Aggregate {
                     resolved: Resolved { function, args, typ },
                     distinct: arguments.distinct,
+                    written,
+                    order_at: arguments.order.iter().map(|key| self.expr_at(&key.expr)).collect(),
                     order,
                     within_group: !call.within_group.is_empty(),
                     direct,
@@ -396,7 +413,11 @@ impl Binder<'_> {
                     )
                     .at(position));
                 }
-                self.window_call(Resolved { function, args, typ }, filter, over, position, scope)
+                let at = match over {
+                    ast::WindowType::WindowSpec(_) => self.parenthesis(call.name.span(), "over"),
+                    ast::WindowType::NamedWindow(_) => 0,
+                };
+                self.window_call(Resolved { function, args, typ }, filter, over, (position, at), scope)
             }
             _ if call.over.is_some() => Err(err!(
                 WRONG_OBJECT_TYPE,
@@ -679,7 +700,8 @@ impl Binder<'_> {
 
     /// An aggregate call: it belongs to the innermost level whose columns it names, and leaves a column behind.
     fn aggregate(&mut self, name: &str, aggregate: Aggregate, position: u32, scope: &Scope<'_>) -> Result<Expr> {
-        let Aggregate { resolved, distinct, mut order, within_group, direct, filter, sets_before } = aggregate;
+        let Aggregate { resolved, distinct, written, mut order, order_at, within_group, direct, filter, sets_before } =
+            aggregate;
         let Resolved { function, mut args, typ } = resolved;
         let ordered_set =
             ORDERED_SET.contains(&function.name) || (within_group && HYPOTHETICAL.contains(&function.name));
@@ -723,8 +745,9 @@ impl Binder<'_> {
                 self.equality_of(arg.typ(), position)?;
                 self.check_sortable(arg.typ(), position)?;
             }
-            let listed = |key: &SortKey| args.iter().any(|arg| same_value(arg, &key.expr));
-            if !order.iter().all(listed) {
+            let listed = |key: &SortKey| args.iter().chain(&written).any(|arg| *arg == key.expr);
+            if let Some(other) = order.iter().position(|key| !listed(key)) {
+                let position = order_at.get(other).copied().unwrap_or(position);
                 return Err(err!(
                     INVALID_COLUMN_REFERENCE,
                     "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list"
@@ -799,27 +822,39 @@ impl Binder<'_> {
             );
         }
         let id = self.column();
-        level.groupings.push((id, bound, position));
+        let at = args.iter().map(|arg| self.expr_at(arg)).collect();
+        level.groupings.push((id, bound, at));
         Ok(Expr::Column(id, Type::INT4))
     }
+}
+
+/// `count(*)`.
+pub(super) fn count_rows() -> Option<AggregateCall> {
+    Some(AggregateCall {
+        function: functions::by_oid(2803)?,
+        args: Vec::new(),
+        distinct: false,
+        order: Vec::new(),
+        filter: None,
+        typ: Type::INT8,
+    })
 }
 
 /// A bound aggregate call before it is placed.
 struct Aggregate {
     resolved: Resolved,
     distinct: bool,
+    /// With DISTINCT and ORDER BY: the arguments as they were written.
+    written: Vec<Expr>,
     order: Vec<SortKey>,
+    /// Where the keys of ORDER BY stand.
+    order_at: Vec<u32>,
     within_group: bool,
     /// How many arguments stand before those of WITHIN GROUP.
     direct: usize,
     filter: Option<Expr>,
     /// How many set-returning calls the level had before the arguments.
     sets_before: usize,
-}
-
-/// Whether two expressions are the same but for a conversion of the argument.
-fn same_value(arg: &Expr, key: &Expr) -> bool {
-    arg == key || matches!(arg, Expr::Cast { input, .. } if **input == *key)
 }
 
 /// The default of a parameter that is skipped over: those functions that are called by name have zeros, false, `{}`.

@@ -158,8 +158,29 @@ impl Binder<'_> {
                 let item = self.item(columns, Some(folded), Type::RECORD);
                 return self.aliased(rel, item, alias, false);
             }
+            let mut levels = parent.into_iter().flat_map(|scope| scope.chain());
+            if let Some(level) = levels.find(|scope| scope.later.contains(&folded)) {
+                *level.wanted.borrow_mut() = Some(folded.clone());
+                return self.relation(name).map_err(|error| {
+                    error
+                        .detail(format!(
+                            "There is a WITH item named \"{folded}\", but it cannot be referenced from this part of the query."
+                        ))
+                        .hint("Use WITH RECURSIVE, or re-order the WITH items to remove forward references.")
+                }).and_then(|relation| self.found_relation(relation, alias, position));
+            }
         }
-        match self.relation(name)? {
+        let relation = self.relation(name)?;
+        self.found_relation(relation, alias, position)
+    }
+
+    fn found_relation(
+        &mut self,
+        relation: Relation,
+        alias: Option<&ast::TableAlias>,
+        position: u32,
+    ) -> Result<FromItem> {
+        match relation {
             Relation::System(relation) => self.system_relation(relation, alias),
             Relation::Entry(entry) => match &*entry {
                 CatalogEntry::Table(table) => {

@@ -152,9 +152,10 @@ impl Binder<'_> {
         grouping: &mut Grouping,
         scope: &Scope<'_>,
     ) -> Result<usize> {
-        let position = self.expr_at(item);
+        let mut position = self.expr_at(item);
         let expr = match self.named_target(item, targets, Clause::GroupBy, scope)? {
             Some(index) => {
+                position = targets[index].position;
                 self.settle_targets(&mut targets[index..=index])?;
                 targets[index].expr.clone()
             }
@@ -272,17 +273,17 @@ impl Binder<'_> {
                 return true;
             }
             let Expr::Column(id, _) = e else { return false };
-            if let Some((_, args, position)) = level.groupings.iter().find(|(known, _, _)| known == id) {
+            if let Some((_, args, at)) = level.groupings.iter().find(|(known, _, _)| known == id) {
                 match grouping_columns(args, grouping) {
-                    Some(_) if grouping.sets.is_none() => *e = Expr::Const(Datum::Int4(0), Type::INT4),
-                    Some(ids) => *e = Expr::Grouping(ids),
-                    None => {
+                    Ok(_) if grouping.sets.is_none() => *e = Expr::Const(Datum::Int4(0), Type::INT4),
+                    Ok(ids) => *e = Expr::Grouping(ids),
+                    Err(wrong) => {
                         failure.get_or_insert(
                             err!(
                                 GROUPING_ERROR,
                                 "arguments to GROUPING must be grouping expressions of the associated query level"
                             )
-                            .at(*position),
+                            .at(at.get(wrong).copied().unwrap_or(0)),
                         );
                     }
                 }
@@ -333,9 +334,10 @@ impl Binder<'_> {
     }
 }
 
-/// The columns of GROUPING's arguments.
-fn grouping_columns(args: &[Expr], grouping: &Grouping) -> Option<Vec<ColumnId>> {
-    args.iter().map(|arg| grouping.groups.iter().find(|(_, group)| group == arg).map(|(id, _)| *id)).collect()
+/// The columns of GROUPING's arguments, or the position of the one that is not grouped by.
+fn grouping_columns(args: &[Expr], grouping: &Grouping) -> Result<Vec<ColumnId>, usize> {
+    let column = |(i, arg)| grouping.groups.iter().find(|(_, group)| group == arg).map(|(id, _)| *id).ok_or(i);
+    args.iter().enumerate().map(column).collect()
 }
 
 fn merge(parts: &[Vec<usize>]) -> Vec<usize> {

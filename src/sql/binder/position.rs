@@ -174,6 +174,33 @@ fn skip_type(text: &str) -> &str {
     }
 }
 
+/// The words and signs of a text, each with its character position (from `first`) and how many parentheses are around
+/// it. Texts in quotes count as one.
+fn tokens(text: &str, first: u32) -> impl Iterator<Item = (&str, u32, usize)> {
+    let mut rest = text;
+    let mut at = first;
+    let mut depth = 0usize;
+    std::iter::from_fn(move || {
+        let trimmed = rest.trim_start();
+        at += u32::try_from(rest[..rest.len() - trimmed.len()].chars().count()).unwrap_or(0);
+        let next = trimmed.chars().next()?;
+        let length = match next {
+            quote @ ('\'' | '"') => trimmed[1..].find(quote).map_or(trimmed.len(), |end| end + 2),
+            c if c.is_alphanumeric() || c == '_' => {
+                trimmed.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(trimmed.len())
+            }
+            c => c.len_utf8(),
+        };
+        let (token, after) = trimmed.split_at(length);
+        depth = if next == ')' { depth.saturating_sub(1) } else { depth };
+        let found = (token, at, depth);
+        depth += usize::from(next == '(');
+        at += u32::try_from(token.chars().count()).unwrap_or(0);
+        rest = after;
+        Some(found)
+    })
+}
+
 /// The text that positions refer to; empty where they mean nothing to the client (inside views). A token's location
 /// is its byte offset (as line) and character offset (as column), both from 1.
 #[derive(Clone, Copy, Debug, Default)]
@@ -212,6 +239,44 @@ impl Binder<'_> {
         let (end, casts) = end(left);
         let Some((_, rest)) = self.source.split(end) else { return 0 };
         u32::try_from(end.column as usize + skip_tail(rest, casts)).unwrap_or(0)
+    }
+
+    /// The tokens after a place.
+    fn tokens_after(&self, span: Span) -> impl Iterator<Item = (&str, u32, usize)> {
+        let rest = self.source.split(span.end).map_or("", |(_, rest)| rest);
+        tokens(rest, u32::try_from(span.end.column).unwrap_or(0))
+    }
+
+    /// The position of the parenthesis that follows a word somewhere after a place: that of `OVER (`, `w AS (`.
+    pub(super) fn parenthesis(&self, span: Span, word: &str) -> u32 {
+        let mut last = "";
+        for (token, at, depth) in self.tokens_after(span) {
+            if depth == 0 && token == "(" && last.eq_ignore_ascii_case(word) {
+                return at;
+            }
+            last = token;
+        }
+        0
+    }
+
+    /// Where the two bounds of the frame stand that is written in a parenthesis.
+    pub(super) fn frame_bounds(&self, parenthesis: u32) -> (u32, u32) {
+        let mut bounds = [0, 0];
+        let mut last = String::new();
+        for (token, at, depth) in tokens(self.source.text, 1).skip_while(|(_, at, _)| *at <= parenthesis) {
+            let word = token.to_ascii_lowercase();
+            if depth == 0 || (bounds[1] > 0 && word == ")") {
+                break;
+            }
+            match last.as_str() {
+                "rows" | "range" | "groups" if word != "between" => bounds[0] = at,
+                "between" if bounds[0] == 0 => bounds[0] = at,
+                "and" if bounds[1] == 0 && bounds[0] > 0 => bounds[1] = at,
+                _ => {}
+            }
+            last = word;
+        }
+        (bounds[0], bounds[1])
     }
 
     /// The position of the token (of one character) before a place.

@@ -162,10 +162,10 @@ pub(super) struct Level {
     pub(super) windows: Vec<(ColumnId, WindowCall)>,
     /// Set-returning calls, with how many calls they are nested around others.
     pub(super) sets: Vec<(usize, SetCall)>,
-    /// GROUPING(): the column that stands for it, its arguments and position.
-    pub(super) groupings: Vec<(ColumnId, Vec<Expr>, u32)>,
-    /// WINDOW definitions by name.
-    pub(super) window_names: BTreeMap<String, ast::WindowSpec>,
+    /// GROUPING(): the column that stands for it, its arguments and their positions.
+    pub(super) groupings: Vec<(ColumnId, Vec<Expr>, Vec<u32>)>,
+    /// WINDOW definitions by name, and where each stands.
+    pub(super) window_names: BTreeMap<String, (ast::WindowSpec, u32)>,
     /// References to columns that are subject to the rules of GROUP BY: id and place.
     pub(super) references: Vec<(ColumnId, Span)>,
     /// Inside an aggregate's arguments.
@@ -182,6 +182,10 @@ pub(super) struct Scope<'p> {
     pub(super) parent: Option<&'p Scope<'p>>,
     pub(super) entries: Vec<Entry>,
     pub(super) ctes: Vec<Rc<CteEntry>>,
+    /// Names that this level's WITH defines and that cannot be referred to yet.
+    pub(super) later: Vec<String>,
+    /// Of those, one that a WITH RECURSIVE has to define before it can go on.
+    pub(super) wanted: RefCell<Option<String>>,
     /// The items are seen by LATERAL only and this is not: they explain errors and nothing else.
     pub(super) hidden: bool,
     pub(super) level: RefCell<Level>,
@@ -199,7 +203,15 @@ impl<'p> Scope<'p> {
     }
 
     fn with_parent(parent: Option<&'p Scope<'p>>) -> Self {
-        Self { parent, entries: Vec::new(), ctes: Vec::new(), hidden: false, level: RefCell::default() }
+        Self {
+            parent,
+            entries: Vec::new(),
+            ctes: Vec::new(),
+            later: Vec::new(),
+            wanted: RefCell::default(),
+            hidden: false,
+            level: RefCell::default(),
+        }
     }
 
     /// A level with these items, for one clause.

@@ -212,7 +212,8 @@ impl Binder<'_> {
         self.row_locks(locks, &scope)?;
 
         let mut level = scope.take_level();
-        let is_grouped = grouping.is_some() || having.is_some() || !level.aggregates.is_empty();
+        let is_grouped =
+            grouping.is_some() || having.is_some() || !level.aggregates.is_empty() || !level.groupings.is_empty();
         self.check_locks_allowed(locks, select, is_grouped, &level)?;
         if is_grouped {
             let mut grouping = grouping.take().unwrap_or_default();
@@ -238,7 +239,11 @@ impl Binder<'_> {
             }
             (level.windows, level.sets) = (windows, sets);
             let Grouping { groups, sets, .. } = grouping;
-            let aggregates = std::mem::take(&mut level.aggregates);
+            let mut aggregates = std::mem::take(&mut level.aggregates);
+            if groups.is_empty() && aggregates.is_empty() {
+                // There is one row all the same.
+                aggregates.extend(super::call::count_rows().map(|call| (self.column(), call)));
+            }
             rel = Rel::Aggregate { input: Box::new(rel), groups, sets, aggregates };
             if let Some(predicate) = having {
                 rel = Rel::Filter { input: Box::new(rel), predicate };
@@ -260,9 +265,10 @@ impl Binder<'_> {
                 ast::NamedWindowExpr::WindowSpec(spec) => spec.clone(),
                 ast::NamedWindowExpr::NamedWindow(_) => return Err(Error::unsupported("this form of WINDOW")),
             };
+            let at = self.parenthesis(name.span, "as");
             let mut level = scope.level.borrow_mut();
-            if level.window_names.insert(folded.clone(), spec).is_some() {
-                return Err(err!(WINDOWING_ERROR, "window \"{folded}\" is already defined").at(self.at(name.span)));
+            if level.window_names.insert(folded.clone(), (spec, at)).is_some() {
+                return Err(err!(WINDOWING_ERROR, "window \"{folded}\" is already defined").at(at));
             }
         }
         Ok(())

@@ -114,7 +114,7 @@ impl Binder<'_> {
             let common = self.common_type(&oids, Some(word), position)?.expect("an error was asked for");
             let typ = common_typmod([l.typ, r.typ].into_iter(), common);
             if !all || kind != SetOpKind::Union {
-                self.equality_of(typ, position)?;
+                self.equality_of(typ, left_at.get(i).copied().unwrap_or(position))?;
             }
             types.push(typ);
         }

@@ -15,13 +15,13 @@ use super::coerce::{Context, can_coerce};
 use super::scope::{Clause, Scope};
 
 impl Binder<'_> {
-    /// A call with OVER: leaves a column behind.
+    /// A call with OVER: leaves a column behind. Positions: of the call and of its definition.
     pub(super) fn window_call(
         &mut self,
         resolved: Resolved,
         filter: Option<Expr>,
         over: &ast::WindowType,
-        position: u32,
+        (position, at): (u32, u32),
         scope: &Scope<'_>,
     ) -> Result<Expr> {
         {
@@ -46,7 +46,7 @@ impl Binder<'_> {
                 .at(position));
             }
         }
-        let (partition, order, frame) = self.window_over(over, position, scope)?;
+        let (partition, order, frame) = self.window_over(over, at, scope)?;
         let Resolved { function, args, typ } = resolved;
         if matches!(function.body, Body::Window) && frame.exclude != FrameExclude::NoOthers {
             return Err(Error::unsupported("EXCLUDE with a pure window function"));
@@ -69,14 +69,14 @@ impl Binder<'_> {
     ) -> Result<(Vec<Expr>, Vec<SortKey>, Frame)> {
         match over {
             ast::WindowType::NamedWindow(name) => {
-                let spec = self.named_window(name, scope)?;
-                self.window_spec(&spec, false, position, scope)
+                let (spec, at) = self.named_window(name, self.at(name.span), scope)?;
+                self.window_spec(&spec, false, at, scope)
             }
             ast::WindowType::WindowSpec(spec) => self.window_spec(spec, true, position, scope),
         }
     }
 
-    fn named_window(&self, name: &ast::Ident, scope: &Scope<'_>) -> Result<ast::WindowSpec> {
+    fn named_window(&self, name: &ast::Ident, at: u32, scope: &Scope<'_>) -> Result<(ast::WindowSpec, u32)> {
         let folded = ident(name);
         scope
             .level
@@ -84,7 +84,7 @@ impl Binder<'_> {
             .window_names
             .get(&folded)
             .cloned()
-            .ok_or_else(|| err!(UNDEFINED_OBJECT, "window \"{folded}\" does not exist").at(self.at(name.span)))
+            .ok_or_else(|| err!(UNDEFINED_OBJECT, "window \"{folded}\" does not exist").at(at))
     }
 
     /// A definition with what it takes from another; `copying`: its own clauses are added to those.
@@ -111,18 +111,23 @@ impl Binder<'_> {
         let mut base = None;
         if let Some(name) = &spec.window_name {
             let folded = ident(name);
-            let at = self.at(name.span);
-            let parent = self.named_window(name, scope)?;
-            let (partition, order, _) = self.window_spec(&parent, true, position, scope)?;
+            let (parent, parent_at) = self.named_window(name, position, scope)?;
+            let (partition, order, _) = self.window_spec(&parent, true, parent_at, scope)?;
             if !spec.partition_by.is_empty() {
-                return Err(err!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{folded}\"").at(at));
+                return Err(
+                    err!(WINDOWING_ERROR, "cannot override PARTITION BY clause of window \"{folded}\"").at(position)
+                );
             }
             if !spec.order_by.is_empty() && !order.is_empty() {
-                return Err(err!(WINDOWING_ERROR, "cannot override ORDER BY clause of window \"{folded}\"").at(at));
+                return Err(
+                    err!(WINDOWING_ERROR, "cannot override ORDER BY clause of window \"{folded}\"").at(position)
+                );
             }
             if parent.window_frame.is_some() && copying {
+                let error = err!(WINDOWING_ERROR, "cannot copy window \"{folded}\" because it has a frame clause");
+                let is_bare = spec.order_by.is_empty() && spec.window_frame.is_none();
                 return Err(
-                    err!(WINDOWING_ERROR, "cannot copy window \"{folded}\" because it has a frame clause").at(at)
+                    if is_bare { error.hint("Omit the parentheses in this OVER clause.") } else { error }.at(position)
                 );
             }
             base = Some((partition, order));
@@ -164,23 +169,24 @@ impl Binder<'_> {
         let (start, (end, excluded)) =
             (&frame.start_bound, frame.end_bound.as_ref().map_or((CurrentRow, None), exclusion));
         let end = &end;
-        let wrong = |message: &str| Err(err!(WINDOWING_ERROR, "{message}").at(position));
-        match (start, end) {
-            (Following(None), _) => return wrong("frame start cannot be UNBOUNDED FOLLOWING"),
-            (_, Preceding(None)) => return wrong("frame end cannot be UNBOUNDED PRECEDING"),
-            (CurrentRow, Preceding(_)) => {
-                return wrong("frame starting from current row cannot have preceding rows");
-            }
+        let wrong = match (start, end) {
+            (Following(None), _) => Some(("frame start cannot be UNBOUNDED FOLLOWING", false)),
+            (_, Preceding(None)) => Some(("frame end cannot be UNBOUNDED PRECEDING", true)),
+            (CurrentRow, Preceding(_)) => Some(("frame starting from current row cannot have preceding rows", true)),
             (Following(_), Preceding(_)) => {
-                return wrong("frame starting from following row cannot have preceding rows");
+                Some(("frame starting from following row cannot have preceding rows", true))
             }
             (Following(_), CurrentRow) if frame.end_bound.is_some() => {
-                return wrong("frame starting from following row cannot have preceding rows");
+                Some(("frame starting from following row cannot have preceding rows", true))
             }
             (Following(_), CurrentRow) => {
-                return wrong("frame starting from following row cannot end with current row");
+                Some(("frame starting from following row cannot end with current row", false))
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some((message, at_end)) = wrong {
+            let (start, end) = self.frame_bounds(position);
+            return Err(err!(WINDOWING_ERROR, "{message}").at(if at_end { end } else { start }));
         }
         let units = match frame.units {
             ast::WindowFrameUnits::Rows => FrameUnits::Rows,
@@ -188,7 +194,7 @@ impl Binder<'_> {
             ast::WindowFrameUnits::Groups => FrameUnits::Groups,
         };
         if units == FrameUnits::Groups && order.is_empty() {
-            return wrong("GROUPS mode requires an ORDER BY clause");
+            return Err(err!(WINDOWING_ERROR, "GROUPS mode requires an ORDER BY clause").at(position));
         }
         Ok(Frame {
             units,

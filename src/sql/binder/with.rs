@@ -54,42 +54,91 @@ impl Binder<'_> {
         members: &[(usize, Statement)],
         scope: &mut Scope<'_>,
     ) -> Result<Vec<Definition>> {
-        let mut definitions: Vec<Definition> = Vec::with_capacity(with.cte_tables.len());
+        let names: Vec<String> = with.cte_tables.iter().map(|cte| ident(&cte.alias.name)).collect();
         for (i, cte) in with.cte_tables.iter().enumerate() {
-            let name = ident(&cte.alias.name);
-            if scope.ctes.iter().any(|known| known.name == name) {
-                return Err(err!(DUPLICATE_ALIAS, "WITH query name \"{name}\" specified more than once")
+            if names[..i].contains(&names[i]) {
+                return Err(err!(DUPLICATE_ALIAS, "WITH query name \"{}\" specified more than once", names[i])
                     .at(self.at(cte.alias.name.span)));
             }
             if cte.from.is_some() {
                 return Err(Error::unsupported("this form of WITH"));
             }
-            let entry = Rc::new(CteEntry {
-                name,
-                id: self.next_cte,
-                columns: RefCell::new(None),
-                references: Cell::new(0),
-                refused: RefCell::new(None),
-                returns_nothing: Cell::new(false),
-                places: RefCell::default(),
-                added: RefCell::default(),
-                carried: RefCell::default(),
-            });
-            self.next_cte += 1;
-            let member = members.iter().find(|(at, _)| *at == i).map(|(_, statement)| statement);
-            let definition = match member {
-                Some(statement) => self.modifying_cte(entry.clone(), cte, statement, scope)?,
-                None if with.recursive => self.recursive_cte(entry.clone(), cte, scope)?,
-                None => self.plain_cte(entry.clone(), cte, scope)?,
-            };
-            *entry.columns.borrow_mut() = Some(definition.bound.columns.clone());
-            *entry.refused.borrow_mut() = None;
-            if !scope.ctes.iter().any(|known| Rc::ptr_eq(known, &entry)) {
-                scope.ctes.push(entry);
-            }
-            definitions.push(definition);
         }
+        let mut definitions: Vec<Definition> = Vec::with_capacity(names.len());
+        // What is still to be defined, the next one last; a forward reference of WITH RECURSIVE puts its definition there.
+        let mut waiting: Vec<usize> = (0..names.len()).rev().collect();
+        // Those that wait for the next one.
+        let mut held: Vec<usize> = Vec::new();
+        while let Some(i) = waiting.pop() {
+            let known = scope.ctes.len();
+            scope.later = match with.recursive {
+                true => waiting.iter().map(|i| names[*i].clone()).collect(),
+                false => waiting.iter().chain([&i]).map(|i| names[*i].clone()).collect(),
+            };
+            match self.definition(with, i, members, scope) {
+                Ok(definition) => {
+                    held.retain(|held| *held != i);
+                    definitions.push(definition);
+                }
+                Err(error) => {
+                    let wanted = scope.wanted.take().filter(|_| with.recursive);
+                    let Some(next) = wanted.and_then(|name| waiting.iter().position(|i| names[*i] == name)) else {
+                        return Err(error);
+                    };
+                    let next = waiting.remove(next);
+                    if held.contains(&next) {
+                        let at = with.cte_tables[next.min(i)].alias.name.span;
+                        return Err(err!(
+                            FEATURE_NOT_SUPPORTED,
+                            "mutual recursion between WITH items is not implemented"
+                        )
+                        .at(self.at(at)));
+                    }
+                    scope.ctes.truncate(known);
+                    held.push(i);
+                    waiting.extend([i, next]);
+                }
+            }
+            *scope.wanted.get_mut() = None;
+        }
+        scope.later.clear();
         Ok(definitions)
+    }
+
+    /// Binds one definition and makes it known.
+    fn definition(
+        &mut self,
+        with: &ast::With,
+        i: usize,
+        members: &[(usize, Statement)],
+        scope: &mut Scope<'_>,
+    ) -> Result<Definition> {
+        let cte = &with.cte_tables[i];
+        let name = ident(&cte.alias.name);
+        let entry = Rc::new(CteEntry {
+            name,
+            id: self.next_cte,
+            columns: RefCell::new(None),
+            references: Cell::new(0),
+            refused: RefCell::new(None),
+            returns_nothing: Cell::new(false),
+            places: RefCell::default(),
+            added: RefCell::default(),
+            carried: RefCell::default(),
+        });
+        self.next_cte += 1;
+        let member = members.iter().find(|(at, _)| *at == i).map(|(_, statement)| statement);
+        let definition = match member {
+            Some(statement) => self.modifying_cte(entry.clone(), cte, statement, scope)?,
+            None if with.recursive => self.recursive_cte(entry.clone(), cte, scope)?,
+            None => self.plain_cte(entry.clone(), cte, scope)?,
+        };
+        *entry.columns.borrow_mut() = Some(definition.bound.columns.clone());
+        *entry.refused.borrow_mut() = None;
+        if !scope.ctes.iter().any(|known| Rc::ptr_eq(known, &entry)) {
+            scope.ctes.push(entry);
+        }
+        Ok(definition)
     }
 
     pub(super) fn plain_cte(&mut self, entry: Rc<CteEntry>, cte: &ast::Cte, scope: &Scope<'_>) -> Result<Definition> {
