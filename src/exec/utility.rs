@@ -199,10 +199,28 @@ impl Session {
             Statement::Refresh(refresh) => self.refresh(refresh, deadline).await,
             Statement::Checkpoint => done("CHECKPOINT"),
             Statement::Reindex(reindex) => self.reindex(reindex),
-            Statement::Cluster { .. } => Err(Error::unsupported("CLUSTER")),
+            // No index was ever chosen to cluster by.
+            Statement::Cluster { table: None, .. } => done("CLUSTER"),
+            Statement::Cluster { table: Some(table), index: None, .. } => {
+                let relation =
+                    crate::sql::binder::relation_by_name(table, &self.statement_context(Arc::from([]))?.eval)?;
+                let name = match &relation {
+                    crate::sql::binder::Relation::Entry(entry) => entry.name(),
+                    crate::sql::binder::Relation::System(relation) => relation.short_name(),
+                };
+                Err(err!(UNDEFINED_OBJECT, "there is no previously clustered index for table \"{name}\""))
+            }
+            Statement::Cluster { .. } => Err(Error::unsupported("CLUSTER USING an index")),
             Statement::Discard(what) => self.discard(*what),
-            Statement::Do { .. } => Err(Error::unsupported("DO").hint("Procedures can be written in LANGUAGE sql.")),
+            Statement::Do { language, .. } => Err(match language.as_ref().map(ident) {
+                Some(name) if name == "sql" => {
+                    err!(FEATURE_NOT_SUPPORTED, "language \"sql\" does not support inline code execution")
+                }
+                Some(name) if name != "plpgsql" => err!(UNDEFINED_OBJECT, "language \"{name}\" does not exist"),
+                _ => Error::unsupported("DO").hint("Procedures can be written in LANGUAGE sql."),
+            }),
             Statement::Call(call) => self.call(prepared, call, deadline).await,
+            Statement::Absent(absent) => Err(absent.error()),
             Statement::Unsupported { what } => Err(Error::unsupported(what)),
             Statement::Drop(drop) if drop.kind == ObjectKind::Database && !drop.force => {
                 wait_for_sessions(self.shared.clone(), drop).await?;
@@ -321,7 +339,7 @@ impl Session {
                 let failed = transaction.failed;
                 let kept = (transaction.isolation, transaction.read_only);
                 self.commit().await?;
-                self.chain(*chain, kept);
+                self.chain(*chain, kept)?;
                 done(if failed { "ROLLBACK" } else { "COMMIT" })
             }
             Statement::Rollback { chain } => {
@@ -333,7 +351,7 @@ impl Session {
                 }
                 let kept = (transaction.isolation, transaction.read_only);
                 self.rollback();
-                self.chain(*chain, kept);
+                self.chain(*chain, kept)?;
                 done("ROLLBACK")
             }
             Statement::Savepoint(name) => {
@@ -369,16 +387,20 @@ impl Session {
         done(tag)
     }
 
-    fn chain(&mut self, chain: bool, (isolation, read_only): (Isolation, bool)) {
+    fn chain(&mut self, chain: bool, (isolation, read_only): (Isolation, bool)) -> Result<()> {
         if !chain {
-            return;
+            return Ok(());
         }
         self.begin(Block::Explicit);
         if let Some(transaction) = &mut self.transaction {
             transaction.isolation = isolation;
             transaction.read_only = read_only;
         }
-        self.shared.lock().read_only = read_only;
+        let mut state = self.shared.lock();
+        state.read_only = read_only;
+        state.settings.set("transaction_isolation", Some(isolation_name(isolation)), true)?;
+        state.settings.set("transaction_read_only", Some(on_off(read_only)), true)?;
+        Ok(())
     }
 
     /// The running block; 25P01 outside of one.

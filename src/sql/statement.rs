@@ -210,6 +210,8 @@ pub enum Statement {
     },
     /// CALL: the function call.
     Call(Box<Expr>),
+    /// A statement that nothing is there for to be done to.
+    Absent(Absent),
     /// A statement that exists in PostgreSQL and not here (answered with 0A000).
     Unsupported {
         /// Its name, e.g. `CREATE TRIGGER`.

@@ -259,26 +259,6 @@ impl Binder<'_> {
         0
     }
 
-    /// Where the two bounds of the frame stand that is written in a parenthesis.
-    pub(super) fn frame_bounds(&self, parenthesis: u32) -> (u32, u32) {
-        let mut bounds = [0, 0];
-        let mut last = String::new();
-        for (token, at, depth) in tokens(self.source.text, 1).skip_while(|(_, at, _)| *at <= parenthesis) {
-            let word = token.to_ascii_lowercase();
-            if depth == 0 || (bounds[1] > 0 && word == ")") {
-                break;
-            }
-            match last.as_str() {
-                "rows" | "range" | "groups" if word != "between" => bounds[0] = at,
-                "between" if bounds[0] == 0 => bounds[0] = at,
-                "and" if bounds[1] == 0 && bounds[0] > 0 => bounds[1] = at,
-                _ => {}
-            }
-            last = word;
-        }
-        (bounds[0], bounds[1])
-    }
-
     /// The position of the token (of one character) before a place.
     pub(super) fn before(&self, span: Span) -> u32 {
         let Some((before, _)) = self.source.split(span.start) else { return 0 };

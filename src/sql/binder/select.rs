@@ -390,6 +390,15 @@ impl Binder<'_> {
                     .at(self.at(name.span)));
                 }
             }
+            let is_locked =
+                |name: &Option<String>| lock.of.is_empty() || lock.of.iter().any(|of| Some(ident(of)) == *name);
+            if scope.entries.iter().any(|e| e.nullable && e.item.relation.is_some() && is_locked(&e.item.name)) {
+                return Err(err!(
+                    FEATURE_NOT_SUPPORTED,
+                    "{} cannot be applied to the nullable side of an outer join",
+                    lock_name(lock.strength)
+                ));
+            }
             let exclusive = matches!(lock.strength, LockStrength::Update | LockStrength::NoKeyUpdate);
             let known = self.locking.unwrap_or(Locking { exclusive: false, nowait: false, skip_locked: false });
             self.locking = Some(Locking {

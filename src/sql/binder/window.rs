@@ -165,29 +165,10 @@ impl Binder<'_> {
         position: u32,
         scope: &Scope<'_>,
     ) -> Result<Frame> {
-        use ast::WindowFrameBound::{CurrentRow, Following, Preceding};
+        let current = ast::WindowFrameBound::CurrentRow;
         let (start, (end, excluded)) =
-            (&frame.start_bound, frame.end_bound.as_ref().map_or((CurrentRow, None), exclusion));
+            (&frame.start_bound, frame.end_bound.as_ref().map_or((current, None), exclusion));
         let end = &end;
-        let wrong = match (start, end) {
-            (Following(None), _) => Some(("frame start cannot be UNBOUNDED FOLLOWING", false)),
-            (_, Preceding(None)) => Some(("frame end cannot be UNBOUNDED PRECEDING", true)),
-            (CurrentRow, Preceding(_)) => Some(("frame starting from current row cannot have preceding rows", true)),
-            (Following(_), Preceding(_)) => {
-                Some(("frame starting from following row cannot have preceding rows", true))
-            }
-            (Following(_), CurrentRow) if frame.end_bound.is_some() => {
-                Some(("frame starting from following row cannot have preceding rows", true))
-            }
-            (Following(_), CurrentRow) => {
-                Some(("frame starting from following row cannot end with current row", false))
-            }
-            _ => None,
-        };
-        if let Some((message, at_end)) = wrong {
-            let (start, end) = self.frame_bounds(position);
-            return Err(err!(WINDOWING_ERROR, "{message}").at(if at_end { end } else { start }));
-        }
         let units = match frame.units {
             ast::WindowFrameUnits::Rows => FrameUnits::Rows,
             ast::WindowFrameUnits::Range => FrameUnits::Range,

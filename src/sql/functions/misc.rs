@@ -363,7 +363,7 @@ fn size_bytes(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
 
 /// Reads a value by a type's name; an error of the input itself is the `Ok(Err)`.
 fn try_input(context: &EvalContext, args: &[Datum]) -> Result<Result<Datum>> {
-    let typ = crate::sql::types::parse_name(args.text(1)?)?;
+    let typ = crate::sql::user_types::resolve_text(args.text(1)?, context)?;
     Ok(crate::sql::io::text_in(typ, args.text(0)?, context))
 }
 

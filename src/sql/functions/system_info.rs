@@ -60,6 +60,11 @@ pub(crate) static LIST: &[Function] = &[
     scalar(3415, "pg_get_statisticsobjdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(6174, "pg_get_statisticsobjdef_columns", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(1665, "pg_get_serial_sequence", &[T, T], T, get_serial_sequence).stable(),
+    scalar(3078, "pg_sequence_parameters", &[O], Type::RECORD, sequence_parameters).stable().columns(&[
+        ("start_value", Type::INT8), ("minimum_value", Type::INT8), ("maximum_value", Type::INT8),
+        ("increment", Type::INT8), ("cycle_option", B), ("cache_size", Type::INT8), ("data_type", O),
+    ]),
+    scalar(4032, "pg_sequence_last_value", &[CLASS], Type::INT8, sequence_last_value).volatile(),
     scalar(2098, "pg_get_functiondef", &[O], T, get_functiondef).stable(),
     scalar(2162, "pg_get_function_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, |r, k| routine::arguments(r, k, true)).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, true))))).stable(),
     scalar(2232, "pg_get_function_identity_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::identity_arguments).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, false))))).stable(),
@@ -312,6 +317,31 @@ fn of_routine(context: &EvalContext, oid: Oid, f: impl FnOnce(&Routine, &Catalog
         }),
         _ => None,
     }
+}
+
+fn sequence_parameters(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let oid = args.oid(0)?;
+    let catalog = context.host.catalog();
+    let Some(Entry::Sequence(sequence)) = catalog.get(oid).map(|e| &**e) else {
+        return Err(err!(UNDEFINED_OBJECT, "cache lookup failed for sequence {oid}"));
+    };
+    let numbers = [sequence.start, sequence.min, sequence.max, sequence.increment].map(Datum::Int8);
+    let names =
+        ["start_value", "minimum_value", "maximum_value", "increment", "cycle_option", "cache_size", "data_type"];
+    let types = [Type::INT8, Type::INT8, Type::INT8, Type::INT8, B, Type::INT8, O];
+    let fields: Vec<(&str, Type)> = names.into_iter().zip(types).collect();
+    let rest = [Datum::Bool(sequence.cycle), Datum::Int8(sequence.cache), Datum::Oid(sequence.typ.oid)];
+    Ok(record(&fields, numbers.into_iter().chain(rest).collect()))
+}
+
+fn sequence_last_value(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    Ok(match context.host.call("sequence_state", args)? {
+        Datum::Array(state) => match state.values.as_slice() {
+            [value, Datum::Int8(1)] => value.clone(),
+            _ => Datum::Null,
+        },
+        _ => Datum::Null,
+    })
 }
 
 fn get_sequence_data(context: &EvalContext, args: &[Datum]) -> Result<Rows> {

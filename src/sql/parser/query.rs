@@ -627,27 +627,31 @@ impl Grammar<'_, '_> {
 
     pub(super) fn window_frame(&mut self, units: WindowFrameUnits) -> Parse<WindowFrame> {
         use WindowFrameBound::{CurrentRow, Following, Preceding};
-        let at = span(self);
-        let refuse = |message: &str| Err(failure(SqlState::WINDOWING_ERROR, at, message));
         let between = take(self, "between");
+        let start_at = span(self);
         let start_bound = self.frame_bound()?;
+        let mut end_at = start_at;
         let end_bound = if between {
             expect(self, "and")?;
+            end_at = span(self);
             Some(self.frame_bound()?)
         } else {
             None
         };
-        match (&start_bound, &end_bound) {
-            (Following(None), _) => return refuse("frame start cannot be UNBOUNDED FOLLOWING"),
-            (_, Some(Preceding(None))) => return refuse("frame end cannot be UNBOUNDED PRECEDING"),
-            (Following(_), None) => return refuse("frame starting from following row cannot end with current row"),
+        let wrong = match (&start_bound, &end_bound) {
+            (Following(None), _) => Some((start_at, "frame start cannot be UNBOUNDED FOLLOWING")),
+            (_, Some(Preceding(None))) => Some((end_at, "frame end cannot be UNBOUNDED PRECEDING")),
+            (Following(_), None) => Some((start_at, "frame starting from following row cannot end with current row")),
             (CurrentRow, Some(Preceding(_))) => {
-                return refuse("frame starting from current row cannot have preceding rows");
+                Some((end_at, "frame starting from current row cannot have preceding rows"))
             }
             (Following(_), Some(Preceding(_) | CurrentRow)) => {
-                return refuse("frame starting from following row cannot have preceding rows");
+                Some((end_at, "frame starting from following row cannot have preceding rows"))
             }
-            _ => {}
+            _ => None,
+        };
+        if let Some((at, message)) = wrong {
+            return Err(failure(SqlState::WINDOWING_ERROR, at, message));
         }
         let excluded = if take_all(self, &["exclude", "no", "others"]) {
             None

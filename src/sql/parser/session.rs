@@ -4,7 +4,7 @@ use sqlparser::ast::{Ident, IntervalFields};
 use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
-use crate::sql::statement::{Isolation, Set, SetValue, Statement, TransactionModes};
+use crate::sql::statement::{Absent, Isolation, Set, SetValue, Statement, TransactionModes};
 
 use super::Grammar;
 use super::cursor::*;
@@ -28,8 +28,7 @@ impl Grammar<'_, '_> {
                 Ok(Statement::Release(column_id(self)?))
             }
             "commit" | "rollback" if take(self, "prepared") => {
-                string(self)?;
-                Ok(Statement::Unsupported { what: format!("{} PREPARED", verb.to_uppercase()) })
+                Ok(Statement::Absent(Absent::FinishPrepared(string(self)?)))
             }
             "rollback" => {
                 self.work_or_transaction();

@@ -6,8 +6,8 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
 use crate::sql::statement::{
-    Declare, Discard, Execute, Explain, ExplainFormat, Fetch, FetchDirection, Lock, ObjectKind, Persistence, Prepare,
-    Refresh, Reindex, Statement, StorageOption, Truncate, Vacuum,
+    Absent, Declare, Discard, Execute, Explain, ExplainFormat, Fetch, FetchDirection, Lock, ObjectKind, Persistence,
+    Prepare, Refresh, Reindex, Statement, StorageOption, Truncate, Vacuum,
 };
 
 use super::Grammar;
@@ -91,8 +91,15 @@ impl Grammar<'_, '_> {
             }
             "refresh" => self.refresh(),
             "reassign" => self.reassign_owned(),
+            "security" if word_at(self, 1) == "label" => {
+                self.skip_statement();
+                Ok(Statement::Absent(Absent::SecurityLabel))
+            }
             "import" | "security" => self.unsupported_statement(2),
-            "load" => self.unsupported_statement(1),
+            "load" => {
+                self.advance_token();
+                Ok(Statement::Absent(Absent::Load(string(self)?)))
+            }
             _ => unexpected(self),
         }
     }
@@ -323,7 +330,9 @@ impl Grammar<'_, '_> {
     pub(super) fn prepare(&mut self) -> Parse<Statement> {
         self.advance_token();
         if word(self) == "transaction" && matches!(token_at(self, 1), Token::SingleQuotedString(_)) {
-            return self.unsupported_rest("PREPARE TRANSACTION");
+            self.advance_token();
+            string(self)?;
+            return Ok(Statement::Absent(Absent::PrepareTransaction));
         }
         let name = column_id(self)?;
         let types = if *token(self) == Token::LParen { self.paren_list(Self::data_type)? } else { Vec::new() };

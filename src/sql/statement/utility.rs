@@ -2,6 +2,9 @@
 
 use sqlparser::ast::{DataType, Expr, Ident, ObjectName};
 
+use crate::err;
+use crate::error::Error;
+
 use super::{ObjectKind, Statement, StorageOption};
 
 /// TRUNCATE.
@@ -115,6 +118,38 @@ pub struct CopyOptions {
     pub reject_limit: Option<i64>,
     /// LOG_VERBOSITY: -1 silent, 0 default, 1 verbose.
     pub log_verbosity: i8,
+}
+
+/// Statements about what no server has by default, with the answer that PostgreSQL gives where it is switched off.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Absent {
+    /// PREPARE TRANSACTION.
+    PrepareTransaction,
+    /// COMMIT PREPARED and ROLLBACK PREPARED: which.
+    FinishPrepared(String),
+    /// LOAD: the file.
+    Load(String),
+    /// SECURITY LABEL.
+    SecurityLabel,
+}
+
+impl Absent {
+    /// The answer.
+    pub fn error(&self) -> Error {
+        match self {
+            Absent::PrepareTransaction => err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "prepared transactions are disabled")
+                .hint("Set \"max_prepared_transactions\" to a nonzero value."),
+            Absent::FinishPrepared(name) => {
+                err!(UNDEFINED_OBJECT, "prepared transaction with identifier \"{name}\" does not exist")
+            }
+            Absent::Load(file) => {
+                err!(UNDEFINED_FILE, "could not access file \"{file}\": No such file or directory")
+            }
+            Absent::SecurityLabel => {
+                err!(INVALID_PARAMETER_VALUE, "no security label providers have been loaded")
+            }
+        }
+    }
 }
 
 /// EXPLAIN.
