@@ -10,6 +10,7 @@
 #   make loopback four consensus processes on TCP with fsync
 #   make bench    criterion benches of the layers
 #   make crash    kill -9 under load, fifty times
+#   make slt      all of the sample of SQLite's logic tests (a slice of them is part of `make test`)
 #   make drivers  the programs in tests/drivers against a node (part of `make test`)
 
 SHELL := /bin/bash
@@ -20,7 +21,7 @@ export ROCKSDB_STATIC := 1
 export ROCKSDB_LIB_DIR := $(BUILD_CACHE)/rocksdb-0.19.0+11.8.1-$(shell uname -m)
 BIN := $(CARGO_TARGET_DIR)/debug/aerolithdb
 
-.PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers seeds soak mutations model fuzz loopback
+.PHONY: demo test build setup rocksdb check fmt clippy doc bench crash drivers slt seeds soak mutations model fuzz loopback
 
 setup:
 	@tools/setup.sh
@@ -39,6 +40,7 @@ test: rocksdb
 	cargo test --locked
 	@tools/setup.sh drivers
 	@tests/drivers/run.sh $(BIN)
+	@tests/slt/run.sh $(BIN)
 	@tests/crash/run.sh $(BIN) 5
 
 # Consensus alone, optimised: the simulator runs a hundred times faster than time. Dependencies are those of `make test`.
@@ -88,6 +90,9 @@ bench: rocksdb
 
 crash: build
 	@tests/crash/run.sh $(BIN) 50
+
+slt: build
+	@tests/slt/run.sh $(BIN) all
 
 drivers: build
 	@tools/setup.sh drivers

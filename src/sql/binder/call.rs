@@ -93,7 +93,10 @@ impl Binder<'_> {
                 };
             }
             ast::FunctionArguments::Subquery(query) if special && name == "array" => {
-                return self.array_subquery(query, scope);
+                return self.array_subquery(query, position, scope);
+            }
+            ast::FunctionArguments::Subquery(query) if name == "json_array" => {
+                return self.json_array_of(query, position, scope);
             }
             ast::FunctionArguments::Subquery(_) => {
                 return Err(err!(SYNTAX_ERROR, "syntax error at or near \"(\"").at(position));

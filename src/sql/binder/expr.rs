@@ -5,10 +5,10 @@ use sqlparser::ast;
 use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::operators;
 use crate::sql::parser::ident;
-use crate::sql::plan::{Expr, Subquery, SubqueryKind, Subscript};
+use crate::sql::plan::{AggregateCall, Expr, OutputColumn, Rel, Subquery, SubqueryKind, Subscript};
 use crate::sql::types;
+use crate::sql::{functions, operators};
 
 use super::coerce::Context;
 use super::operator::{OperatorAt, logical};
@@ -423,17 +423,39 @@ impl Binder<'_> {
     }
 
     /// `ARRAY(SELECT ...)`.
-    pub(super) fn array_subquery(&mut self, query: &ast::Query, scope: &Scope<'_>) -> Result<Expr> {
+    pub(super) fn array_subquery(&mut self, query: &ast::Query, position: u32, scope: &Scope<'_>) -> Result<Expr> {
         let bound = self.subquery(query, scope)?;
         let [column] = bound.columns.as_slice() else {
-            return Err(err!(SYNTAX_ERROR, "subquery must return only one column").at(self.before_query(query)));
+            return Err(err!(SYNTAX_ERROR, "subquery must return only one column").at(position));
         };
         let typ = if types::element_of(column.typ.oid).is_some() {
             Type::new(column.typ.oid)
         } else {
-            self.array_type_of(column.typ, self.before_query(query))?
+            self.array_type_of(column.typ, position)?
         };
         Ok(subquery_expr(SubqueryKind::Array, bound, typ))
+    }
+
+    /// `JSON_ARRAY(query)`: the values of its one column but for NULLs; of no rows it is NULL.
+    pub(super) fn json_array_of(&mut self, query: &ast::Query, position: u32, scope: &Scope<'_>) -> Result<Expr> {
+        let bound = self.subquery(query, scope)?;
+        let [column] = bound.columns.as_slice() else {
+            return Err(err!(SYNTAX_ERROR, "subquery must return only one column").at(position));
+        };
+        let function = functions::find("json_agg_strict").first().ok_or_else(|| Error::internal("json_agg_strict"))?;
+        let call = AggregateCall {
+            function,
+            args: vec![column.expr()],
+            distinct: false,
+            order: Vec::new(),
+            filter: None,
+            typ: Type::JSON,
+        };
+        let id = self.column();
+        let output = OutputColumn { id, name: "json_array".into(), typ: Type::JSON, origin: (0, 0) };
+        let rel =
+            Rel::Aggregate { input: Box::new(bound.rel), groups: Vec::new(), sets: None, aggregates: vec![(id, call)] };
+        Ok(subquery_expr(SubqueryKind::Scalar, Bound { rel, columns: vec![output] }, Type::JSON))
     }
 
     /// The position of a subquery's opening parenthesis.

@@ -758,8 +758,7 @@ impl Binder<'_> {
                         return Err(err!(
                             DUPLICATE_COLUMN,
                             "column name \"{folded}\" appears more than once in USING clause"
-                        )
-                        .at(self.at(part.span)));
+                        ));
                     }
                     using.push((folded, self.at(part.span)));
                 }

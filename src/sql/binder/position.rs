@@ -7,9 +7,9 @@ use crate::sql::parser;
 
 use super::Binder;
 
-/// The first token of an expression. Walks down one side only: sqlparser's own `span()` visits everything below, each
-/// time and without bound.
-pub(super) fn start(expr: &ast::Expr) -> Span {
+/// The expression that an expression begins with. Walks down one side only: sqlparser's own `span()` visits everything
+/// below, each time and without bound.
+fn leftmost(expr: &ast::Expr) -> &ast::Expr {
     use ast::Expr::*;
     let mut expr = expr;
     loop {
@@ -43,20 +43,28 @@ pub(super) fn start(expr: &ast::Expr) -> Span {
             CompoundFieldAccess { root, .. } => root,
             Tuple(items) | Array(ast::Array { elem: items, .. }) => match items.first() {
                 Some(first) => first,
-                None => return Span::empty(),
+                None => return expr,
             },
             Interval(interval) => &interval.value,
-            Identifier(name) => return name.span,
-            CompoundIdentifier(names) => return names.first().map_or(Span::empty(), |name| name.span),
-            Value(value) => return value.span,
-            TypedString(typed) => return typed.value.span,
-            Function(call) => return call.name.span(),
-            Case { case_token, .. } => return case_token.0.span,
-            Subquery(query) | Exists { subquery: query, .. } => return query_start(query),
-            QualifiedWildcard(name, _) => return name.span(),
-            Wildcard(token) => return token.0.span,
-            _ => return Span::empty(),
+            _ => return expr,
         };
+    }
+}
+
+/// The first token of an expression.
+pub(super) fn start(expr: &ast::Expr) -> Span {
+    use ast::Expr::*;
+    match leftmost(expr) {
+        Identifier(name) => name.span,
+        CompoundIdentifier(names) => names.first().map_or(Span::empty(), |name| name.span),
+        Value(value) => value.span,
+        TypedString(typed) => typed.value.span,
+        Function(call) => call.name.span(),
+        Case { case_token, .. } => case_token.0.span,
+        Subquery(query) | Exists { subquery: query, .. } => query_start(query),
+        QualifiedWildcard(name, _) => name.span(),
+        Wildcard(token) => token.0.span,
+        _ => Span::empty(),
     }
 }
 
@@ -227,7 +235,14 @@ impl Binder<'_> {
 
     /// The position of the leftmost token of an expression.
     pub(super) fn expr_at(&self, expr: &ast::Expr) -> u32 {
-        if self.source.text.is_empty() { 0 } else { self.at(start(expr)) }
+        if self.source.text.is_empty() {
+            return 0;
+        }
+        match leftmost(expr) {
+            // The parenthesis is the subquery's.
+            ast::Expr::Subquery(query) => self.before(query_start(query)),
+            first => self.at(start(first)),
+        }
     }
 
     /// The position of the operator that follows `left`.

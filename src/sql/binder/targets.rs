@@ -130,6 +130,7 @@ impl Binder<'_> {
         match expr {
             Identifier(name) => Some((ident(name), 2)),
             CompoundIdentifier(names) => names.last().map(|name| (ident(name), 2)),
+            QualifiedWildcard(name, _) => name.0.last().and_then(|part| part.as_ident()).map(|name| (ident(name), 2)),
             Nested(inner) | Collate { expr: inner, .. } => self.figure_name(inner),
             CompoundFieldAccess { root, access_chain } => {
                 let fields = access_chain.iter().rev().find_map(|access| match access {

@@ -126,7 +126,7 @@ impl Grammar<'_, '_> {
                     None => whole,
                 }
             }
-            _ if clauses.unique => return unsupported(self, "WITH UNIQUE KEYS of JSON()"),
+            _ if clauses.unique => call("json_unique", at, vec![cast(Expr::Nested(Box::new(value)), DataType::JSON)]),
             _ => cast(Expr::Nested(Box::new(value)), DataType::JSON),
         })
     }
@@ -215,7 +215,15 @@ impl Grammar<'_, '_> {
 
     fn json_array(&mut self, at: Span) -> Parse<Expr> {
         if self.at_query() {
-            return unsupported(self, "JSON_ARRAY of a query");
+            let query = self.query()?;
+            self.format_json()?;
+            let clauses = self.json_clauses()?;
+            expect_token(self, &Token::RParen)?;
+            let mut array = call("json_array", at, Vec::new());
+            if let Expr::Function(array) = &mut array {
+                array.args = FunctionArguments::Subquery(query);
+            }
+            return Ok(returning(array, clauses.returning));
         }
         let values = if self.at_json_clauses() { Vec::new() } else { self.list(Self::json_value_expression)? };
         let clauses = self.json_clauses()?;

@@ -35,6 +35,7 @@ pub(crate) static LIST: &[Function] = &[
     scalar(10_100_006, "json_object", &[BOOL, BOOL, ANY], J, make_object).variadic().loose().stable(),
     scalar(10_100_008, "json_array", &[BOOL, ANY], J, make_array).variadic().loose().stable(),
     scalar(10_100_009, "json_array", &[BOOL], J, make_array).loose().stable(),
+    scalar(10_100_012, "json_unique", &[J], J, json_unique),
     scalar(10_100_010, "json_scalar", &[ANY], J, super::build::to_json).stable(),
     scalar(10_100_011, "json_serialize", &[J], T, |_, a| Ok(Datum::text(a.json(0)?))),
 ];
@@ -453,6 +454,14 @@ fn is_json(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         _ => true,
     };
     Ok(Datum::Bool(fits && !(args.bool(2)? && has_duplicates(text))))
+}
+
+/// `JSON(... WITH UNIQUE KEYS)`.
+fn json_unique(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    match has_duplicates(args.json(0)?) {
+        true => Err(err!(DUPLICATE_JSON_OBJECT_KEY_VALUE, "duplicate JSON object key value")),
+        false => Ok(args.at(0).clone()),
+    }
 }
 
 /// Whether an object anywhere in a valid text has a key twice.

@@ -22,15 +22,17 @@ pub(crate) static LIST: &[Function] = &[
     set(3961, "json_populate_recordset", &[E, Type::JSON, Type::BOOL], E, |c, a| recordset(c, a, "json_populate_recordset")).defaults(1).loose().stable(),
     scalar(3209, "jsonb_populate_record", &[E, Type::JSONB], E, |c, a| record(c, a, "jsonb_populate_record")).loose().stable(),
     set(3475, "jsonb_populate_recordset", &[E, Type::JSONB], E, |c, a| recordset(c, a, "jsonb_populate_recordset")).loose().stable(),
-    scalar(3204, "json_to_record", &[Type::JSON], R, |_, _| Err(no_shape())).stable(),
-    set(3205, "json_to_recordset", &[Type::JSON], R, |_, _| Err(no_shape())).loose().stable(),
-    scalar(3490, "jsonb_to_record", &[Type::JSONB], R, |_, _| Err(no_shape())).stable(),
-    set(3491, "jsonb_to_recordset", &[Type::JSONB], R, |_, _| Err(no_shape())).loose().stable(),
+    scalar(3204, "json_to_record", &[Type::JSON], R, |_, _| Err(no_shape("json_to_record"))).stable(),
+    set(3205, "json_to_recordset", &[Type::JSON], R, |_, _| Err(no_shape("json_to_recordset"))).loose().stable(),
+    scalar(3490, "jsonb_to_record", &[Type::JSONB], R, |_, _| Err(no_shape("jsonb_to_record"))).stable(),
+    set(3491, "jsonb_to_recordset", &[Type::JSONB], R, |_, _| Err(no_shape("jsonb_to_recordset"))).loose().stable(),
 ];
 
 /// Without a column definition list there is no shape: the binder asks for one before.
-fn no_shape() -> Error {
-    err!(FEATURE_NOT_SUPPORTED, "function returning record called in context that cannot accept type record")
+fn no_shape(name: &str) -> Error {
+    err!(FEATURE_NOT_SUPPORTED, "could not determine row type for result of {name}").hint(
+        "Provide a non-null record argument, or call the function in the FROM clause using a column definition list.",
+    )
 }
 
 fn document(value: &Datum) -> Result<Option<Cow<'_, Jsonb>>> {
@@ -44,8 +46,7 @@ fn document(value: &Datum) -> Result<Option<Cow<'_, Jsonb>>> {
 fn shape(base: &Datum) -> Result<&Record> {
     match base {
         Datum::Record(record) => Ok(record),
-        _ => Err(err!(DATATYPE_MISMATCH, "could not determine row type for result of jsonb_populate_record")
-            .hint("Provide a non-null record argument, or call the function in the FROM clause using a column definition list.")),
+        _ => Err(no_shape("jsonb_populate_record")),
     }
 }
 
