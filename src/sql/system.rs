@@ -319,6 +319,7 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         "pg_settings" => cluster::settings(context, rows),
         "pg_config" => cluster::config(rows),
         "pg_timezone_names" => cluster::time_zones(context, rows),
+        "pg_timezone_abbrevs" => cluster::time_zone_abbreviations(rows),
         "pg_stat_activity" => statistics::activity(context, rows),
         "pg_prepared_statements" => statistics::prepared_statements(context, rows),
         "pg_cursors" => statistics::cursors(context, rows),

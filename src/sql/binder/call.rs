@@ -26,6 +26,7 @@ const HYPOTHETICAL: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist
 /// Parameter names of the built-in functions that are called by name in practice.
 const PARAMETER_NAMES: &[(&str, &[&str])] = &[
     ("make_interval", &["years", "months", "weeks", "days", "hours", "mins", "secs"]),
+    ("parse_ident", &["str", "strict"]),
     ("make_date", &["year", "month", "day"]),
     ("make_time", &["hour", "min", "sec"]),
     ("make_timestamp", &["year", "month", "mday", "hour", "min", "sec"]),
@@ -531,7 +532,21 @@ impl Binder<'_> {
                 false => return Err(self.no_function(name, &oids, names, position)),
             }
         }
-        let all = candidates(functions, args.len(), !variadic);
+        let mut all = candidates(functions, args.len(), !variadic);
+        if variadic && all.iter().any(|c| takes_any(c.what)) {
+            // VARIADIC "any": what takes the array apart is a function of its own.
+            let last = args.last().map_or(Type::UNKNOWN, Expr::typ);
+            if types::category(last.oid) != 'A' && last != Type::UNKNOWN {
+                return Err(err!(DATATYPE_MISMATCH, "VARIADIC argument must be an array")
+                    .at(at.last().copied().unwrap_or(position)));
+            }
+            for candidate in all.iter_mut().filter(|c| takes_any(c.what)) {
+                if let Some(function) = functions::spread(candidate.what) {
+                    *candidate =
+                        Candidate { what: function, args: function.args.iter().map(|t| t.oid).collect(), gathered: 0 };
+                }
+            }
+        }
         if let Some(exact) = all.iter().find(|c| c.args == oids) {
             return self.converted(exact.clone(), args, &oids, at, position).map(Resolution::Call);
         }
@@ -858,6 +873,11 @@ struct Aggregate {
     filter: Option<Expr>,
     /// How many set-returning calls the level had before the arguments.
     sets_before: usize,
+}
+
+/// Whether a function is declared VARIADIC "any".
+fn takes_any(function: &Function) -> bool {
+    function.variadic && function.args.last() == Some(&Type::ANY)
 }
 
 /// The default of a parameter that is skipped over: those functions that are called by name have zeros, false, `{}`.

@@ -275,10 +275,24 @@ fn make_timestamp(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
 fn make_timestamptz(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let local = local_fields(args)?;
     let instant = match args.get(6) {
-        Some(Datum::Text(name)) => to_instant(&named_zone(name)?, local)?,
+        Some(Datum::Text(name)) => to_instant(&sane_zone(name)?, local)?,
         _ => to_instant(&context.format.time_zone, local)?,
     };
     Ok(Datum::TimestampTz(instant))
+}
+
+/// PostgreSQL's `parse_sane_timezone`: an offset with its sign is ISO's (east of Greenwich), anything else a name.
+fn sane_zone(name: &str) -> Result<TimeZone> {
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err(err!(INVALID_PARAMETER_VALUE, "invalid input syntax for type numeric time zone: \"{name}\"")
+            .hint("Numeric time zones must have \"-\" or \"+\" as first character."));
+    }
+    if name.starts_with(['+', '-']) {
+        let west = super::parse::zone_offset(name)
+            .map_err(|_| err!(INVALID_PARAMETER_VALUE, "numeric time zone \"{name}\" out of range"))?;
+        return Ok(TimeZone::Fixed(-west, name.to_string()));
+    }
+    named_zone(name)
 }
 
 fn to_instant(tz: &TimeZone, local: i64) -> Result<i64> {

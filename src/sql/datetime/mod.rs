@@ -5,7 +5,7 @@
 //! - [`parse`], [`interval_in`]: input in all its forms; [`mod@format`]: output in all styles.
 //! - [`arithmetic`]: what the [`operators`], [`casts`] and functions are made of.
 
-mod abbreviations;
+pub(crate) mod abbreviations;
 pub(crate) mod arithmetic;
 pub(crate) mod calendar;
 pub(crate) mod casts;

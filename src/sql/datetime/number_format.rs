@@ -516,6 +516,9 @@ pub(super) fn to_number(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     if p.exponent {
         return Err(err!(FEATURE_NOT_SUPPORTED, "\"EEEE\" not supported for input"));
     }
+    if p.roman {
+        return roman_in(text, &nodes);
+    }
     let mut scanner = Scanner { rest: text, negative: false, digits: String::new(), point: false };
     for node in &nodes {
         scanner.node(node, &p);
@@ -532,6 +535,27 @@ pub(super) fn to_number(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         value = value.mul(&Numeric::from_i64(10).power(&Numeric::from_i64(-(p.multi as i64)))?)?;
     }
     Ok(Datum::Numeric(value))
+}
+
+/// `to_number(text, 'RN')`: a Roman numeral from 1 to 3999 in its standard form; spaces before it are skipped.
+fn roman_in(text: &str, nodes: &[Node]) -> Result<Datum> {
+    let others = nodes.iter().any(|node| match node {
+        Node::Keyword(keyword) => !matches!(keyword.name.to_ascii_lowercase().as_str(), "rn" | "fm"),
+        _ => false,
+    });
+    if others {
+        return Err(
+            syntax("\"RN\" is incompatible with other formats").detail("\"RN\" may only be used together with \"FM\".")
+        );
+    }
+    let text = text.trim_start_matches(' ');
+    let end = text.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(text.len());
+    let numeral = text[..end].to_ascii_uppercase();
+    // Only what `to_char` would write is a numeral.
+    let value = (1..4000).find(|n| roman(*n).as_deref() == Some(numeral.as_str()));
+    value
+        .map(|n| Datum::Numeric(Numeric::from_i64(n)))
+        .ok_or_else(|| err!(INVALID_TEXT_REPRESENTATION, "invalid Roman numeral"))
 }
 
 struct Scanner<'a> {

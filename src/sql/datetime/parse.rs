@@ -717,7 +717,15 @@ fn special(reader: &Reader<'_>) -> Option<i64> {
 fn read_time<'a>(text: &str, type_name: &str, context: &'a EvalContext) -> Result<Reader<'a>> {
     let mut reader = Reader::new(context);
     let parsed = tokenize(text).ok_or(Bad::Format).and_then(|fields| reader.time_only(&fields));
-    parsed.map(|()| reader).map_err(|bad| bad.error(text, type_name))
+    parsed.map_err(|bad| bad.error(text, type_name))?;
+    // A zone with daylight time says nothing without a date.
+    if reader.mask & DATE == 0
+        && matches!(reader.named_zone, Some(TimeZone::Named(_)))
+        && !is_fixed(reader.named_zone.as_ref())
+    {
+        return Err(Bad::Format.error(text, type_name));
+    }
+    Ok(reader)
 }
 
 /// `time_in`.
@@ -728,13 +736,7 @@ pub fn time_in(text: &str, context: &EvalContext) -> Result<i64> {
 /// `timetz_in`: a zone by name needs a date, or is taken at today's.
 pub fn timetz_in(text: &str, context: &EvalContext) -> Result<Datum> {
     let mut reader = read_time(text, "time with time zone", context)?;
-    let has_date = reader.mask & DATE != 0;
-    if !has_date {
-        if let Some(TimeZone::Named(_)) = reader.named_zone
-            && !is_fixed(reader.named_zone.as_ref())
-        {
-            return Err(Bad::Format.error(text, "time with time zone"));
-        }
+    if reader.mask & DATE == 0 {
         reader.today(0);
     }
     Ok(Datum::TimeTz(time_of(&reader.tm), reader.zone_west()))

@@ -483,7 +483,11 @@ pub fn shown_name(call: &Function) -> Option<&'static str> {
     if name.quote_style != Some(RENAMED) {
         return None;
     }
-    Some(if name.value.contains("object_agg") { "json_objectagg" } else { "json_arrayagg" })
+    Some(match name.value.as_str() {
+        "json_unique" => "json",
+        name if name.contains("object_agg") => "json_objectagg",
+        _ => "json_arrayagg",
+    })
 }
 
 /// Whether a function in FROM is JSON_TABLE.

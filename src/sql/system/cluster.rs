@@ -176,6 +176,17 @@ pub(super) fn config(rows: &mut Rows) {
 /// Seconds from 1970-01-01 to 2000-01-01.
 const EPOCH_SECONDS: i64 = 946_684_800;
 
+pub(super) fn time_zone_abbreviations(rows: &mut Rows) {
+    for (abbreviation, east, is_dst) in crate::sql::datetime::abbreviations::ABBREVIATIONS {
+        let utc_offset = Interval { months: 0, days: 0, micros: i64::from(*east) * 1_000_000 };
+        rows.push([
+            ("abbrev", Datum::text(abbreviation.to_uppercase())),
+            ("utc_offset", Datum::Interval(utc_offset)),
+            ("is_dst", Datum::Bool(*is_dst)),
+        ]);
+    }
+}
+
 pub(super) fn time_zones(context: &Context<'_>, rows: &mut Rows) {
     let seconds = context.eval.transaction_time.div_euclid(1_000_000) + EPOCH_SECONDS;
     let Some(now) = chrono::DateTime::from_timestamp(seconds, 0) else { return };
