@@ -14,11 +14,13 @@ use super::host::Shared;
 /// How often a waiter looks whether it is to stop.
 const POLL: Duration = Duration::from_millis(20);
 
-/// What is locked: the database and one 64-bit or two 32-bit numbers.
+/// What is locked: the database and one 64-bit or two 32-bit numbers; or a table and a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     database: Oid,
     is_pair: bool,
+    /// A row that a statement locked; then the number is a hash of its key.
+    is_row: bool,
     number: i64,
 }
 
@@ -145,10 +147,10 @@ pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Option<Resul
     let rest = rest.strip_prefix("advisory_")?;
     let (rest, shared) = rest.strip_suffix("_shared").map_or((rest, false), |r| (r, true));
     let key = match args {
-        [Datum::Int8(number)] => Key { database: session.database, is_pair: false, number: *number },
+        [Datum::Int8(number)] => Key { database: session.database, is_pair: false, is_row: false, number: *number },
         [Datum::Int4(a), Datum::Int4(b)] => {
             let number = (i64::from(*a) << 32) | i64::from(*b as u32);
-            Key { database: session.database, is_pair: true, number }
+            Key { database: session.database, is_pair: true, is_row: false, number }
         }
         _ => return Some(Err(Error::internal("an advisory lock has one or two numbers"))),
     };
@@ -186,6 +188,24 @@ pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Option<Resul
     Some(Ok(if is_try { Datum::Bool(taken) } else { Datum::text("") }))
 }
 
+/// Locks a row until the transaction ends (FOR UPDATE, FOR SHARE), unless another session has it. Those who write rows
+/// without asking for locks do not look: the commit finds out who lost.
+pub(crate) fn try_lock_row(session: &Shared, table: Oid, row: &[u8], shared: bool) -> bool {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    row.hash(&mut hasher);
+    let key = Key { database: table, is_pair: false, is_row: true, number: hasher.finish().cast_signed() };
+    let mut state = session.lock();
+    if state.advisory.contains(&(key, shared, true)) {
+        return true;
+    }
+    let taken = session.server.advisory.try_take(session.pid, key, shared);
+    if taken {
+        state.advisory.push((key, shared, true));
+    }
+    taken
+}
+
 /// Gives back the locks that end with the transaction.
 pub(crate) fn give_transaction_locks(session: &Shared) {
     let mut state = session.lock();
@@ -217,7 +237,7 @@ mod tests {
     #[test]
     fn locks_are_counted_and_exclude_others() {
         let locks = Locks::default();
-        let key = Key { database: 1, is_pair: false, number: 7 };
+        let key = Key { database: 1, is_pair: false, is_row: false, number: 7 };
         assert!(locks.try_take(1, key, false) && locks.try_take(1, key, false));
         assert!(!locks.try_take(2, key, false) && !locks.try_take(2, key, true));
         assert!(locks.give(1, key, false) && !locks.try_take(2, key, true));

@@ -211,7 +211,10 @@ fn copied_table(name: &ast::ObjectName, context: &Context, direction: &str) -> R
             Entry::Table(table) => Ok(table.clone()),
             Entry::View(view) => {
                 let error = err!(WRONG_OBJECT_TYPE, "cannot copy {direction} view \"{}\"", view.name);
-                Err(if direction == "from" { error.hint("Try the COPY (SELECT ...) TO variant.") } else { error })
+                Err(match direction {
+                    "from" => error.hint("Try the COPY (SELECT ...) TO variant."),
+                    _ => error.hint("To enable copying to a view, provide an INSTEAD OF INSERT trigger."),
+                })
             }
             Entry::Sequence(sequence) => {
                 Err(err!(WRONG_OBJECT_TYPE, "cannot copy {direction} sequence \"{}\"", sequence.name))
@@ -266,6 +269,7 @@ fn insert_plan(table: &Table, given: &[i16], context: &Context) -> Result<(Modif
         new_columns: table.live_columns().map(|c| (c.number as ColumnId, c.number, c.typ)).collect(),
         old_columns: Vec::new(),
         checks,
+        view_checks: Vec::new(),
     };
     Ok((modify, source))
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use datafusion::execution::memory_pool::MemoryReservation;
 use futures::StreamExt;
 
-use crate::document::Datum;
+use crate::document::{Datum, Oid};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::functions::heap_bytes;
@@ -25,7 +25,12 @@ const KEPT_MAX: usize = 10_000;
 
 /// A cursor.
 pub(super) struct Cursor {
+    /// The tables whose rows' keys follow the columns.
+    tables: Vec<Oid>,
+    /// The columns that are fetched.
     pub columns: Arc<[OutputColumn]>,
+    /// These, and the keys.
+    whole: Arc<[OutputColumn]>,
     stream: Option<RowStream>,
     rows: VecDeque<Vec<Datum>>,
     /// The number (from 1) of the first row kept.
@@ -49,6 +54,17 @@ pub(super) struct Origin {
     pub created: i64,
 }
 
+/// Where a cursor stands, for WHERE CURRENT OF.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// In a result that outlived its transaction.
+    Held,
+    /// On no row of these tables.
+    Nowhere(Vec<Oid>),
+    /// On rows of tables, by their keys.
+    Rows(Vec<(Oid, Datum)>),
+}
+
 /// How a cursor is declared.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CursorOptions {
@@ -70,7 +86,7 @@ impl Cursors {
     pub(super) fn declare(
         &mut self,
         name: String,
-        columns: Arc<[OutputColumn]>,
+        (whole, tables): (Arc<[OutputColumn]>, Vec<Oid>),
         stream: RowStream,
         options: CursorOptions,
         reservation: MemoryReservation,
@@ -78,7 +94,9 @@ impl Cursors {
     ) -> Result<()> {
         self.check_free(&name)?;
         let cursor = Cursor {
-            columns,
+            columns: whole[..whole.len() - tables.len()].into(),
+            whole,
+            tables,
             stream: Some(stream),
             rows: VecDeque::new(),
             first: 1,
@@ -141,6 +159,11 @@ impl Cursors {
         let mut all: Vec<system::Cursor> = self.all.iter().map(cursor).chain(self.portals.iter().map(portal)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
+    }
+
+    /// Where each cursor stands.
+    pub(super) fn places(&self) -> Vec<(String, Place)> {
+        self.all.iter().map(|(name, cursor)| (name.clone(), cursor.place())).collect()
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&Cursor> {
@@ -219,7 +242,7 @@ impl Cursor {
                     return Err(error);
                 }
                 Some(Ok(batch)) => {
-                    let rows = batch.rows(&self.columns)?;
+                    let rows = batch.rows(&self.whole)?;
                     self.reservation.try_grow(rows.iter().map(|row| row_bytes(row)).sum()).map_err(from_datafusion)?;
                     self.rows.extend(rows);
                 }
@@ -248,7 +271,21 @@ impl Cursor {
                 .hint("Declare it with SCROLL option to enable backward scan."));
         }
         let at = usize::try_from(number - self.first).ok();
-        Ok(at.and_then(|i| self.rows.get(i)).cloned())
+        Ok(at.and_then(|i| self.rows.get(i)).map(|row| row[..self.columns.len()].to_vec()))
+    }
+
+    fn place(&self) -> Place {
+        if self.hold && !self.is_new {
+            return Place::Held;
+        }
+        let at = usize::try_from(self.position - self.first).ok();
+        match at.and_then(|i| self.rows.get(i)) {
+            Some(row) => {
+                let keys = row[self.columns.len()..].iter().cloned();
+                Place::Rows(self.tables.iter().copied().zip(keys).collect())
+            }
+            None => Place::Nowhere(self.tables.clone()),
+        }
     }
 
     /// FETCH (or MOVE): the rows, in the order they are passed.

@@ -41,6 +41,7 @@ pub(crate) struct CompiledModify {
     new: Vec<i16>,
     old: Vec<i16>,
     checks: Vec<(String, Compiled)>,
+    view_checks: Vec<(String, Compiled)>,
     returning: Option<Vec<Compiled>>,
 }
 
@@ -114,6 +115,9 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
     let list = |exprs: &[(i16, Expr)]| {
         exprs.iter().map(|(number, expr)| Ok((*number, one(expr)?))).collect::<Result<Vec<_>>>()
     };
+    let named = |checks: &[(String, Expr)]| {
+        checks.iter().map(|(name, expr)| Ok((name.clone(), one(expr)?))).collect::<Result<Vec<_>>>()
+    };
     let slot_of = |id: ColumnId| {
         let at = source.iter().position(|s| *s == id);
         at.ok_or_else(|| Error::internal("the source of a modification yields no locator"))
@@ -168,7 +172,8 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
         width: slots.len(),
         new: modify.new_columns.iter().map(|(_, number, _)| *number).collect(),
         old: modify.old_columns.iter().map(|(_, number, _)| *number).collect(),
-        checks: modify.checks.iter().map(|(name, expr)| Ok((name.clone(), one(expr)?))).collect::<Result<_>>()?,
+        checks: named(&modify.checks)?,
+        view_checks: named(&modify.view_checks)?,
         returning: match &modify.returning {
             None => None,
             Some(exprs) => Some(exprs.iter().map(|(_, expr)| one(expr)).collect::<Result<_>>()?),
@@ -200,7 +205,10 @@ fn takes(modify: &Modify, values: &[(i16, Expr)], source: &[ColumnId]) -> Vec<Op
 impl CompiledModify {
     /// Whether anything looks at the new row besides its being written.
     fn shows_new(&self) -> bool {
-        !self.checks.is_empty() || self.returning.is_some() || self.has_conflict_clause()
+        !self.checks.is_empty()
+            || !self.view_checks.is_empty()
+            || self.returning.is_some()
+            || self.has_conflict_clause()
     }
 
     /// Whether it has ON CONFLICT: then a duplicate key that only the commit finds is a lost conflict.
@@ -437,6 +445,7 @@ impl<'a> Writer<'a> {
         }
         let key = self.new_key(&row)?;
         self.check_unique(&key, &row, None)?;
+        self.check_views(&slots, &row)?;
         self.write(&key, Some(&row), Expect::Absent)?;
         self.wrote(&key);
         integrity::note(self.context, &self.rules, None, Some(&row))?;
@@ -510,7 +519,22 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// The CHECK OPTIONs of the views that are written through.
+    fn check_views(&self, slots: &[Datum], row: &[Datum]) -> Result<()> {
+        for (view, check) in &self.plan.view_checks {
+            if self.eval(check, slots)? != Datum::Bool(true) {
+                let error = err!(WITH_CHECK_OPTION_VIOLATION, "new row violates check option for view \"{view}\"");
+                return Err(error.detail(self.failing_row(row)));
+            }
+        }
+        Ok(())
+    }
+
     fn failing(&self, error: Error, row: &[Datum]) -> Error {
+        error.detail(self.failing_row(row)).table(self.schema.clone(), self.table.name.clone())
+    }
+
+    fn failing_row(&self, row: &[Datum]) -> String {
         let mut text = String::from("Failing row contains (");
         for (i, column) in self.table.live_columns().enumerate() {
             if i > 0 {
@@ -530,7 +554,7 @@ impl<'a> Writer<'a> {
             text.push_str(&shown);
         }
         text.push_str(").");
-        error.detail(text).table(self.schema.clone(), self.table.name.clone())
+        text
     }
 
     /// The row as it is now: buffered by this transaction (this statement included), or stored.
@@ -809,6 +833,7 @@ impl<'a> Writer<'a> {
             false => primary_key(self.table, &row),
         };
         let moved = new_key != key;
+        self.check_views(&slots, &row)?;
         integrity::note(self.context, &self.rules, Some(&old), Some(&row))?;
         if moved {
             self.write(key, None, expect)?;

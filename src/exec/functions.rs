@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::document::{Array, Datum, Oid, Type};
 use crate::err;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::sql::context::Host;
 use crate::storage::catalog::Entry;
 
+use super::cursor::Place;
 use super::host::Shared;
 use super::server::CancelReason;
 
@@ -44,6 +45,10 @@ pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Result<Datum
         "pg_sleep_until" => match args.first() {
             Some(Datum::TimestampTz(until)) => sleep(session, until.saturating_sub(session.clock()) as f64 / 1e6),
             _ => Err(Error::internal("pg_sleep_until() was called with other arguments")),
+        },
+        "current_of" => match args {
+            [Datum::Text(cursor), Datum::Oid(table)] => current_of(session, cursor, *table),
+            _ => Err(Error::internal("current_of() was called with other arguments")),
         },
         "txid_current" => Ok(Datum::Int8(session.server.engine.snapshot().position().0 as i64 + 1)),
         "current_query" => Ok(Datum::text(&*session.lock().activity)),
@@ -182,4 +187,31 @@ fn database_size(session: &Shared, which: &Datum) -> Result<Datum> {
         }
     }
     Ok(Datum::Int8(bytes as i64))
+}
+
+/// The key of the row of a table that a cursor stands on.
+fn current_of(session: &Shared, cursor: &str, table: Oid) -> Result<Datum> {
+    let state = session.lock();
+    let Some((_, place)) = state.own.places.iter().find(|(name, _)| name == cursor) else {
+        return Err(err!(INVALID_CURSOR_NAME, "cursor \"{cursor}\" does not exist"));
+    };
+    let rows = match place {
+        Place::Held => {
+            return Err(err!(INVALID_CURSOR_STATE, "cursor \"{cursor}\" is held from a previous transaction"));
+        }
+        Place::Nowhere(tables) if tables.contains(&table) => {
+            return Err(err!(INVALID_CURSOR_STATE, "cursor \"{cursor}\" is not positioned on a row"));
+        }
+        Place::Nowhere(_) => &[][..],
+        Place::Rows(rows) => rows,
+    };
+    match rows.iter().find(|(own, _)| *own == table) {
+        Some((_, key)) => Ok(key.clone()),
+        None => {
+            let catalog = session.catalog();
+            let name = catalog.get(table).map(|entry| entry.name().to_string()).unwrap_or_default();
+            let message = format!("cursor \"{cursor}\" is not a simply updatable scan of table \"{name}\"");
+            Err(Error::new(SqlState::INVALID_CURSOR_STATE, message))
+        }
+    }
 }

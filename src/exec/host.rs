@@ -88,11 +88,13 @@ pub(crate) struct State {
     pub own: OwnObjects,
 }
 
-/// What `pg_cursors` and `pg_prepared_statements` show.
+/// What `pg_cursors` and `pg_prepared_statements` show, and WHERE CURRENT OF asks for.
 #[derive(Clone, Default)]
 pub(crate) struct OwnObjects {
     pub cursors: Vec<Cursor>,
     pub statements: Vec<PreparedStatement>,
+    /// Where the cursors stand.
+    pub places: Vec<(String, super::cursor::Place)>,
 }
 
 impl Shared {

@@ -375,6 +375,7 @@ fn action_plan(child: &Table, kind: ModifyKind, checks: Vec<(String, Expr)>) -> 
         new_columns: child.live_columns().map(|c| (c.number as ColumnId, c.number, c.typ)).collect(),
         old_columns: Vec::new(),
         checks,
+        view_checks: Vec::new(),
     }
 }
 

@@ -93,6 +93,11 @@ impl Bound {
         Ok(())
     }
 
+    /// Another query for the same names.
+    pub(crate) fn with_query(&self, query: Query, eval: &EvalContext) -> Bound {
+        planned(query, eval, self.catalog.clone(), self.search_path.clone())
+    }
+
     /// Fails when the statement is known to.
     pub(crate) fn check(&self) -> Result<()> {
         self.failure.clone().map_or(Ok(()), Err)
@@ -175,6 +180,10 @@ fn asks_session(plan: &Rel) -> bool {
         if let Rel::System { name, .. } = rel {
             found |= matches!(*name, "pg_catalog.pg_cursors" | "pg_catalog.pg_prepared_statements");
         }
+    });
+    plan.walk_exprs(&mut |e| {
+        found |= matches!(e, Expr::Call { function, .. } if function.name == "current_of");
+        !found
     });
     found
 }

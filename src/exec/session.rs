@@ -378,7 +378,11 @@ impl Session {
     ) -> Result<Response> {
         bound.check()?;
         if bound.asks_session {
-            let own = OwnObjects { cursors: self.cursors.describe(), statements: self.statements.describe() };
+            let own = OwnObjects {
+                cursors: self.cursors.describe(),
+                statements: self.statements.describe(),
+                places: self.cursors.places(),
+            };
             self.shared.lock().own = own;
         }
         let verb = bound.query.verb;

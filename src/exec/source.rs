@@ -12,7 +12,8 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use crate::document::{Datum, Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::plan::{ColumnId, Expr, MergeArm, Modify, ModifyKind, Query, Rel};
+use crate::sql::context::EvalContext;
+use crate::sql::plan::{ColumnId, Expr, Locking, MergeArm, Modify, ModifyKind, OutputColumn, Query, Rel};
 use crate::storage::ScanOptions;
 use crate::storage::catalog::{Index, Table};
 
@@ -22,6 +23,7 @@ use super::dml::{Writer, compile_modify};
 use super::inverted_path::{self, InvertedPath};
 use super::lower::{self, QueryContext, ScanPartition, ScanRequest, TableSource};
 use super::point;
+use super::prepared::Bound as Prepared;
 use super::view::{KeyRange, ReadView};
 use super::{Batch, RowStream};
 
@@ -43,6 +45,9 @@ impl TableSource for StatementSource {
     fn scan(&self, request: &ScanRequest) -> Result<Vec<ScanPartition>> {
         let context = &self.context;
         let table = Arc::new(context.table(request.table)?.clone());
+        if let Some(key) = located_row(context, request)? {
+            return Ok(vec![key_partition(context, context.view.clone(), &table, vec![key])]);
+        }
         let partitions = match chosen_path(context, &table, &request.columns, &request.filters) {
             Some(Chosen::Ordered(path)) => path_partitions(context, &table, &path, request.partitions)?,
             Some(Chosen::Inverted(path)) => inverted_partitions(context, &table, &path, request.partitions)?,
@@ -73,6 +78,22 @@ impl TableSource for StatementSource {
         let own = view.buffered(table).map_or(0, |b| b.rows().len() as u64);
         view.snapshot.approximate_rows(found.storage) + own
     }
+}
+
+/// The key of the only row that a scan is for, if its filters say so (WHERE CURRENT OF).
+fn located_row(context: &Context, request: &ScanRequest) -> Result<Option<Vec<u8>>> {
+    let is_locator = |id: &ColumnId| request.columns.iter().any(|(known, number, _)| known == id && *number == 0);
+    for filter in &request.filters {
+        let Expr::Call { args, .. } = filter else { continue };
+        if let [Expr::Column(id, _), value @ Expr::Call { function, .. }] = args.as_slice()
+            && function.name == "current_of"
+            && is_locator(id)
+            && let Datum::Bytea(key) = crate::sql::eval::constant(value, &context.params, &context.eval)?
+        {
+            return Ok(Some(key.to_vec()));
+        }
+    }
+    Ok(None)
 }
 
 /// How the rows that pass some filters are found.
@@ -300,10 +321,6 @@ async fn lock_rows(
     lowered: &Arc<QueryContext>,
 ) -> Result<RowStream> {
     let locking = query.locking.as_ref().ok_or_else(|| Error::internal("a locking clause was expected"))?;
-    // Nothing is ever waited for, so that NOWAIT asks for what is so.
-    if locking.skip_locked {
-        return Err(Error::unsupported("SKIP LOCKED"));
-    }
     if context.shared.lock().read_only {
         return Err(err!(READ_ONLY_SQL_TRANSACTION, "cannot execute SELECT FOR UPDATE in a read-only transaction"));
     }
@@ -316,11 +333,33 @@ async fn lock_rows(
             return Err(err!(WRONG_OBJECT_TYPE, "cannot lock rows in materialized view \"{}\"", table.name));
         }
     }
+    // LIMIT counts the rows that could be locked.
+    let (mut offset, mut limit) = (0, usize::MAX);
+    if locking.skip_locked
+        && let Rel::Limit { input, limit: most, offset: skipped, ties: None } = &mut plan
+    {
+        limit = count_of(context, most.as_ref())?.unwrap_or(usize::MAX);
+        offset = count_of(context, skipped.as_ref())?.unwrap_or(0);
+        plan = input.take();
+    }
     let mut wanted = output.to_vec();
     wanted.extend(locators.iter().map(|(id, _)| (*id, Type::BYTEA)));
     let mut rows = lower::collect_rows(&plan, &wanted, &context.params, lowered).await?;
-    for row in &mut rows {
-        for ((_, table), locator) in locators.iter().zip(row.drain(output.len()..)) {
+    let mut kept = Vec::new();
+    for mut row in rows.drain(..) {
+        if kept.len() >= limit {
+            break;
+        }
+        let keys: Vec<Datum> = row.drain(output.len()..).collect();
+        if !lock_row(context, locking, &locators, &keys)? {
+            continue;
+        }
+        if offset > 0 {
+            offset -= 1;
+        } else {
+            kept.push(row);
+        }
+        for ((_, table), locator) in locators.iter().zip(keys) {
             let Datum::Bytea(key) = locator else { continue };
             let table = context.table(*table)?;
             let storage = context.base_storage(table.oid);
@@ -333,7 +372,57 @@ async fn lock_rows(
             }
         }
     }
-    Ok(futures::stream::iter((!rows.is_empty()).then_some(Ok(Batch::Rows(rows)))).boxed())
+    Ok(futures::stream::iter((!kept.is_empty()).then_some(Ok(Batch::Rows(kept)))).boxed())
+}
+
+/// Locks the rows behind a row of the result; whether it is to be given.
+fn lock_row(context: &Context, locking: &Locking, locators: &[(ColumnId, Oid)], keys: &[Datum]) -> Result<bool> {
+    for ((_, oid), key) in locators.iter().zip(keys) {
+        let Datum::Bytea(key) = key else { continue };
+        if super::advisory::try_lock_row(&context.shared, *oid, key, !locking.exclusive) {
+            continue;
+        }
+        if locking.nowait {
+            let name = &context.table(*oid)?.name;
+            return Err(err!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{name}\""));
+        }
+        // Nobody waits for a row: who commits first has won.
+        if locking.skip_locked {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The value of LIMIT or OFFSET; `None`: there is none.
+fn count_of(context: &Context, expr: Option<&Expr>) -> Result<Option<usize>> {
+    let Some(expr) = expr else { return Ok(None) };
+    match crate::sql::eval::constant(expr, &context.params, &context.eval)? {
+        Datum::Int8(n) => match usize::try_from(n) {
+            Ok(n) => Ok(Some(n)),
+            Err(_) => Err(err!(INVALID_ROW_COUNT_IN_LIMIT_CLAUSE, "LIMIT must not be negative")),
+        },
+        _ => Ok(None),
+    }
+}
+
+/// The query of a cursor with the keys of the rows it reads behind its columns, and their tables; unchanged where rows
+/// of the result are not rows of tables.
+pub(crate) fn with_locators(bound: Arc<Prepared>, eval: &EvalContext) -> (Arc<Prepared>, Vec<Oid>) {
+    let (mut plan, mut locators) = (bound.query.plan.clone(), Vec::new());
+    if bound.query.locking.is_some() || expose_locators(&mut plan, &mut locators).is_err() || locators.is_empty() {
+        return (bound, Vec::new());
+    }
+    let mut query = (*bound.query).clone();
+    query.plan = plan;
+    query.output.extend(locators.iter().map(|(id, _)| OutputColumn {
+        id: *id,
+        name: String::new(),
+        typ: Type::BYTEA,
+        origin: (0, 0),
+    }));
+    let tables = locators.into_iter().map(|(_, table)| table).collect();
+    (Arc::new(bound.with_query(query, eval)), tables)
 }
 
 /// Lets the locators of the scanned tables come out of a plan.
@@ -470,7 +559,7 @@ fn hoist_subqueries(modify: &mut Modify) -> Result<()> {
 async fn run_closed_subqueries(context: &Arc<Context>, modify: &mut Modify, lowered: &Arc<QueryContext>) -> Result<()> {
     let mut exprs: Vec<&mut Expr> = Vec::new();
     exprs.extend(modify.returning.iter_mut().flatten().map(|(_, e)| e));
-    exprs.extend(modify.checks.iter_mut().map(|(_, e)| e));
+    exprs.extend(modify.checks.iter_mut().chain(&mut modify.view_checks).map(|(_, e)| e));
     if let ModifyKind::Insert { on_conflict: Some(conflict), .. } = &mut modify.kind
         && let Some((assignments, condition)) = &mut conflict.update
     {

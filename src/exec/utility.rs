@@ -145,13 +145,14 @@ impl Session {
                 }
                 let bound = self.bind_inner(&declare.query, prepared, params)?;
                 let context = self.statement_context(params.clone())?;
+                let (bound, tables) = super::source::with_locators(bound, &context.eval);
                 // The cursor outlives this statement's deadline.
                 match self.run_bound(&bound, context, &Deadline::default()).await? {
                     Response::Rows { columns, stream, .. } => {
                         let options = CursorOptions { hold: declare.hold, scroll: declare.scroll };
                         let reservation = self.shared.server.reservation("Cursor");
                         let origin = Origin { statement: prepared.part.text().into(), created: now() };
-                        self.cursors.declare(name, columns, stream, options, reservation, origin)?;
+                        self.cursors.declare(name, (columns, tables), stream, options, reservation, origin)?;
                         done("DECLARE CURSOR")
                     }
                     _ => Err(Error::internal("a query gives rows")),

@@ -555,6 +555,8 @@ pub struct Modify {
     pub old_columns: Vec<(ColumnId, i16, Type)>,
     /// CHECK constraints: name and condition over `new_columns`; false is 23514.
     pub checks: Vec<(String, Expr)>,
+    /// CHECK OPTIONs of views: the view and a condition over `new_columns`; what is not true is 44000.
+    pub view_checks: Vec<(String, Expr)>,
 }
 
 /// Which change.

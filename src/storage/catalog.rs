@@ -433,9 +433,17 @@ pub struct View {
     /// `WITH (...)` options.
     #[serde(default)]
     pub options: Vec<(String, String)>,
+    /// Defaults of columns, as SQL text: what an INSERT through the view leaves out.
+    #[serde(default)]
+    pub defaults: Vec<Option<String>>,
 }
 
 impl View {
+    /// CHECK OPTION: `local` or `cascaded`.
+    pub fn check_option(&self) -> Option<&str> {
+        self.options.iter().find(|(name, _)| name == "check_option").map(|(_, value)| value.as_str())
+    }
+
     /// Whether the privileges asked for inside of it are the user's, not its owner's.
     pub fn is_invoker(&self) -> bool {
         self.options.iter().any(|(name, value)| name == "security_invoker" && value == "true")

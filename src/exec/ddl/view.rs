@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::document::Type;
 use crate::err;
 use crate::error::{Error, Result, SqlState};
-use crate::sql::binder::{BindContext, bind_query};
+use crate::sql::binder::{BindContext, bind_constant, bind_query, view_updatability};
 use crate::sql::parser::ident;
 use crate::sql::statement::{AlterAction, CreateView, ObjectKind, Persistence, Statement, StorageOption};
 use crate::sql::types;
@@ -15,10 +15,12 @@ use super::Ddl;
 
 impl Ddl<'_> {
     pub(super) fn create_view(&mut self, create: &CreateView) -> Result<()> {
-        if create.check_option.is_some() {
-            return Err(Error::unsupported("WITH CHECK OPTION"));
+        let mut options = view_options(&create.options)?;
+        if let Some(local) = create.check_option {
+            options.retain(|(name, _)| name != "check_option");
+            let value = if local { "local" } else { "cascaded" };
+            options.push(("check_option".to_string(), value.to_string()));
         }
-        let options = view_options(&create.options)?;
         let (columns, uses_temporary) = self.view_columns(create)?;
         let mut persistence = if create.temporary { Persistence::Temporary } else { Persistence::Permanent };
         if uses_temporary && persistence == Persistence::Permanent && create.name.0.len() == 1 {
@@ -31,10 +33,12 @@ impl Ddl<'_> {
             return Err(err!(INVALID_TABLE_DEFINITION, "cannot create temporary relation in non-temporary schema"));
         }
         let existing = self.catalog().relation(schema, &name).cloned();
+        let mut defaults = Vec::new();
         let (oid, row_type) = match existing.as_deref() {
             Some(Entry::View(old)) if create.or_replace => {
                 self.must_own(&Entry::View(old.clone()))?;
                 check_replacement(old, &columns)?;
+                defaults.clone_from(&old.defaults);
                 (old.oid, old.row_type)
             }
             Some(Entry::View(_)) => return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists")),
@@ -56,12 +60,28 @@ impl Ddl<'_> {
             search_path: self.path_names(),
             columns,
             options,
+            defaults,
         };
+        self.check_option_possible(&view)?;
         self.put(Entry::View(view));
         if is_new {
             self.default_acl(ObjectClass::Relation, oid, schema);
         }
         Ok(())
+    }
+
+    /// CHECK OPTION needs a view that rows can be written through.
+    fn check_option_possible(&self, view: &View) -> Result<()> {
+        if view.check_option().is_none() {
+            return Ok(());
+        }
+        view_updatability(view, &self.eval).map(|_| ()).map_err(|error| match error.report().detail.clone() {
+            Some(reason) if error.code() == SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => {
+                err!(FEATURE_NOT_SUPPORTED, "WITH CHECK OPTION is supported only on automatically updatable views")
+                    .hint(reason)
+            }
+            _ => error,
+        })
     }
 
     fn view_columns(&self, create: &CreateView) -> Result<(Vec<(String, Type)>, bool)> {
@@ -110,6 +130,14 @@ fn view_options(options: &[StorageOption]) -> Result<Vec<(String, String)>> {
     let mut checked = Vec::new();
     for option in options {
         let written = option.value.as_deref().unwrap_or("true").to_lowercase();
+        if option.name == "check_option" {
+            if !matches!(written.as_str(), "local" | "cascaded") {
+                return Err(err!(INVALID_PARAMETER_VALUE, "invalid value for enum option \"check_option\": {written}")
+                    .detail("Valid values are \"local\" and \"cascaded\"."));
+            }
+            checked.push((option.name.clone(), written));
+            continue;
+        }
         let value = match written.as_str() {
             "true" | "on" | "yes" | "1" => "true",
             "false" | "off" | "no" | "0" => "false",
@@ -123,7 +151,6 @@ fn view_options(options: &[StorageOption]) -> Result<Vec<(String, String)>> {
         };
         match option.name.as_str() {
             "security_invoker" | "security_barrier" => checked.push((option.name.clone(), value.to_string())),
-            "check_option" => return Err(Error::unsupported("view option \"check_option\"")),
             name => return Err(err!(INVALID_PARAMETER_VALUE, "unrecognized parameter \"{name}\"")),
         }
     }
@@ -177,6 +204,25 @@ impl Ddl<'_> {
                         view.options.push((name, value));
                     }
                 }
+                self.check_option_possible(&view)?;
+            }
+            AlterAction::SetDefault { column, default } => {
+                let name = ident(column);
+                let at = view.columns.iter().position(|(known, _)| *known == name);
+                let Some(at) = at else {
+                    let relation = &view.name;
+                    return Err(err!(UNDEFINED_COLUMN, "column \"{name}\" of relation \"{relation}\" does not exist"));
+                };
+                let text = match default {
+                    Some(expression) => {
+                        let typ = view.columns[at].1;
+                        bind_constant(&expression.expr, Some(typ), &self.eval, self.text)?;
+                        Some(expression.text.clone())
+                    }
+                    None => None,
+                };
+                view.defaults.resize(view.columns.len(), None);
+                view.defaults[at] = text;
             }
             _ if kind == ObjectKind::Table => {
                 return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", view.name));

@@ -203,7 +203,7 @@ impl Binder<'_> {
         let error = match place.subscripted {
             true => err!(
                 DATATYPE_MISMATCH,
-                "subscripted assignment to \"{}\" requires a value of type {wanted} but expression is of type {given}",
+                "subscripted assignment to \"{}\" requires type {wanted} but expression is of type {given}",
                 place.name
             ),
             false => err!(
@@ -212,7 +212,7 @@ impl Binder<'_> {
                 place.name
             ),
         };
-        Err(error.hint("You will need to rewrite or cast the expression.").at(at))
+        Err(error.hint("You will need to rewrite or cast the expression.").at(place.position))
     }
 
     /// A value with what some subscripts name replaced.
@@ -273,7 +273,7 @@ impl Binder<'_> {
         let mut old = Vec::new();
         for step in steps {
             let one = Expr::Const(Datum::Int4(1), Type::INT4);
-            let mut bound = |binder: &mut Self, index: &ast::Expr| {
+            let bound = |binder: &mut Self, index: &ast::Expr| {
                 let bound = binder.expr(index, scope)?;
                 binder.subscript_index(bound, false, index)
             };

@@ -15,6 +15,7 @@ use super::dml::{RowColumns, Rows};
 use super::insert::alias_of;
 use super::scope::{Clause, Entry, Scope};
 use super::table::TableExpr;
+use super::target::Target;
 
 impl Binder<'_> {
     /// Binds ON CONFLICT; `rows.old` is the existing row, `rows.new` the one proposed (EXCLUDED).
@@ -25,7 +26,7 @@ impl Binder<'_> {
         alias: Option<&ast::Ident>,
         parent: &Scope<'_>,
     ) -> Result<plan::OnConflict> {
-        let table = rows.table;
+        let table = rows.target;
         let arbiters = match &on_conflict.target {
             Some(target) => self.arbiters(target, table)?,
             None if on_conflict.update.is_some() => {
@@ -38,20 +39,20 @@ impl Binder<'_> {
             None => Vec::new(),
         };
         let Some(update) = &on_conflict.update else { return Ok(plan::OnConflict { arbiters, update: None }) };
-        self.uses(table.oid, Access::Update);
-        self.uses(table.oid, Access::Select);
-        let mut target = self.row_item(table, rows.old);
+        self.uses(table.relation(), Access::Update);
+        self.uses(table.relation(), Access::Select);
+        let mut target = table.item(rows.old);
         if let Some(alias) = alias_of(alias) {
             target.name = Some(alias);
             target.schema = None;
         }
-        let mut excluded = self.row_item(table, rows.new);
+        let mut excluded = table.item(rows.new);
         excluded.name = Some("excluded".to_string());
         excluded.schema = None;
         let scope = Scope::over(Some(parent), vec![Entry::new(target), Entry::new(excluded)], Clause::Update);
         let mut none = Rel::OneRow;
         let assignments = self.assignments(&update.assignments, table, &mut none, &scope)?;
-        assignments.iter().for_each(|(number, _)| self.writes(table.oid, Access::Update, *number));
+        self.writes_all(table, Access::Update, assignments.iter().map(|(number, _)| *number));
         if none != Rel::OneRow {
             return Err(Error::unsupported("a subquery for several columns in ON CONFLICT DO UPDATE"));
         }
@@ -65,7 +66,7 @@ impl Binder<'_> {
         Ok(plan::OnConflict { arbiters, update: Some((assignments, predicate)) })
     }
 
-    fn arbiters(&mut self, target: &ConflictTarget, table: &Table) -> Result<Vec<Oid>> {
+    fn arbiters(&mut self, target: &ConflictTarget, table: &Target) -> Result<Vec<Oid>> {
         match target {
             ConflictTarget::Constraint(name) => {
                 let folded = ident(name);
@@ -88,7 +89,7 @@ impl Binder<'_> {
     }
 
     /// The unique indexes over exactly these keys.
-    fn inferred(&mut self, keys: &[IndexKey], predicate: Option<&ast::Expr>, table: &Table) -> Result<Vec<Oid>> {
+    fn inferred(&mut self, keys: &[IndexKey], predicate: Option<&ast::Expr>, table: &Target) -> Result<Vec<Oid>> {
         let row: RowColumns = self.row_columns(table);
         let mut wanted_columns: Vec<i16> = Vec::new();
         let mut wanted_exprs: Vec<Expr> = Vec::new();
@@ -99,10 +100,11 @@ impl Binder<'_> {
             match &key.source {
                 IndexKeySource::Column(name) => {
                     let folded = ident(name);
-                    let column = table.column(&folded).ok_or_else(|| {
+                    let at = table.position(&folded).ok_or_else(|| {
                         err!(UNDEFINED_COLUMN, "column \"{folded}\" does not exist").at(self.at(name.span))
                     })?;
-                    wanted_columns.push(column.number);
+                    // What is no column of the table is in no index.
+                    wanted_columns.push(table.nth_column(at).map_or(0, |column| column.number));
                 }
                 IndexKeySource::Expression(expr) => {
                     match self.table_expr(&expr.expr, TableExpr::IndexKey, table, &row)? {

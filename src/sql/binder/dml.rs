@@ -1,24 +1,24 @@
 //! UPDATE and DELETE, and what the three DML statements share: targets, assignments, CHECKs, RETURNING.
 
-use sqlparser::ast::{self, Spanned};
+use sqlparser::ast;
 
-use crate::document::{Datum, Type};
+use crate::document::Type;
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::{Access, ColumnId, Expr, Modify, ModifyKind, OutputColumn, Rel, SubqueryKind};
 use crate::sql::statement::{
-    Assignment, Delete, Returning, Selection, Statement, Target, TargetStep, Update, ValueOrDefault,
+    self as stmt, Assignment, Delete, Returning, Selection, Statement, TargetStep, Update, ValueOrDefault,
 };
-use crate::storage::catalog::{Column, ConstraintKind, Entry as CatalogEntry, Table};
+use crate::storage::catalog::{Column, ConstraintKind, Table};
 
 use super::assign::Assigned;
 use super::coerce::{Context, apply_typmod};
 use super::expr::{row_of, subquery_expr};
-use super::relation::Relation;
-use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
+use super::scope::{Clause, Entry, Scope, ScopeColumn};
 use super::select::QueryOptions;
-use super::table::{TableExpr, table_item};
+use super::table::TableExpr;
+use super::target::{Event, TABLE_OID, Target};
 use super::with::Definition;
 use super::{Binder, Bound};
 
@@ -26,9 +26,6 @@ use super::{Binder, Bound};
 pub(super) type BoundReturning = (Vec<(ColumnId, Expr)>, Vec<OutputColumn>);
 /// Ids for the columns of a row: id, column number, type.
 pub(super) type RowColumns = Vec<(ColumnId, i16, Type)>;
-
-/// The number of the system column `tableoid`.
-const TABLE_OID: i16 = -6;
 
 impl Binder<'_> {
     /// UPDATE.
@@ -39,33 +36,41 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Bound> {
         self.with_around(update.with.as_ref(), members, parent, |binder, parent| {
-            let table = binder.target_table(&update.table, "update", &[Access::Update])?;
-            let (target, old_columns, locator, scan) = binder.target_item(&table, update.alias.as_ref())?;
+            let target = binder.dml_target(&update.table, Event::Update, &[Access::Update])?;
+            let (entry, old_columns, locator, scan) = binder.target_item(&target, update.alias.as_ref())?;
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&update.from, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
-            binder.check_target_name(&target, &from_entries)?;
-            scope.entries.push(target);
+            binder.check_target_name(&entry, &from_entries)?;
+            scope.entries.push(entry);
             scope.entries.extend(from_entries.iter().cloned());
             let mut source = joined(scan, rest);
-            source = binder.selection(&update.selection, source, &scope)?;
+            source = binder.selection(&update.selection, (&target, &old_columns, locator), source, &scope)?;
             scope.set_clause(Clause::Update);
-            let assignments = binder.assignments(&update.assignments, &table, &mut source, &scope)?;
-            assignments.iter().for_each(|(number, _)| binder.writes(table.oid, Access::Update, *number));
-            let new_columns = binder.row_columns(&table);
-            let checks = binder.checks(&table, &new_columns)?;
-            let rows =
-                Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns, source_first: false };
+            let assignments = binder.assignments(&update.assignments, &target, &mut source, &scope)?;
+            binder.writes_all(&target, Access::Update, assignments.iter().map(|(number, _)| *number));
+            binder.reads(&target, &old_columns, assignments.iter().map(|(_, value)| value));
+            let new_columns = binder.row_columns(&target);
+            let checks = binder.checks(&target, &new_columns)?;
+            let view_checks = target.view_checks(&new_columns);
+            let rows = Rows {
+                target: &target,
+                new: &new_columns,
+                old: &old_columns,
+                shown: &new_columns,
+                source_first: false,
+            };
             let returning =
                 binder.returning(update.returning.as_ref(), &rows, update.alias.as_ref(), &from_entries, parent)?;
             Ok(modified(
                 Modify {
-                    table: table.oid,
+                    table: target.oid,
                     kind: ModifyKind::Update { source, locator, assignments },
                     returning: None,
                     new_columns,
                     old_columns,
                     checks,
+                    view_checks,
                 },
                 returning,
             ))
@@ -80,32 +85,38 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Bound> {
         self.with_around(delete.with.as_ref(), members, parent, |binder, parent| {
-            let table = binder.target_table(&delete.table, "delete from", &[Access::Delete])?;
-            let (target, old_columns, locator, scan) = binder.target_item(&table, delete.alias.as_ref())?;
+            let target = binder.dml_target(&delete.table, Event::Delete, &[Access::Delete])?;
+            let (entry, old_columns, locator, scan) = binder.target_item(&target, delete.alias.as_ref())?;
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&delete.using, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
-            binder.check_target_name(&target, &from_entries)?;
-            scope.entries.push(target);
+            binder.check_target_name(&entry, &from_entries)?;
+            scope.entries.push(entry);
             scope.entries.extend(from_entries.iter().cloned());
             let source = joined(scan, rest);
-            let source = binder.selection(&delete.selection, source, &scope)?;
+            let source = binder.selection(&delete.selection, (&target, &old_columns, locator), source, &scope)?;
             let new_columns = match delete.returning {
-                Some(_) => binder.row_columns(&table),
+                Some(_) => binder.row_columns(&target),
                 None => Vec::new(),
             };
-            let rows =
-                Rows { table: &table, new: &new_columns, old: &old_columns, shown: &old_columns, source_first: false };
+            let rows = Rows {
+                target: &target,
+                new: &new_columns,
+                old: &old_columns,
+                shown: &old_columns,
+                source_first: false,
+            };
             let returning =
                 binder.returning(delete.returning.as_ref(), &rows, delete.alias.as_ref(), &from_entries, parent)?;
             Ok(modified(
                 Modify {
-                    table: table.oid,
+                    table: target.oid,
                     kind: ModifyKind::Delete { source, locator },
                     returning: None,
                     new_columns,
                     old_columns,
                     checks: Vec::new(),
+                    view_checks: Vec::new(),
                 },
                 returning,
             ))
@@ -127,76 +138,6 @@ impl Binder<'_> {
         self.finish_with(definitions, bound)
     }
 
-    /// The table that a DML statement changes.
-    pub(super) fn target_table(&mut self, name: &ast::ObjectName, verb: &str, accesses: &[Access]) -> Result<Table> {
-        let position = self.at(name.span());
-        match self.relation(name)? {
-            Relation::Entry(entry) => match &*entry {
-                CatalogEntry::Table(table) if table.view.is_some() && verb == "merge into" => {
-                    Err(err!(FEATURE_NOT_SUPPORTED, "cannot execute MERGE on relation \"{}\"", table.name)
-                        .detail("This operation is not supported for materialized views."))
-                }
-                CatalogEntry::Sequence(sequence) if verb == "merge into" => {
-                    Err(err!(FEATURE_NOT_SUPPORTED, "cannot execute MERGE on relation \"{}\"", sequence.name)
-                        .detail("This operation is not supported for sequences."))
-                }
-                CatalogEntry::Table(table) if table.view.is_some() => {
-                    Err(err!(WRONG_OBJECT_TYPE, "cannot change materialized view \"{}\"", table.name))
-                }
-                CatalogEntry::Table(table) => {
-                    accesses.iter().for_each(|access| self.uses(table.oid, *access));
-                    Ok(table.clone())
-                }
-                CatalogEntry::View(view) => {
-                    let what = format!("{verb} view \"{}\" (an automatically updatable view)", view.name);
-                    Err(Error::unsupported(what).at(position))
-                }
-                CatalogEntry::Sequence(sequence) => {
-                    Err(err!(WRONG_OBJECT_TYPE, "cannot change sequence \"{}\"", sequence.name))
-                }
-                _ => Err(err!(WRONG_OBJECT_TYPE, "cannot open relation \"{}\"", entry.name())
-                    .detail("This operation is not supported for indexes.")
-                    .at(position)),
-            },
-            Relation::System(relation) => {
-                let name = relation.name.rsplit('.').next().unwrap_or(relation.name);
-                Err(err!(INSUFFICIENT_PRIVILEGE, "permission denied: \"{name}\" is a system catalog"))
-            }
-        }
-    }
-
-    /// The target as a FROM item: its entry, columns, locator and scan.
-    pub(super) fn target_item(
-        &mut self,
-        table: &Table,
-        alias: Option<&ast::Ident>,
-    ) -> Result<(Entry, RowColumns, ColumnId, Rel)> {
-        let (mut scan, mut item) = self.scan(table)?;
-        let locator = self.column();
-        let known = item.columns.iter().chain(item.system.iter().filter(|c| c.origin.1 == TABLE_OID));
-        let row = known.filter_map(|c| match c.expr {
-            Expr::Column(id, typ) => Some((id, c.origin.1, typ)),
-            _ => None,
-        });
-        let row = row.collect();
-        let mut inner = &mut scan;
-        if let Rel::Project { input, exprs } = inner {
-            exprs.push((locator, Expr::Column(locator, Type::BYTEA)));
-            inner = input;
-        }
-        if let Rel::Scan { columns, alias: shown, .. } = inner {
-            columns.push((locator, 0, Type::BYTEA));
-            if let Some(alias) = alias {
-                *shown = ident(alias);
-            }
-        }
-        if let Some(alias) = alias {
-            item.name = Some(ident(alias));
-            item.schema = None;
-        }
-        Ok((Entry::new(item), row, locator, scan))
-    }
-
     pub(super) fn check_target_name(&self, target: &Entry, others: &[Entry]) -> Result<()> {
         let name = &target.item.name;
         if others.iter().any(|entry| entry.relation_visible && entry.item.name == *name) {
@@ -206,16 +147,43 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn selection(&mut self, selection: &Selection, source: Rel, scope: &Scope<'_>) -> Result<Rel> {
+    fn selection(
+        &mut self,
+        selection: &Selection,
+        (target, row, locator): (&Target, &RowColumns, ColumnId),
+        source: Rel,
+        scope: &Scope<'_>,
+    ) -> Result<Rel> {
         match selection {
             Selection::All => Ok(source),
             Selection::Where(condition) => {
                 scope.set_clause(Clause::Where);
                 let predicate = self.condition(condition, "WHERE", scope)?;
+                self.reads(target, row, [&predicate].into_iter());
                 Ok(Rel::Filter { input: Box::new(source), predicate })
             }
-            Selection::CurrentOf(_) => Err(Error::unsupported("WHERE CURRENT OF")),
+            Selection::CurrentOf(_) if target.is_view() => {
+                Err(err!(FEATURE_NOT_SUPPORTED, "WHERE CURRENT OF on a view is not implemented"))
+            }
+            Selection::CurrentOf(cursor) => {
+                let predicate = self.current_of(target, ident(cursor), locator)?;
+                Ok(Rel::Filter { input: Box::new(source), predicate })
+            }
         }
+    }
+
+    /// Notes that the user's expressions look at the target, if they do.
+    pub(super) fn reads<'e>(&mut self, target: &Target, row: &RowColumns, exprs: impl Iterator<Item = &'e Expr>) {
+        let mut used = std::collections::BTreeSet::new();
+        exprs.for_each(|expr| used.extend(expr.free_columns()));
+        if row.iter().any(|(id, _, _)| used.contains(id)) {
+            self.uses(target.relation(), Access::Select);
+        }
+    }
+
+    /// Notes which columns of the target are written.
+    pub(super) fn writes_all(&mut self, target: &Target, access: Access, columns: impl Iterator<Item = i16>) {
+        columns.for_each(|number| self.writes(target.relation(), access, target.number_in_relation(number)));
     }
 
     /// New ids for a row of a table.
@@ -247,19 +215,21 @@ impl Binder<'_> {
     }
 
     /// The column that a target names.
-    pub(super) fn target_column<'t>(&self, table: &'t Table, name: &ast::Ident) -> Result<&'t Column> {
+    pub(super) fn target_column<'t>(&self, target: &'t Target, name: &ast::Ident) -> Result<&'t Column> {
         let folded = ident(name);
-        table.column(&folded).ok_or_else(|| {
-            err!(UNDEFINED_COLUMN, "column \"{folded}\" of relation \"{}\" does not exist", table.name)
-                .at(self.at(name.span))
-        })
+        let Some(at) = target.position(&folded) else {
+            let relation = target.relation_name();
+            let error = err!(UNDEFINED_COLUMN, "column \"{folded}\" of relation \"{relation}\" does not exist");
+            return Err(error.at(self.at(name.span)));
+        };
+        target.nth_column(at)
     }
 
     /// SET: each assigned column with its value over the source's columns.
     pub(super) fn assignments(
         &mut self,
         written: &[Assignment],
-        table: &Table,
+        table: &Target,
         source: &mut Rel,
         scope: &Scope<'_>,
     ) -> Result<Vec<(i16, Expr)>> {
@@ -313,9 +283,9 @@ impl Binder<'_> {
 
     fn assign(
         &mut self,
-        target: &Target,
+        target: &stmt::Target,
         value: &ValueOrDefault,
-        table: &Table,
+        table: &Target,
         scope: &Scope<'_>,
         out: &mut Vec<(i16, Expr)>,
     ) -> Result<()> {
@@ -324,7 +294,13 @@ impl Binder<'_> {
                 let column = self.assigned_column(target, table, scope)?;
                 self.check_not_part(target)?;
                 self.check_repeated(column, target, out)?;
-                let default = self.default_of(table, column)?;
+                let default = match table.has_default(column) {
+                    true => self.target_default(table, column)?,
+                    false => {
+                        self.check_updatable(column, target, out)?;
+                        Expr::null(column.typ)
+                    }
+                };
                 out.push((column.number, default));
                 return Ok(());
             }
@@ -340,7 +316,7 @@ impl Binder<'_> {
     }
 
     /// DEFAULT is for whole columns.
-    pub(super) fn check_not_part(&self, target: &Target) -> Result<()> {
+    pub(super) fn check_not_part(&self, target: &stmt::Target) -> Result<()> {
         let what = match target.path.first() {
             None => return Ok(()),
             Some(TargetStep::Field(_)) => "cannot set a subfield to DEFAULT",
@@ -350,7 +326,7 @@ impl Binder<'_> {
     }
 
     /// The column that SET names; `table.column` is a common mistake.
-    fn assigned_column<'t>(&self, target: &Target, table: &'t Table, scope: &Scope<'_>) -> Result<&'t Column> {
+    fn assigned_column<'t>(&self, target: &stmt::Target, table: &'t Target, scope: &Scope<'_>) -> Result<&'t Column> {
         self.target_column(table, &target.column).map_err(|error| {
             let own = scope.entries.first().and_then(|entry| entry.item.name.clone());
             match !target.path.is_empty() && own == Some(ident(&target.column)) {
@@ -363,9 +339,9 @@ impl Binder<'_> {
     /// Assigns a bound value to a column or a part of it.
     fn assign_bound(
         &mut self,
-        target: &Target,
+        target: &stmt::Target,
         (value, position): Assigned,
-        table: &Table,
+        table: &Target,
         scope: &Scope<'_>,
         out: &mut Vec<(i16, Expr)>,
     ) -> Result<()> {
@@ -379,7 +355,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn check_updatable(&self, column: &Column, target: &Target, out: &[(i16, Expr)]) -> Result<()> {
+    fn check_updatable(&self, column: &Column, target: &stmt::Target, out: &[(i16, Expr)]) -> Result<()> {
         self.check_repeated(column, target, out)?;
         if column.generated.is_some() {
             return Err(err!(GENERATED_ALWAYS, "column \"{}\" can only be updated to DEFAULT", column.name)
@@ -392,7 +368,7 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn check_repeated(&self, column: &Column, _target: &Target, out: &[(i16, Expr)]) -> Result<()> {
+    fn check_repeated(&self, column: &Column, _target: &stmt::Target, out: &[(i16, Expr)]) -> Result<()> {
         if out.iter().any(|(number, _)| *number == column.number) {
             return Err(err!(SYNTAX_ERROR, "multiple assignments to same column \"{}\"", column.name));
         }
@@ -402,7 +378,7 @@ impl Binder<'_> {
     /// `SET doc['a'] = value`: several parts of one column may be assigned, one after the other.
     fn assign_part(
         &mut self,
-        target: &Target,
+        target: &stmt::Target,
         value: Assigned,
         column: &Column,
         scope: &Scope<'_>,
@@ -427,9 +403,9 @@ impl Binder<'_> {
     /// `SET (a, b) = (SELECT ...)`: the row is computed once below the assignments.
     fn assign_query(
         &mut self,
-        targets: &[Target],
+        targets: &[stmt::Target],
         bound: Bound,
-        table: &Table,
+        table: &Target,
         source: &mut Rel,
         scope: &Scope<'_>,
         out: &mut Vec<(i16, Expr)>,
@@ -480,8 +456,8 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Option<BoundReturning>> {
         let Some(returning) = returning else { return Ok(None) };
-        self.uses(rows.table.oid, Access::Select);
-        let mut item = self.row_item(rows.table, rows.shown);
+        self.uses(rows.target.relation(), Access::Select);
+        let mut item = rows.target.item(rows.shown);
         if let Some(alias) = alias {
             item.name = Some(ident(alias));
             item.schema = None;
@@ -497,7 +473,7 @@ impl Binder<'_> {
             if taken {
                 continue;
             }
-            let mut item = self.row_item(rows.table, columns);
+            let mut item = rows.target.item(columns);
             item.name = Some(name);
             item.schema = None;
             let mut entry = Entry::new(item);
@@ -516,23 +492,11 @@ impl Binder<'_> {
         }
         Ok(Some((exprs, columns)))
     }
-
-    /// A row of the target as a FROM item.
-    pub(super) fn row_item(&self, table: &Table, columns: &[(ColumnId, i16, Type)]) -> Item {
-        let mut item = table_item(table, columns);
-        let known = columns.iter().find(|(_, number, _)| *number == TABLE_OID);
-        item.system.push(ScopeColumn {
-            name: "tableoid".to_string(),
-            expr: known.map_or(Expr::Const(Datum::Oid(table.oid), Type::OID), |(id, _, typ)| Expr::Column(*id, *typ)),
-            origin: (table.oid, TABLE_OID),
-        });
-        item
-    }
 }
 
 /// The rows of the target that RETURNING may name.
 pub(super) struct Rows<'r> {
-    pub(super) table: &'r Table,
+    pub(super) target: &'r Target,
     pub(super) new: &'r [(ColumnId, i16, Type)],
     pub(super) old: &'r [(ColumnId, i16, Type)],
     /// Which of them a plain name means.

@@ -338,6 +338,22 @@ impl Binder<'_> {
         let Some(Statement::Query(query)) = parsed.into_iter().next().map(|p| p.statement) else {
             return Err(Error::internal("a view's text is a query"));
         };
+        let mut bound =
+            self.inside_view(view, |binder| binder.query(&query, QueryOptions::default(), &Scope::root()))?;
+        for (i, (column, (name, _))) in bound.columns.iter_mut().zip(&view.columns).enumerate() {
+            column.name = name.clone();
+            column.origin = (view.oid, i16::try_from(i + 1).unwrap_or(0));
+        }
+        // A column added to a table after `SELECT *` is not the view's.
+        bound.columns.truncate(view.columns.len());
+        let mut item = self.item(bound.columns, Some(view.name.clone()), Type::new(view.row_type));
+        item.schema = Some(view.schema);
+        item.relation = Some((view.oid, view.name.clone()));
+        self.aliased(bound.rel, item, alias, false)
+    }
+
+    /// Binds something of a view's text, with the names it was made with.
+    pub(super) fn inside_view<T>(&mut self, view: &View, bind: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let database = self.eval.host.database();
         let mut path: Vec<Oid> =
             view.search_path.iter().filter_map(|name| self.catalog.schema(database, name)).collect();
@@ -350,23 +366,12 @@ impl Binder<'_> {
         // A view that is asked by its owner's privileges hides who asks from those inside of it.
         let asker = if view.is_invoker() { self.views.last().copied().flatten() } else { Some(view.owner) };
         self.views.push(asker);
-        let root = Scope::root();
-        let bound = self.query(&query, QueryOptions::default(), &root);
+        let bound = self.deeper(bind);
         self.views.pop();
         self.search_path = outer_path;
         self.source = outer_source;
         self.params_allowed = outer_params;
-        let mut bound = bound?;
-        for (i, (column, (name, _))) in bound.columns.iter_mut().zip(&view.columns).enumerate() {
-            column.name = name.clone();
-            column.origin = (view.oid, i16::try_from(i + 1).unwrap_or(0));
-        }
-        // A column added to a table after `SELECT *` is not the view's.
-        bound.columns.truncate(view.columns.len());
-        let mut item = self.item(bound.columns, Some(view.name.clone()), Type::new(view.row_type));
-        item.schema = Some(view.schema);
-        item.relation = Some((view.oid, view.name.clone()));
-        self.aliased(bound.rel, item, alias, false)
+        bound
     }
 
     pub(super) fn item(&self, columns: Vec<OutputColumn>, name: Option<String>, row_type: Type) -> Item {

@@ -4,16 +4,17 @@ use sqlparser::ast;
 
 use crate::document::Type;
 use crate::err;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::sql::parser::ident;
 use crate::sql::plan::{Access, ColumnId, Expr, Modify, ModifyKind, Rel};
-use crate::sql::statement::{Insert, InsertSource, Overriding, Statement, Target, ValueOrDefault};
-use crate::storage::catalog::{Column, Table};
+use crate::sql::statement::{self as stmt, Insert, InsertSource, Overriding, Statement, ValueOrDefault};
+use crate::storage::catalog::Column;
 
 use super::coerce::Context;
 use super::dml::{Rows, modified};
 use super::scope::{Clause, Scope};
 use super::select::QueryOptions;
+use super::target::{Event, Target};
 use super::{Binder, Bound};
 
 /// The rows of an INSERT: the source and the value of each named column over it.
@@ -26,12 +27,12 @@ pub(super) struct Source {
 #[derive(Clone, Copy)]
 pub(super) struct Given<'t> {
     pub(super) column: &'t Column,
-    target: Option<&'t Target>,
+    target: Option<&'t stmt::Target>,
 }
 
 impl<'t> Given<'t> {
     /// The path to the part, if it is one.
-    fn part(&self) -> Option<&'t Target> {
+    fn part(&self) -> Option<&'t stmt::Target> {
         self.target.filter(|target| !target.path.is_empty())
     }
 
@@ -49,18 +50,16 @@ impl Binder<'_> {
         parent: &Scope<'_>,
     ) -> Result<Bound> {
         self.with_around(insert.with.as_ref(), members, parent, |binder, parent| {
-            let table = binder.target_table(&insert.table, "insert into", &[Access::Insert])?;
-            let columns = binder.insert_columns(&table, &insert.columns)?;
-            columns.iter().for_each(|given| binder.writes(table.oid, Access::Insert, given.column.number));
-            let source = binder.insert_source(insert, &table, &columns, parent)?;
-            let values = binder.with_defaults(&table, source.values)?;
-            let new_columns = binder.row_columns(&table);
+            let target = binder.dml_target(&insert.table, Event::Insert, &[Access::Insert])?;
+            let source = binder.insert_source(insert, &target, parent)?;
+            let values = binder.with_defaults(&target, source.values)?;
+            let new_columns = binder.row_columns(&target);
             let needs_old = insert.returning.is_some() || insert.on_conflict.is_some();
-            let old_columns = if needs_old { binder.row_columns(&table) } else { Vec::new() };
+            let old_columns = if needs_old { binder.row_columns(&target) } else { Vec::new() };
             let on_conflict = match &insert.on_conflict {
                 Some(on_conflict) => {
                     let rows = Rows {
-                        table: &table,
+                        target: &target,
                         new: &new_columns,
                         old: &old_columns,
                         shown: &old_columns,
@@ -70,18 +69,25 @@ impl Binder<'_> {
                 }
                 None => None,
             };
-            let checks = binder.checks(&table, &new_columns)?;
-            let rows =
-                Rows { table: &table, new: &new_columns, old: &old_columns, shown: &new_columns, source_first: false };
+            let checks = binder.checks(&target, &new_columns)?;
+            let view_checks = target.view_checks(&new_columns);
+            let rows = Rows {
+                target: &target,
+                new: &new_columns,
+                old: &old_columns,
+                shown: &new_columns,
+                source_first: false,
+            };
             let returning = binder.returning(insert.returning.as_ref(), &rows, insert.alias.as_ref(), &[], parent)?;
             Ok(modified(
                 Modify {
-                    table: table.oid,
+                    table: target.oid,
                     kind: ModifyKind::Insert { source: source.rel, values, on_conflict },
                     returning: None,
                     new_columns,
                     old_columns,
                     checks,
+                    view_checks,
                 },
                 returning,
             ))
@@ -89,22 +95,39 @@ impl Binder<'_> {
     }
 
     /// A value for each live column: the given one, or its default.
-    pub(super) fn with_defaults(&mut self, table: &Table, given: Vec<(i16, Expr)>) -> Result<Vec<(i16, Expr)>> {
+    pub(super) fn with_defaults(&mut self, table: &Target, given: Vec<(i16, Expr)>) -> Result<Vec<(i16, Expr)>> {
         let mut values = Vec::new();
         for column in table.live_columns() {
             let value = match given.iter().find(|(number, _)| *number == column.number) {
                 Some((_, value)) => value.clone(),
-                None => self.default_of(table, column)?,
+                None => self.target_default(table, column)?,
             };
             values.push((column.number, value));
         }
         Ok(values)
     }
 
-    /// The members of the column list; all live columns without a list.
-    pub(super) fn insert_columns<'t>(&self, table: &'t Table, targets: &'t [Target]) -> Result<Vec<Given<'t>>> {
+    /// The members of the column list; without a list the first columns, as many as there are values.
+    pub(super) fn insert_columns<'t>(
+        &mut self,
+        table: &'t Target,
+        targets: &'t [stmt::Target],
+        values: usize,
+    ) -> Result<Vec<Given<'t>>> {
+        let given = self.listed_columns(table, targets, values)?;
+        self.writes_all(table, Access::Insert, given.iter().map(|given| given.column.number));
+        Ok(given)
+    }
+
+    fn listed_columns<'t>(
+        &self,
+        table: &'t Target,
+        targets: &'t [stmt::Target],
+        values: usize,
+    ) -> Result<Vec<Given<'t>>> {
         if targets.is_empty() {
-            return Ok(table.live_columns().map(|column| Given { column, target: None }).collect());
+            let whole = |at: usize| Ok(Given { column: table.nth_column(at)?, target: None });
+            return (0..values.min(table.width())).map(whole).collect();
         }
         let mut given: Vec<Given<'_>> = Vec::with_capacity(targets.len());
         for target in targets {
@@ -161,16 +184,12 @@ impl Binder<'_> {
         Ok(values)
     }
 
-    fn insert_source(
-        &mut self,
-        insert: &Insert,
-        table: &Table,
-        columns: &[Given<'_>],
-        parent: &Scope<'_>,
-    ) -> Result<Source> {
+    fn insert_source(&mut self, insert: &Insert, table: &Target, parent: &Scope<'_>) -> Result<Source> {
         let explicit = !insert.columns.is_empty();
+        let width = if explicit { insert.columns.len() } else { table.width() };
         let scope = Scope::over(Some(parent), Vec::new(), Clause::Values);
-        let column_at = |i: usize| insert.columns.get(i).map(|target| target.column.span);
+        // What is wrong with the list is said before what is wrong with the values.
+        let listed = if explicit { self.insert_columns(table, &insert.columns, width)? } else { Vec::new() };
         match &insert.source {
             InsertSource::DefaultValues => Ok(Source { rel: Rel::OneRow, values: Vec::new() }),
             InsertSource::Values(rows) => {
@@ -182,18 +201,22 @@ impl Binder<'_> {
                     return Err(err!(SYNTAX_ERROR, "VALUES lists must all be the same length").at(position));
                 }
                 for row in rows {
-                    self.check_values_width(row, &insert.columns, columns.len())?;
+                    self.check_values_width(row, &insert.columns, width)?;
                 }
-                self.insert_rows(rows, insert.overriding, table, columns, &scope)
+                let given = rows.first().map_or(0, Vec::len);
+                let columns = if explicit { listed } else { self.insert_columns(table, &[], given)? };
+                self.insert_rows(rows, insert.overriding, table, &columns, &scope)
             }
             InsertSource::Query(query) => {
                 let options = QueryOptions { keep_unknown: true, ..Default::default() };
                 let bound = self.query(query, options, parent)?;
-                let missing = column_at(bound.columns.len()).map_or(0, |span| self.at(span));
-                self.check_width(bound.columns.len(), columns.len(), explicit, 0, missing)?;
+                let given = bound.columns.len();
+                let missing = insert.columns.get(given).map_or(0, |target| self.at(target.column.span));
+                self.check_width(given, width, explicit, 0, missing)?;
+                let columns = if explicit { listed } else { self.insert_columns(table, &[], given)? };
                 // A literal in the select list is read as the column's type.
                 let mut types: Vec<Type> = Vec::with_capacity(bound.columns.len());
-                for (output, given) in bound.columns.iter().zip(columns) {
+                for (output, given) in bound.columns.iter().zip(&columns) {
                     types.push(match output.typ {
                         Type::UNKNOWN => Type::new(self.base(self.given_type(given)?).oid),
                         typ => typ,
@@ -202,7 +225,7 @@ impl Binder<'_> {
                 let at = self.target_positions(&query.body, columns.len());
                 let bound = self.convert_columns(bound, &types, &at)?;
                 let (mut used, mut cells) = (Vec::with_capacity(columns.len()), Vec::with_capacity(columns.len()));
-                for (i, (output, given)) in bound.columns.iter().zip(columns).enumerate() {
+                for (i, (output, given)) in bound.columns.iter().zip(&columns).enumerate() {
                     if self.is_overridden(given.column, insert.overriding) {
                         continue;
                     }
@@ -216,7 +239,12 @@ impl Binder<'_> {
     }
 
     /// As many values as columns, at most.
-    pub(super) fn check_values_width(&self, row: &[ValueOrDefault], written: &[Target], columns: usize) -> Result<()> {
+    pub(super) fn check_values_width(
+        &self,
+        row: &[ValueOrDefault],
+        written: &[stmt::Target],
+        columns: usize,
+    ) -> Result<()> {
         let position = row.get(columns).map_or(0, |value| match value {
             ValueOrDefault::Value(expr) => self.expr_at(expr),
             ValueOrDefault::Default => 0,
@@ -240,7 +268,7 @@ impl Binder<'_> {
         &mut self,
         rows: &[Vec<ValueOrDefault>],
         overriding: Option<Overriding>,
-        table: &Table,
+        table: &Target,
         columns: &[Given<'_>],
         scope: &Scope<'_>,
     ) -> Result<Source> {
@@ -253,13 +281,13 @@ impl Binder<'_> {
                 let cell = match value {
                     ValueOrDefault::Default => {
                         given.part().map_or(Ok(()), |target| self.check_not_part(target))?;
-                        self.default_of(table, column)?
+                        self.target_default(table, column)?
                     }
                     ValueOrDefault::Value(expr) => {
                         let position = self.expr_at(expr);
                         let bound = self.expr(expr, scope)?;
                         if self.is_overridden(column, overriding) {
-                            self.default_of(table, column)?
+                            self.target_default(table, column)?
                         } else {
                             self.check_identity(column, overriding)?;
                             self.given_value(bound, given, position)?

@@ -5,10 +5,10 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{self, Access, ColumnId, Expr, JoinKind, MergeArm, Modify, ModifyKind, Rel};
 use crate::sql::statement::{Merge, MergeAction, MergeClause, MergeKind, Statement};
-use crate::storage::catalog::Table;
 
 use super::dml::{Rows, modified};
 use super::scope::{Clause, Entry, Scope};
+use super::target::{Event, Target};
 use super::{Binder, Bound};
 
 impl Binder<'_> {
@@ -18,7 +18,7 @@ impl Binder<'_> {
     }
 
     fn merge_body(&mut self, merge: &Merge, parent: &Scope<'_>) -> Result<Bound> {
-        let table = self.target_table(&merge.table, "merge into", &accesses(&merge.clauses))?;
+        let table = self.dml_target(&merge.table, Event::Merge, &accesses(&merge.clauses))?;
         check_reachable(&merge.clauses)?;
         let (target, old_columns, locator, scan) = self.target_item(&table, merge.alias.as_ref())?;
         let mut scope = Scope::inside(parent);
@@ -33,6 +33,7 @@ impl Binder<'_> {
         scope.entries.extend(sources.iter().cloned());
         scope.set_clause(Clause::JoinOn);
         let on = self.condition(&merge.on, "JOIN/ON", &scope)?;
+        self.reads(&table, &old_columns, [&on].into_iter());
         let has = |kind: MergeKind| merge.clauses.iter().any(|clause| clause.kind == kind);
         let (source, present) = match has(MergeKind::NotMatchedBySource) {
             true => self.with_marker(source),
@@ -49,15 +50,18 @@ impl Binder<'_> {
         for clause in &merge.clauses {
             arms.push(self.merge_arm(clause, &table, (&target, &sources), &mut source, parent)?);
         }
+        let exprs = arms.iter_mut().flat_map(MergeArm::exprs_mut).map(|expr| &*expr);
+        self.reads(&table, &old_columns, exprs);
         let new_columns = self.row_columns(&table);
         let shown_columns = self.row_columns(&table);
         let checks = self.checks(&table, &new_columns)?;
+        let view_checks = table.view_checks(&new_columns);
         let action = self.column();
         let outer = self.merge_action.replace(action);
         let mut others = sources;
         others.iter_mut().for_each(|entry| entry.nullable |= present.is_some());
         let rows =
-            Rows { table: &table, new: &new_columns, old: &old_columns, shown: &shown_columns, source_first: true };
+            Rows { target: &table, new: &new_columns, old: &old_columns, shown: &shown_columns, source_first: true };
         let returning = self.returning(merge.returning.as_ref(), &rows, merge.alias.as_ref(), &others, parent);
         self.merge_action = outer;
         Ok(modified(
@@ -68,6 +72,7 @@ impl Binder<'_> {
                 new_columns,
                 old_columns,
                 checks,
+                view_checks,
             },
             returning?,
         ))
@@ -84,7 +89,7 @@ impl Binder<'_> {
     fn merge_arm(
         &mut self,
         clause: &MergeClause,
-        table: &Table,
+        table: &Target,
         (target, sources): (&Entry, &[Entry]),
         source: &mut Rel,
         parent: &Scope<'_>,
@@ -112,16 +117,17 @@ impl Binder<'_> {
             MergeAction::Update(written) => {
                 scope.set_clause(Clause::Update);
                 let assignments = self.assignments(written, table, source, &scope)?;
-                assignments.iter().for_each(|(number, _)| self.writes(table.oid, Access::Update, *number));
+                self.writes_all(table, Access::Update, assignments.iter().map(|(number, _)| *number));
                 plan::MergeAction::Update(assignments)
             }
             MergeAction::Insert { columns, overriding, values } => {
                 scope.set_clause(Clause::Values);
-                let given = self.insert_columns(table, columns)?;
-                given.iter().for_each(|given| self.writes(table.oid, Access::Insert, given.column.number));
+                let count = values.as_ref().map_or(0, Vec::len);
+                let given = self.insert_columns(table, columns, count)?;
                 let values = match values {
                     Some(row) => {
-                        self.check_values_width(row, columns, given.len())?;
+                        let width = if columns.is_empty() { table.width() } else { columns.len() };
+                        self.check_values_width(row, columns, width)?;
                         let made = self.insert_rows(std::slice::from_ref(row), *overriding, table, &given, &scope)?;
                         made.values
                     }

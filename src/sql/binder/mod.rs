@@ -50,6 +50,7 @@ mod setop;
 pub mod simplify;
 mod special;
 pub mod table;
+mod target;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ mod with;
 pub use relation::{Relation, relation_by_name};
 pub use routine::{bind_call, bind_routine_statement, can_assign, convert};
 pub use table::{TableExpr, bind_columns, bind_constant, bind_table_expr, bind_type};
+pub use target::view_updatability;
 
 /// Expressions and subqueries may nest this deep; operators in a row (`a + b + ...`) nest, AND and OR do not.
 const NESTING_MAX: usize = 1_000;

@@ -15,6 +15,7 @@ use crate::sql::plan::Expr;
 use super::Binder;
 use super::relation::{name_parts, row_fields};
 use super::scope::{Clause, Item, Scope, ScopeColumn};
+use super::target::ROW_MARKER;
 
 /// An expanded `*`: name, expression, origin.
 pub(super) type Expanded = (String, Expr, (Oid, i16));
@@ -187,7 +188,7 @@ impl Binder<'_> {
         let names = item.columns.iter().map(|c| (c.name.as_str().into(), c.expr.typ().oid)).collect();
         // An anonymous record compares by field like ROW(); it keeps its column names.
         let row = Expr::Row { fields, names, typ: item.row_type };
-        match item.system.iter().find(|c| c.name == "tableoid" && matches!(c.expr, Expr::Column(..))) {
+        match item.system.iter().find(|c| is_marker(c)) {
             // A row that an outer join did not find is NULL, not a row of NULLs; every real row has a table.
             Some(table) if nullable => Expr::Case {
                 whens: vec![(Expr::IsNull(Box::new(table.expr.clone()), true), row)],
@@ -386,6 +387,11 @@ impl Binder<'_> {
             _ => error,
         }
     }
+}
+
+/// Whether a system column is NULL exactly in rows that are not there.
+fn is_marker(column: &ScopeColumn) -> bool {
+    (column.name == "tableoid" || column.name == ROW_MARKER) && matches!(column.expr, Expr::Column(..))
 }
 
 /// 42703 for a column of an item that this part of the query may not name.

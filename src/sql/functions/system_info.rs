@@ -5,6 +5,7 @@ use super::define::{Args, Rows, host, scalar, set};
 use crate::document::{Array, Datum, Oid, Record, Type};
 use crate::err;
 use crate::error::{Error, Result, SqlState};
+use crate::sql::binder::view_updatability;
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Function, Volatility};
 use crate::sql::privilege;
@@ -111,7 +112,7 @@ pub(crate) static LIST: &[Function] = &[
     scalar(3298, "row_security_active", &[O], B, |_, _| Ok(Datum::Bool(false))).stable(),
     scalar(6121, "pg_relation_is_publishable", &[CLASS], B, is_publishable).stable(),
     scalar(3842, "pg_relation_is_updatable", &[CLASS, B], I4, is_updatable).stable(),
-    scalar(3843, "pg_column_is_updatable", &[CLASS, Type::INT2, B], B, |c, a| Ok(Datum::Bool(is_table(&c.host.catalog(), a.oid(0)?) && a.int2(1)? > 0))).stable(),
+    scalar(3843, "pg_column_is_updatable", &[CLASS, Type::INT2, B], B, column_is_updatable).stable(),
     scalar(2999, "pg_relation_filenode", &[CLASS], O, relation_filenode).stable(),
     scalar(3448, "pg_collation_actual_version", &[O], T, |_, _| Ok(Datum::Null)).volatile(),
     scalar(6249, "pg_database_collation_actual_version", &[O], T, |_, _| Ok(Datum::Null)).volatile(),
@@ -542,7 +543,30 @@ fn is_publishable(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
 
 /// Bits: 4 UPDATE, 8 INSERT, 16 DELETE.
 fn is_updatable(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    Ok(Datum::Int4(if is_table(&context.host.catalog(), args.oid(0)?) { 28 } else { 0 }))
+    let catalog = context.host.catalog();
+    Ok(Datum::Int4(match catalog.get(args.oid(0)?).map(|e| &**e) {
+        Some(Entry::Table(table)) if table.view.is_none() => 28,
+        Some(Entry::View(view)) => match view_updatability(view, context) {
+            Ok(columns) if columns.contains(&true) => 28,
+            // Without a column to write, rows can be deleted.
+            Ok(_) => 16,
+            Err(_) => 0,
+        },
+        _ => 0,
+    }))
+}
+
+fn column_is_updatable(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let catalog = context.host.catalog();
+    let number = args.int2(1)?;
+    Ok(Datum::Bool(match catalog.get(args.oid(0)?).map(|e| &**e) {
+        Some(Entry::Table(table)) => table.view.is_none() && number > 0,
+        Some(Entry::View(view)) => {
+            let columns = view_updatability(view, context).unwrap_or_default();
+            usize::try_from(number - 1).is_ok_and(|at| columns.get(at) == Some(&true))
+        }
+        _ => false,
+    }))
 }
 
 fn relation_filenode(context: &EvalContext, args: &[Datum]) -> Result<Datum> {

@@ -485,6 +485,9 @@ impl Modify {
         for (name, check) in &self.checks {
             write!(f, " check {name} {check}")?;
         }
+        for (view, check) in &self.view_checks {
+            write!(f, " check of {view} {check}")?;
+        }
         if let Some(returning) = &self.returning {
             f.write_str(" returning ")?;
             named(f, returning)?;

@@ -190,13 +190,16 @@ macro_rules! rel_exprs {
                 sort_keys!(keys, $f);
             }
             Rel::Modify(modify) => {
-                let Modify { kind, returning, checks, .. } = modify.deref_any();
+                let Modify { kind, returning, checks, view_checks, .. } = modify.deref_any();
                 if let Some(returning) = returning {
                     for (_, expr) in returning {
                         $f(expr);
                     }
                 }
                 for (_, expr) in checks {
+                    $f(expr);
+                }
+                for (_, expr) in view_checks {
                     $f(expr);
                 }
                 match kind {

@@ -1,10 +1,12 @@
 //! `information_schema`: the standard's views over the same catalog.
 
 use crate::document::{Datum, Oid, Type};
+use crate::sql::binder::view_updatability;
 use crate::sql::privilege::{self, Object, Rights};
 use crate::sql::types as sql_types;
 use crate::storage::catalog::{
-    AclItem, Column, Constraint, ConstraintFlags, ConstraintKind, Entry, ObjectClass, Sequence, Table, is_temporary,
+    AclItem, Column, Constraint, ConstraintFlags, ConstraintKind, Entry, ObjectClass, Sequence, Table, View,
+    is_temporary,
 };
 
 use super::builder::{Rows, optional, text};
@@ -102,7 +104,7 @@ fn tables(context: &Context<'_>, rows: &mut Rows) {
                 let temporary = is_temporary(table.oid);
                 row(table.schema, &table.name, if temporary { "LOCAL TEMPORARY" } else { "BASE TABLE" }, true);
             }
-            Entry::View(view) => row(view.schema, &view.name, "VIEW", false),
+            Entry::View(view) => row(view.schema, &view.name, "VIEW", can_insert(&writable(context, view))),
             _ => {}
         }
     }
@@ -199,6 +201,7 @@ fn columns(context: &Context<'_>, rows: &mut Rows) {
                 }
             }
             Entry::View(view) => {
+                let writable = writable(context, view);
                 for (i, (name, typ)) in view.columns.iter().enumerate() {
                     let row = ColumnRow {
                         schema: view.schema,
@@ -207,7 +210,7 @@ fn columns(context: &Context<'_>, rows: &mut Rows) {
                         number: i as i16 + 1,
                         typ: *typ,
                         not_null: false,
-                        updatable: false,
+                        updatable: writable.as_ref().is_some_and(|columns| columns.get(i) == Some(&true)),
                         column: None,
                     };
                     column_row(context, rows, &row);
@@ -300,19 +303,30 @@ fn column_row(context: &Context<'_>, rows: &mut Rows, row: &ColumnRow<'_>) {
 fn views(context: &Context<'_>, rows: &mut Rows) {
     for entry in context.entries() {
         let Entry::View(view) = entry else { continue };
+        let writable = can_insert(&writable(context, view));
         rows.push([
             ("table_catalog", text(context.database_name())),
             ("table_schema", text(context.schema_name(view.schema))),
             ("table_name", text(&view.name)),
             ("view_definition", text(definition::view(view))),
-            ("check_option", text("NONE")),
-            ("is_updatable", yes_no(false)),
-            ("is_insertable_into", yes_no(false)),
+            ("check_option", text(view.check_option().unwrap_or("none").to_uppercase())),
+            ("is_updatable", yes_no(writable)),
+            ("is_insertable_into", yes_no(writable)),
             ("is_trigger_updatable", yes_no(false)),
             ("is_trigger_deletable", yes_no(false)),
             ("is_trigger_insertable_into", yes_no(false)),
         ]);
     }
+}
+
+/// Which columns of a view can be written; `None`: it is not updatable.
+fn writable(context: &Context<'_>, view: &View) -> Option<Vec<bool>> {
+    view_updatability(view, context.eval).ok()
+}
+
+/// Whether rows can be inserted and updated through a view.
+fn can_insert(writable: &Option<Vec<bool>>) -> bool {
+    writable.as_ref().is_some_and(|columns| columns.contains(&true))
 }
 
 /// The standard has NOT NULL as a CHECK with a name made of OIDs.
