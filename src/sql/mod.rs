@@ -20,6 +20,7 @@ pub mod parser;
 pub mod plan;
 pub mod privilege;
 pub mod range;
+pub mod shape;
 pub mod statement;
 pub mod system;
 pub mod types;

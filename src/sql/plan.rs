@@ -201,6 +201,8 @@ pub struct Subquery {
     pub columns: Vec<(ColumnId, Type)>,
     /// The type of the value.
     pub typ: Type,
+    /// How it was written, when that was asked for.
+    pub shape: Option<Arc<super::shape::Query>>,
 }
 
 impl Clone for Subquery {
@@ -211,6 +213,7 @@ impl Clone for Subquery {
             plan: self.plan.clone(),
             columns: self.columns.clone(),
             typ: self.typ,
+            shape: self.shape.clone(),
         })
     }
 }

@@ -19,6 +19,7 @@ mod statistics;
 #[cfg(test)]
 mod tests;
 mod types;
+mod usage;
 mod user_types;
 mod views;
 
@@ -34,6 +35,7 @@ use super::context::EvalContext;
 use builder::Rows;
 
 pub(crate) use functions::{arguments, kind, result};
+pub(crate) use objects::rule_oid;
 
 /// A built-in relation.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ use crate::exec::kept::bind_check;
 use crate::sql::eval::compile;
 use crate::sql::parser::ident;
 use crate::sql::privilege;
+use crate::sql::shape::Rename;
 use crate::sql::statement::{Alter, AlterAction, ObjectKind, RoleName, TableConstraint, TableConstraintKind, ast};
 use crate::storage::catalog::{Constraint, ConstraintKind, Entry, Table, is_temporary};
 
@@ -287,7 +288,7 @@ impl Ddl<'_> {
         if table.column(&new_name).is_some() {
             return Err(err!(DUPLICATE_COLUMN, "column \"{new_name}\" of relation \"{}\" already exists", table.name));
         }
-        self.refuse_used_by_views(&table, "renaming a column")?;
+        self.views_follow(table.oid, &Rename::Column(old_name.clone(), new_name.clone()))?;
         for constraint in &mut table.constraints {
             if let ConstraintKind::Check { expr } = &mut constraint.kind {
                 *expr = crate::exec::kept::rename_column(expr, &old_name, &new_name);
@@ -321,10 +322,8 @@ impl Ddl<'_> {
     fn rename(&mut self, entry: &Arc<Entry>, name: &str) -> Result<()> {
         let schema = entry.schema().ok_or_else(|| Error::internal("a relation was expected"))?;
         self.refuse_duplicate(schema, name)?;
-        if matches!(**entry, Entry::Table(_) | Entry::View(_))
-            && let Some(view) = self.views_using(&BTreeSet::from([entry.oid()])).first()
-        {
-            return Err(Error::unsupported(format!("renaming a relation that view \"{}\" uses", view.name())));
+        if matches!(**entry, Entry::Table(_) | Entry::View(_)) {
+            self.views_follow(entry.oid(), &Rename::Relation(name.to_string()))?;
         }
         let mut changed = (**entry).clone();
         match &mut changed {

@@ -7,6 +7,9 @@ use crate::document::Oid;
 use crate::err;
 use crate::error::{Error, Result};
 use crate::exec::kept::bind_kept;
+use crate::sql::deparse::{self, Layout};
+use crate::sql::shape::Rename;
+use crate::sql::system::definition;
 use crate::storage::catalog::{Catalog, Entry, RoutineKind, Table};
 
 use super::Ddl;
@@ -84,6 +87,37 @@ impl Ddl<'_> {
             Ok(query) => query.relations.iter().map(|(oid, _)| *oid).collect(),
             Err(_) => Vec::new(),
         }
+    }
+
+    /// The views that use a relation are written again with the new name of it or of its column.
+    pub(super) fn views_follow(&mut self, relation: Oid, change: &Rename) -> Result<()> {
+        for user in self.views_using(&BTreeSet::from([relation])) {
+            let columns: Vec<String> = match &*user {
+                Entry::View(view) => view.columns.iter().map(|(name, _)| name.clone()).collect(),
+                Entry::Table(table) => table.live_columns().map(|column| column.name.clone()).collect(),
+                _ => continue,
+            };
+            let text = definition::shape(&user, &self.eval).and_then(|mut shape| {
+                shape.rename(relation, change);
+                deparse::query(&shape, &columns, Layout { pretty: false, wrap: -1 }, &self.eval)
+            });
+            let Some(text) = text else {
+                let what = match change {
+                    Rename::Relation(_) => "a relation",
+                    Rename::Column(..) => "a column of a relation",
+                };
+                return Err(Error::unsupported(format!("renaming {what} that view \"{}\" uses", user.name())));
+            };
+            let search_path = self.path_names();
+            let mut changed = (*user).clone();
+            match &mut changed {
+                Entry::View(view) => (view.query, view.search_path) = (text, search_path),
+                Entry::Table(Table { view: Some(view), .. }) => (view.query, view.search_path) = (text, search_path),
+                _ => continue,
+            }
+            self.put(changed);
+        }
+        Ok(())
     }
 
     /// Refuses a change of a table that views use, as their queries are kept as text.

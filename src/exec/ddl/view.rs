@@ -7,6 +7,7 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::{BindContext, bind_constant, bind_query, view_updatability};
 use crate::sql::parser::ident;
+use crate::sql::shape::Rename;
 use crate::sql::statement::{AlterAction, CreateView, ObjectKind, Persistence, Statement, StorageOption};
 use crate::sql::types;
 use crate::storage::catalog::{Entry, ObjectClass, View, is_temporary};
@@ -97,11 +98,17 @@ impl Ddl<'_> {
         let mut columns: Vec<(String, Type)> = Vec::new();
         for (i, output) in query.output.iter().enumerate() {
             let name = create.columns.get(i).map_or_else(|| output.name.clone(), ident);
-            if columns.iter().any(|(other, _)| *other == name) {
-                return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
-            }
             let typ = if output.typ.oid == Type::UNKNOWN.oid { Type::TEXT } else { output.typ };
             columns.push((name, typ));
+        }
+        for (i, (name, typ)) in columns.iter().enumerate() {
+            if columns[i + 1..].iter().any(|(other, _)| other == name) {
+                return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
+            }
+            if matches!(*typ, Type::RECORD | Type::RECORD_ARRAY) {
+                let shown = types::format_type(*typ);
+                return Err(err!(INVALID_TABLE_DEFINITION, "column \"{name}\" has pseudo-type {shown}"));
+            }
         }
         Ok((columns, query.relations.iter().any(|(oid, _)| is_temporary(*oid))))
     }
@@ -185,12 +192,7 @@ impl Ddl<'_> {
                         view.name
                     ));
                 }
-                if let Some(user) = self.views_using(&std::collections::BTreeSet::from([view.oid])).first() {
-                    return Err(Error::unsupported(format!(
-                        "renaming a column of a view that view \"{}\" uses",
-                        user.name()
-                    )));
-                }
+                self.views_follow(view.oid, &Rename::Column(old, new.clone()))?;
                 view.columns[at].0 = new;
             }
             AlterAction::Options { options, reset } => {

@@ -103,7 +103,7 @@ struct Memo {
 
 impl Applied {
     fn new(subquery: Subquery, input: &[(ColumnId, Type)]) -> Result<Self> {
-        let Subquery { kind, plan, columns, typ } = subquery;
+        let Subquery { kind, plan, columns, typ, .. } = subquery;
         let mut ids = plan.free_columns();
         let kind = match kind {
             SubqueryKind::Scalar => AppliedKind::Scalar,

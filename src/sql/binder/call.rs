@@ -9,7 +9,8 @@ use crate::sql::function::{Body, Function};
 use crate::sql::functions;
 use crate::sql::parser::ident;
 use crate::sql::plan::{AggregateCall, Expr, SetCall, SortKey};
-use crate::sql::{types, user_types};
+use crate::sql::shape::{Call, form};
+use crate::sql::{deparse, types, user_types};
 
 use super::Binder;
 use super::coerce::{Context, can_coerce, is_composite};
@@ -126,6 +127,7 @@ impl Binder<'_> {
         if functions.is_empty()
             && let Some(typ) = self.range_constructor(schema.as_deref(), &name)
         {
+            self.no_form();
             return self.construct_range(call, typ, &arguments, position, scope);
         }
         if functions.is_empty() {
@@ -133,11 +135,20 @@ impl Binder<'_> {
             if !routines.is_empty() {
                 let (args, at, ..) = self.bind_arguments(call, &arguments, scope)?;
                 let resolved = self.resolve_routine(&routines, &name, args, &arguments.names, &at, position)?;
+                if self.is_recording() {
+                    let value = self.unrecorded(|binder| binder.routine_value(&resolved, position))?;
+                    return Ok(resolved.noted(self, value.typ()));
+                }
                 return self.routine_value(&resolved, position);
             }
         }
         let shown = schema.as_ref().map_or(name.clone(), |schema| format!("{schema}.{name}"));
-        self.ordinary_call(call, functions, &shown, arguments, position, scope)
+        let mut bound = self.ordinary_call(call, functions, &shown, arguments, position, scope)?;
+        if self.is_recording() && is_syntax(&call.name) {
+            bound = self.noted_syntax(bound);
+        }
+        self.note_json_aggregate(call, &bound);
+        Ok(bound)
     }
 
     /// The range or multirange type that a function's name means as its constructor.
@@ -328,7 +339,7 @@ impl Binder<'_> {
         if args.len() > 100 && !functions.iter().any(|f| f.variadic) {
             return Err(err!(TOO_MANY_ARGUMENTS, "cannot pass more than 100 arguments to a function").at(position));
         }
-        if name == "pg_typeof" && args.len() == 1 {
+        if name == "pg_typeof" && args.len() == 1 && !self.is_recording() {
             return Ok(self.type_of(&args[0]));
         }
         let names = &arguments.names;
@@ -339,6 +350,7 @@ impl Binder<'_> {
         let Resolved { function, mut args, typ } = resolved;
         // A row made from JSON has the shape of the first argument, NULL or not.
         if function.name.contains("_populate_record")
+            && !self.is_recording()
             && let Some(shape) = args.first().map(Expr::typ).filter(|typ| is_composite(typ.oid))
             && let Some(fields) = row_fields(&self.catalog, shape.oid)
         {
@@ -349,6 +361,7 @@ impl Binder<'_> {
         }
         // What is asked of the labels of an enum is asked of its type, also of a NULL.
         if matches!(function.oid, 3528..=3531)
+            && !self.is_recording()
             && let Some(typ) = args.first().map(Expr::typ)
         {
             args.push(Expr::Const(Datum::Oid(typ.oid), Type::OID));
@@ -429,7 +442,11 @@ impl Binder<'_> {
             )
             .at(position)),
             Body::Set(_) => self.set_call(Resolved { function, args, typ }, position, scope),
-            Body::Scalar(_) | Body::Host => Ok(Expr::Call { function, args, typ }),
+            Body::Scalar(_) | Body::Host => {
+                let call = Expr::Call { function, args, typ };
+                let is_named = self.is_recording() && deparse::is_ambiguous(&call);
+                Ok(if is_named { self.noted(&form::PLAIN, call) } else { call })
+            }
         }
     }
 
@@ -528,6 +545,17 @@ impl Binder<'_> {
         let oids: Vec<Oid> = args.iter().map(|e| e.typ().oid).collect();
         if names.iter().any(Option::is_some) {
             match self.by_name(functions, name, &mut args, names) {
+                true if self.is_recording() => {
+                    let slots = self.slots_of(name, names);
+                    let resolved = self.resolve_call(functions, name, args, &[], variadic, at, position)?;
+                    return Ok(match resolved {
+                        Resolution::Call(resolved) => {
+                            let args = self.noted_names(resolved.args, names, &slots);
+                            Resolution::Call(Resolved { args, ..resolved })
+                        }
+                        other => other,
+                    });
+                }
                 true => return self.resolve_call(functions, name, args, &[], variadic, at, position),
                 false => return Err(self.no_function(name, &oids, names, position)),
             }
@@ -600,6 +628,16 @@ impl Binder<'_> {
         true
     }
 
+    /// The places of the parameters that a call names, as [`Self::by_name`] finds them.
+    fn slots_of(&self, name: &str, names: &[Option<String>]) -> Vec<usize> {
+        let parameters = PARAMETER_NAMES.iter().find(|(known, _)| *known == name).map_or(&[][..], |(_, p)| *p);
+        let slot = |(i, name): (usize, &Option<String>)| match name {
+            None => Some(i),
+            Some(name) => parameters.iter().position(|known| known == name),
+        };
+        names.iter().enumerate().filter_map(slot).collect()
+    }
+
     fn converted(
         &mut self,
         candidate: Candidate<&'static Function>,
@@ -625,6 +663,8 @@ impl Binder<'_> {
             let at = at.get(i).copied().unwrap_or(position);
             let target = found.apply(*declared).unwrap_or(*declared);
             let arg = match target {
+                // A literal stays as it is in what is printed.
+                oid if oid == Type::ANY.oid && self.is_recording() => arg,
                 oid if oid == Type::ANY.oid => self.settle_any(arg, at)?,
                 oid if oid == Type::RECORD.oid => self.settle_record(arg)?,
                 oid => self.coerce(arg, Type::new(oid), Context::Implicit, at)?,
@@ -712,6 +752,7 @@ impl Binder<'_> {
             self.records.insert(id, fields);
         }
         let call = SetCall { call: Expr::Call { function, args, typ }, columns: vec![(id, typ)] };
+        self.note_call(id, || Call::Set(call.call.clone()));
         level.sets.push((depth, call));
         Ok(Expr::Column(id, typ))
     }
@@ -812,6 +853,7 @@ impl Binder<'_> {
         }
         let id = self.next_column;
         self.next_column += 1;
+        self.note_call(id, || Call::Aggregate(call.clone(), within_group.then_some(direct)));
         level.aggregates.push((id, call));
         Ok(Expr::Column(id, typ))
     }
@@ -840,6 +882,7 @@ impl Binder<'_> {
             );
         }
         let id = self.column();
+        self.note_call(id, || Call::Grouping(bound.clone()));
         let at = args.iter().map(|arg| self.expr_at(arg)).collect();
         level.groupings.push((id, bound, at));
         Ok(Expr::Column(id, Type::INT4))
@@ -856,6 +899,12 @@ pub(super) fn count_rows() -> Option<AggregateCall> {
         filter: None,
         typ: Type::INT8,
     })
+}
+
+/// Whether the parser made a call of syntax: both names stand in one place.
+fn is_syntax(name: &ast::ObjectName) -> bool {
+    let parts: Vec<&ast::Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
+    matches!(parts.as_slice(), [schema, name] if schema.value == "pg_catalog" && schema.span == name.span)
 }
 
 /// A bound aggregate call before it is placed.

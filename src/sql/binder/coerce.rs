@@ -56,6 +56,9 @@ impl Binder<'_> {
             };
         }
         match pathway(from.oid, to.oid, context) {
+            Some(Pathway::Relabel) if self.is_recording() => {
+                Ok(Expr::Cast { input: Box::new(expr), typ: plain, kind: CastKind::Relabel })
+            }
             Some(Pathway::Relabel) => Ok(relabel(expr, plain)),
             // A cast's function may answer a type that is binary compatible with the wanted one (int2 to oid by int4).
             // A number becomes as many bits as are asked for.

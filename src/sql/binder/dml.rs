@@ -19,7 +19,6 @@ use super::scope::{Clause, Entry, Scope, ScopeColumn};
 use super::select::QueryOptions;
 use super::table::TableExpr;
 use super::target::{Event, TABLE_OID, Target};
-use super::with::Definition;
 use super::{Binder, Bound};
 
 /// RETURNING: the computed columns and the output they make.
@@ -133,7 +132,7 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         let Some(with) = with else { return bind(self, parent) };
         let mut scope = Scope::inside(parent);
-        let definitions: Vec<Definition> = self.with(with, members, &mut scope)?;
+        let (_, definitions) = self.with(with, members, &mut scope)?;
         let bound = bind(self, &scope)?;
         self.finish_with(definitions, bound)
     }

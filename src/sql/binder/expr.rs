@@ -1,5 +1,7 @@
 //! Expressions: the dispatch over the AST's forms, and those that are short.
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 
 use crate::document::{Datum, Type};
@@ -7,6 +9,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::ident;
 use crate::sql::plan::{AggregateCall, Expr, OutputColumn, Rel, Subquery, SubqueryKind, Subscript};
+use crate::sql::shape::form;
 use crate::sql::types;
 use crate::sql::{functions, operators};
 
@@ -95,12 +98,16 @@ impl Binder<'_> {
                 self.cast(expr, inner, data_type, scope)
             }
             AtTimeZone { timestamp, time_zone } => {
-                self.call_plain("timezone", &[time_zone, timestamp], self.after(timestamp), scope)
+                let call = self.call_plain("timezone", &[time_zone, timestamp], self.after(timestamp), scope)?;
+                Ok(self.noted(&form::SYNTAX, call))
             }
             Extract { field, expr: inner, .. } => self.extract(field, inner, scope),
             Ceil { expr: inner, field } => self.rounding("ceil", inner, field, scope),
             Floor { expr: inner, field } => self.rounding("floor", inner, field, scope),
-            Position { expr: part, r#in } => self.call_plain("position", &[r#in, part], self.expr_at(expr), scope),
+            Position { expr: part, r#in } => {
+                let call = self.call_plain("position", &[r#in, part], self.expr_at(expr), scope)?;
+                Ok(self.noted(&form::SYNTAX, call))
+            }
             Substring { expr: text, substring_from, substring_for, shorthand, .. } => {
                 self.substring(text, substring_from.as_deref(), substring_for.as_deref(), *shorthand, scope)
             }
@@ -110,7 +117,8 @@ impl Binder<'_> {
             Overlay { expr: text, overlay_what, overlay_from, overlay_for } => {
                 let mut args: Vec<&ast::Expr> = vec![text, overlay_what, overlay_from];
                 args.extend(overlay_for.as_deref());
-                self.call_plain("overlay", &args, self.expr_at(expr), scope)
+                let call = self.call_plain("overlay", &args, self.expr_at(expr), scope)?;
+                Ok(self.noted(&form::SYNTAX, call))
             }
             IsNormalized { expr: inner, form, negated } => self.is_normalized(inner, *form, *negated, scope),
             Collate { expr: inner, collation } => self.collate(inner, collation, scope),
@@ -120,7 +128,7 @@ impl Binder<'_> {
             }
             Exists { subquery, negated } => {
                 let bound = self.subquery(subquery, scope)?;
-                let test = subquery_expr(SubqueryKind::Exists, bound, Type::BOOL);
+                let test = self.subquery_expr(SubqueryKind::Exists, bound, Type::BOOL);
                 Ok(if *negated { Expr::Not(Box::new(test)) } else { test })
             }
             Subquery(query) => self.scalar_subquery(query, scope),
@@ -164,6 +172,12 @@ impl Binder<'_> {
             QuestionPipe => "?|",
             BangNot | PGPostfixFactorial => return Err(Error::unsupported(format!("operator {op}"))),
         };
+        if self.is_recording()
+            && name == "-"
+            && let Some(number) = written_number(operand)
+        {
+            return self.number(&format!("-{number}"));
+        }
         let bound = self.expr(operand, scope)?;
         let position = self.before(super::position::start(operand));
         self.prefix(name, bound, position, self.expr_at(operand))
@@ -261,7 +275,7 @@ impl Binder<'_> {
         let is_literal = matches!(bound, Expr::Const(Datum::Text(_), Type::UNKNOWN));
         let from = bound.typ().oid;
         match self.coerce_to(bound, typ, Context::Explicit, 0) {
-            Ok(Some(expr)) => Ok(expr),
+            Ok(Some(expr)) => Ok(self.noted_cast(expr, Type::new(from))),
             Ok(None) => Err(self.cannot_cast(from, typ.oid).at(self.after(inner))),
             Err(error) if is_literal => Err(error.at(self.expr_at(inner))),
             Err(error) => Err(error.at(self.after(inner))),
@@ -324,10 +338,11 @@ impl Binder<'_> {
         }
         let (mut results, typ) = self.unify(results, "CASE", &at)?;
         let otherwise = results.remove(0);
-        Ok(Expr::Case {
-            whens: tests.into_iter().zip(results).collect(),
-            otherwise: has_else.then(|| Box::new(otherwise)),
-            typ,
+        let whens = tests.into_iter().zip(results).collect();
+        let whole = Expr::Case { whens, otherwise: has_else.then(|| Box::new(otherwise)), typ };
+        Ok(match operand {
+            Some((operand, _)) if self.is_recording() => form::of(&form::SIMPLE_CASE, vec![operand, whole], typ),
+            _ => whole,
         })
     }
 
@@ -419,7 +434,7 @@ impl Binder<'_> {
             return Err(err!(SYNTAX_ERROR, "subquery must return only one column").at(self.before_query(query)));
         };
         let typ = column.typ;
-        Ok(subquery_expr(SubqueryKind::Scalar, bound, typ))
+        Ok(self.subquery_expr(SubqueryKind::Scalar, bound, typ))
     }
 
     /// `ARRAY(SELECT ...)`.
@@ -433,7 +448,7 @@ impl Binder<'_> {
         } else {
             self.array_type_of(column.typ, position)?
         };
-        Ok(subquery_expr(SubqueryKind::Array, bound, typ))
+        Ok(self.subquery_expr(SubqueryKind::Array, bound, typ))
     }
 
     /// `JSON_ARRAY(query)`: the values of its one column but for NULLs; of no rows it is NULL.
@@ -546,7 +561,12 @@ impl Binder<'_> {
             match bracket {
                 ast::Subscript::Index { index } => {
                     let bound = self.expr(index, scope)?;
-                    out.push(Subscript::Index(self.subscript_index(bound, is_jsonb, index)?));
+                    let written = self.is_recording().then(|| bound.clone());
+                    let mut bound = self.subscript_index(bound, is_jsonb, index)?;
+                    if self.is_recording() && !is_jsonb {
+                        bound = self.as_written(written, &bound);
+                    }
+                    out.push(Subscript::Index(bound));
                 }
                 ast::Subscript::Slice { lower_bound, upper_bound, stride } => {
                     if stride.is_some() {
@@ -650,17 +670,39 @@ impl Binder<'_> {
             return Err(err!(UNDEFINED_OBJECT, "collation \"{name}\" for encoding \"UTF8\" does not exist")
                 .at(self.after(inner)));
         }
-        let bound = self.expr(inner, scope)?;
-        let typ = bound.typ().oid;
-        if typ == Type::UNKNOWN.oid {
-            return self.unknown_is_text(bound, 0);
+        let mut bound = self.expr(inner, scope)?;
+        if bound.typ() == Type::UNKNOWN {
+            bound = self.unknown_is_text(bound, 0)?;
         }
+        let typ = bound.typ().oid;
         let element = types::element_of(typ).unwrap_or(typ);
         if types::category(element) != 'S' {
             return Err(err!(DATATYPE_MISMATCH, "collations are not supported by type {}", self.type_name(typ))
                 .at(self.after(inner)));
         }
+        if self.is_recording() {
+            let typ = bound.typ();
+            return Ok(form::of(&form::COLLATE, vec![bound, form::word(&name)], typ));
+        }
         Ok(bound)
+    }
+
+    /// The subquery that was bound last as an expression.
+    fn subquery_expr(&mut self, kind: SubqueryKind, bound: Bound, typ: Type) -> Expr {
+        let mut expr = subquery_expr(kind, bound, typ);
+        if let Expr::Subquery(subquery) = &mut expr {
+            subquery.shape = self.finished().map(Arc::new);
+        }
+        expr
+    }
+}
+
+/// The digits of a number without a sign.
+fn written_number(expr: &ast::Expr) -> Option<String> {
+    match expr {
+        ast::Expr::Nested(inner) => written_number(inner),
+        ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(text, _), .. }) => Some(text.to_string()),
+        _ => None,
     }
 }
 
@@ -671,7 +713,7 @@ fn is_vector(typ: Type) -> bool {
 /// A subquery as an expression.
 pub(super) fn subquery_expr(kind: SubqueryKind, bound: Bound, typ: Type) -> Expr {
     let columns = bound.columns.iter().map(|c| (c.id, c.typ)).collect();
-    Expr::Subquery(Box::new(Subquery { kind, plan: bound.rel, columns, typ }))
+    Expr::Subquery(Box::new(Subquery { kind, plan: bound.rel, columns, typ, shape: None }))
 }
 
 /// An anonymous row.

@@ -1,13 +1,15 @@
 //! FROM: relations, functions, subqueries and joins, with what each makes visible.
 
+use std::sync::Arc;
+
 use sqlparser::ast::{self, Spanned};
 
 use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
-use crate::sql::functions;
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::{Access, Expr, JoinKind, OutputColumn, Rel, SetCall};
+use crate::sql::shape::{From, On, Source};
 use crate::sql::statement::Statement;
 use crate::sql::system::SystemRelation;
 use crate::storage::catalog::{Entry as CatalogEntry, Sequence, Table, View};
@@ -25,6 +27,8 @@ pub(super) struct FromItem {
     pub(super) entries: Vec<Entry>,
     /// It may name columns of the items before it.
     lateral: bool,
+    /// How it was written, when that is asked for.
+    pub(super) shape: Option<From>,
 }
 
 impl Binder<'_> {
@@ -35,11 +39,16 @@ impl Binder<'_> {
             return Err(too_deep());
         }
         let mut rel = Rel::OneRow;
+        let mut noted = Vec::new();
         for item in from {
             let bound = self.table_with_joins(item, &scope.entries, scope.parent)?;
             self.check_names(&scope.entries, &bound.entries)?;
             scope.entries.extend(bound.entries);
+            noted.extend(bound.shape);
             rel = join(JoinKind::Inner, rel, bound.rel, bound.lateral, Expr::bool(true));
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.from = noted;
         }
         Ok(rel)
     }
@@ -113,17 +122,28 @@ impl Binder<'_> {
                 let mut scope = Scope::over(parent, before.to_vec(), Clause::From);
                 scope.hidden = !lateral;
                 let bound = self.query(subquery, QueryOptions::default(), &scope)?;
+                if let Some(query) = self.finished() {
+                    self.note_source(|| Source::Query(Arc::new(query)));
+                }
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.lateral = *lateral;
+                }
                 self.derived(bound.rel, bound.columns, alias.as_ref(), *lateral)
             }
             ast::TableFactor::Function { name, args, alias, .. } if parser::is_json_table(name) => {
                 self.json_table(args, alias.as_ref(), before, parent)
             }
-            ast::TableFactor::Function { lateral: _, name, args, with_ordinality, alias } => {
+            ast::TableFactor::Function { lateral, name, args, with_ordinality, alias } => {
+                let forced = *lateral;
                 if let Some(item) = self.routine_item(name, args, *with_ordinality, alias.as_ref(), before, parent)? {
                     return Ok(item);
                 }
                 let calls = self.calls_of(name, args)?;
-                self.function_item(calls, *with_ordinality, alias.as_ref(), before, parent)
+                let item = self.function_item(calls, *with_ordinality, alias.as_ref(), before, parent)?;
+                if let (Some(recorder), Some(From::Item(index))) = (&mut self.recorder, &item.shape) {
+                    recorder.items[*index].lateral |= forced;
+                }
+                Ok(item)
             }
             ast::TableFactor::TableFunction { expr, alias } => {
                 self.function_item(vec![expr.clone()], false, alias.as_ref(), before, parent)
@@ -155,6 +175,7 @@ impl Binder<'_> {
             let found = levels.flat_map(|scope| scope.ctes.iter().rev()).find(|cte| cte.name == folded).cloned();
             if let Some(cte) = found {
                 let (rel, columns) = self.cte_reference(&cte, position)?;
+                self.note_source(|| Source::Cte(folded.clone()));
                 let item = self.item(columns, Some(folded), Type::RECORD);
                 return self.aliased(rel, item, alias, false);
             }
@@ -186,6 +207,7 @@ impl Binder<'_> {
                 CatalogEntry::Table(table) => {
                     self.uses(table.oid, Access::Select);
                     let (rel, item) = self.scan(table)?;
+                    self.note_relation(table.oid, table.schema, &table.name);
                     self.aliased(rel, item, alias, false)
                 }
                 CatalogEntry::View(view) => self.view(view, alias),
@@ -277,6 +299,7 @@ impl Binder<'_> {
             });
         }
         let (schema, name) = relation.name.split_once('.').unwrap_or(("pg_catalog", relation.name));
+        self.note_relation(relation.oid, relation.schema(), name);
         let table_oid = ScopeColumn {
             name: "tableoid".to_string(),
             expr: Expr::Const(crate::document::Datum::Oid(relation.oid), Type::OID),
@@ -328,6 +351,7 @@ impl Binder<'_> {
             row_type: Type::RECORD,
             is_scalar_function: false,
         };
+        self.note_relation(sequence.oid, sequence.schema, &sequence.name);
         self.aliased(rel, item, alias, false)
     }
 
@@ -349,6 +373,7 @@ impl Binder<'_> {
         let mut item = self.item(bound.columns, Some(view.name.clone()), Type::new(view.row_type));
         item.schema = Some(view.schema);
         item.relation = Some((view.oid, view.name.clone()));
+        self.note_relation(view.oid, view.schema, &view.name);
         self.aliased(bound.rel, item, alias, false)
     }
 
@@ -366,7 +391,7 @@ impl Binder<'_> {
         // A view that is asked by its owner's privileges hides who asks from those inside of it.
         let asker = if view.is_invoker() { self.views.last().copied().flatten() } else { Some(view.owner) };
         self.views.push(asker);
-        let bound = self.deeper(bind);
+        let bound = self.unrecorded(|binder| binder.deeper(bind));
         self.views.pop();
         self.search_path = outer_path;
         self.source = outer_source;
@@ -399,6 +424,7 @@ impl Binder<'_> {
         alias: Option<&ast::TableAlias>,
         lateral: bool,
     ) -> Result<FromItem> {
+        let real = self.is_recording().then(|| item.columns.iter().map(|column| column.name.clone()).collect());
         if let Some(alias) = alias {
             let name = ident(&alias.name);
             if alias.columns.len() > item.columns.len() {
@@ -418,7 +444,8 @@ impl Binder<'_> {
             item.name = Some(name);
             item.schema = None;
         }
-        Ok(FromItem { rel, entries: vec![Entry::new(item)], lateral })
+        let shape = real.and_then(|real| self.note_item(&mut item, alias, real));
+        Ok(FromItem { rel, entries: vec![Entry::new(item)], lateral, shape })
     }
 
     /// `(a JOIN b ...) AS j`: only j remains visible.
@@ -438,55 +465,17 @@ impl Binder<'_> {
             row_type: Type::RECORD,
             is_scalar_function: false,
         };
+        self.note_source(|| Source::Join);
         let mut aliased = self.aliased(bound.rel, item, Some(alias), bound.lateral)?;
+        if let (Some(From::Item(own)), Some(From::Join { kind, left, right, on, .. })) = (&aliased.shape, bound.shape) {
+            aliased.shape = Some(From::Join { item: *own, kind, left, right, on });
+        } else {
+            self.no_form();
+        }
         // The names inside explain errors and nothing else.
         let hidden = |entry| Entry { relation_visible: false, columns_visible: false, ..entry };
         aliased.entries.extend(bound.entries.into_iter().map(hidden));
         Ok(aliased)
-    }
-
-    /// `t TABLESAMPLE method (percent) [REPEATABLE (seed)]`: a filter. SYSTEM, which takes whole pages elsewhere, takes
-    /// rows too: rows are not stored in pages here.
-    fn sampled(
-        &mut self,
-        mut item: FromItem,
-        sample: &ast::TableSample,
-        position: u32,
-        before: &[Entry],
-        parent: Option<&Scope<'_>>,
-    ) -> Result<FromItem> {
-        let Rel::Scan { columns, .. } = &mut item.rel else {
-            return Err(err!(
-                FEATURE_NOT_SUPPORTED,
-                "TABLESAMPLE clause can only be applied to tables and materialized views"
-            )
-            .at(position));
-        };
-        let scope = Scope::over(parent, before.to_vec(), Clause::FromFunction);
-        let argument = |binder: &mut Self, expr: &ast::Expr, typ: Type| -> Result<Expr> {
-            let at = binder.expr_at(expr);
-            let bound = binder.expr(expr, &scope)?;
-            binder.coerce(bound, typ, Context::Assignment, at)
-        };
-        let Some(quantity) = &sample.quantity else { return Err(Error::internal("TABLESAMPLE has an argument")) };
-        let percent = argument(self, &quantity.value, Type::FLOAT4)?;
-        let percent = self.coerce(percent, Type::FLOAT8, Context::Implicit, position)?;
-        let draw = match &sample.offset {
-            Some(seed) => {
-                let seed = argument(self, seed, Type::FLOAT8)?;
-                let locator = self.column();
-                columns.push((locator, 0, Type::BYTEA));
-                let args = vec![Expr::Column(locator, Type::BYTEA), seed];
-                Expr::Call { function: &functions::SAMPLE_DRAW, args, typ: Type::FLOAT8 }
-            }
-            None => match functions::find("random").iter().find(|f| f.args.is_empty()) {
-                Some(function) => Expr::Call { function, args: Vec::new(), typ: Type::FLOAT8 },
-                None => return Err(Error::internal("random() is a function")),
-            },
-        };
-        let predicate = Expr::Call { function: &functions::SAMPLED, args: vec![percent, draw], typ: Type::BOOL };
-        item.rel = Rel::Filter { input: Box::new(item.rel), predicate };
-        Ok(item)
     }
 
     /// The calls of a function item: one, those of ROWS FROM, or of `unnest` with several arrays.
@@ -548,6 +537,7 @@ impl Binder<'_> {
             }
             definitions = Some(columns);
         }
+        self.note_routine(&call, definitions.as_deref(), before);
         let (rel, mut columns, is_scalar) = self.routine_rows(&call, definitions, position)?;
         let is_plain = call.get()?.outputs().next().is_none();
         if let (Some(alias), true, [column]) = (alias, is_scalar && is_plain, columns.as_mut_slice()) {
@@ -570,6 +560,7 @@ impl Binder<'_> {
         let single = calls.len() == 1;
         let mut first_name = None;
         let (mut bound_calls, mut columns) = (Vec::new(), Vec::new());
+        let mut noted = Vec::new();
         let mut is_scalar = single && !with_ordinality;
         for call in &calls {
             // A definition list of its own (in ROWS FROM): a cast to a struct.
@@ -599,14 +590,20 @@ impl Binder<'_> {
                     .at(self.expr_at(call)));
                 }
             };
+            let written = self.is_recording().then(|| call_expr.clone());
             let (call_expr, made, scalar) =
                 self.call_columns(call_expr, &function_name, alias, definitions, single, self.expr_at(call))?;
+            if let Some(written) = written {
+                let defined = definitions.map(|_| made.iter().map(|c| (c.name.clone(), c.typ)).collect());
+                noted.push((written, defined.unwrap_or_default()));
+            }
             is_scalar &= scalar;
             first_name.get_or_insert(function_name);
             let ids = made.iter().map(|c: &OutputColumn| (c.id, c.typ)).collect();
             bound_calls.push(SetCall { call: call_expr, columns: ids });
             columns.extend(made);
         }
+        self.note_function(noted, with_ordinality, before);
         let ordinality = with_ordinality.then(|| self.column());
         if let Some(id) = ordinality {
             columns.push(OutputColumn { id, name: "ordinality".to_string(), typ: Type::INT8, origin: (0, 0) });
@@ -731,6 +728,7 @@ impl Binder<'_> {
         parent: Option<&Scope<'_>>,
     ) -> Result<FromItem> {
         let lateral = left.lateral || right.lateral;
+        let sides = left.shape.zip(right.shape);
         let mut entries = left.entries;
         let mut right_entries = right.entries;
         for entry in &mut entries {
@@ -775,7 +773,13 @@ impl Binder<'_> {
                     (right.rel, right_entries),
                     right.lateral,
                     lateral,
+                    sides,
                 )?;
+                if let (Some(From::Join { on: On::Using(_, alias), .. }), Some(name)) =
+                    (&mut joined.shape, &using_alias)
+                {
+                    *alias = Some(name.clone());
+                }
                 if let Some(alias) = using_alias
                     && let Some(merged) = joined.entries.last()
                 {
@@ -809,14 +813,17 @@ impl Binder<'_> {
                     (right.rel, right_entries),
                     right.lateral,
                     lateral,
+                    sides,
                 );
             }
         };
+        let shape = self.note_on(kind, constraint, sides, &on, (&entries, &right_entries));
         entries.extend(right_entries);
-        Ok(FromItem { rel: join(kind, left.rel, right.rel, right.lateral, on), entries, lateral })
+        Ok(FromItem { rel: join(kind, left.rel, right.rel, right.lateral, on), entries, lateral, shape })
     }
 
     /// JOIN ... USING and NATURAL JOIN: equal columns are merged into one.
+    #[allow(clippy::too_many_arguments)]
     fn join_using(
         &mut self,
         kind: JoinKind,
@@ -825,6 +832,7 @@ impl Binder<'_> {
         right: (Rel, Vec<Entry>),
         right_lateral: bool,
         lateral: bool,
+        sides: Option<(From, From)>,
     ) -> Result<FromItem> {
         let (left, left_entries) = left;
         let (right, right_entries) = right;
@@ -866,7 +874,7 @@ impl Binder<'_> {
         let mut columns = merged;
         columns.extend(rest(&left_entries));
         columns.extend(rest(&right_entries));
-        let item = Item {
+        let mut item = Item {
             name: None,
             schema: None,
             relation: None,
@@ -875,6 +883,13 @@ impl Binder<'_> {
             row_type: Type::RECORD,
             is_scalar_function: false,
         };
+        let own = self.note_join(&mut item, using.len());
+        let shape = sides.map(|(left, right)| {
+            let names: Vec<String> = using.iter().map(|(name, _)| name.clone()).collect();
+            // A natural join without common columns is a cross join.
+            let on = if names.is_empty() { On::None } else { On::Using(names, None) };
+            From::Join { item: own, kind, left: Box::new(left), right: Box::new(right), on }
+        });
         let joined = Entry { relation_visible: false, ..Entry::new(item) };
         let hide = |mut entry: Entry| {
             entry.columns_visible = false;
@@ -883,7 +898,7 @@ impl Binder<'_> {
         let mut entries: Vec<Entry> = left_entries.into_iter().chain(right_entries).map(hide).collect();
         entries.push(joined);
         let on = Expr::conjunction(conditions);
-        Ok(FromItem { rel: join(kind, left, right, right_lateral, on), entries, lateral })
+        Ok(FromItem { rel: join(kind, left, right, right_lateral, on), entries, lateral, shape })
     }
 
     fn using_column(&self, name: &str, entries: &[Entry], side: &str) -> Result<ScopeColumn> {

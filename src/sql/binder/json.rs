@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::sql::functions;
 use crate::sql::parser;
 use crate::sql::plan::{Expr, OutputColumn, Rel, SetCall};
+use crate::sql::shape::form;
 use crate::sql::types;
 
 use super::Binder;
@@ -29,6 +30,7 @@ impl Binder<'_> {
         let at = self.expr_at(input);
         let bound = self.expr(input, scope)?;
         let bound = self.unknown_is_text(bound, at)?;
+        let written = self.is_recording().then(|| bound.clone());
         let text = match Type::new(bound.typ().oid) {
             Type::JSON | Type::JSONB => self.cast_to(bound, Type::TEXT, Context::Explicit, at)?,
             Type::BYTEA => {
@@ -43,6 +45,11 @@ impl Binder<'_> {
         };
         let kind = kind.map_or("value".to_string(), |kind| kind.to_string().to_lowercase());
         let unique = matches!(unique, Some(ast::JsonKeyUniqueness::WithUniqueKeys));
+        if let Some(written) = written {
+            let args = vec![written, form::word(&kind), Expr::bool(unique)];
+            let is = form::of(&form::IS_JSON, args, Type::BOOL);
+            return Ok(if negated { Expr::Not(Box::new(is)) } else { is });
+        }
         let args = vec![text, Expr::Const(Datum::text(kind), Type::TEXT), Expr::bool(unique)];
         let is = self.call_scalar("is_json", args, &[at; 3], at)?;
         Ok(if negated { Expr::Not(Box::new(is)) } else { is })
@@ -76,6 +83,9 @@ impl Binder<'_> {
         bound.push(Expr::Const(Datum::text(plan.to_string()), Type::TEXT));
         let function = functions::find("json_table").first().ok_or_else(internal)?;
         let call = Expr::Call { function, args: bound, typ: Type::RECORD };
+        if self.is_recording() {
+            self.no_form();
+        }
         let ids = columns.iter().map(|c| (c.id, c.typ)).collect();
         let calls = vec![SetCall { call, columns: ids }];
         let rel = Rel::Function { calls, ordinality: None, input: Box::new(Rel::OneRow), outer: false };

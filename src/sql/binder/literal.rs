@@ -114,6 +114,7 @@ impl Binder<'_> {
     pub(super) fn cast_to(&mut self, expr: Expr, to: Type, context: Context, position: u32) -> Result<Expr> {
         let from = expr.typ().oid;
         match self.coerce_to(expr, to, context, position)? {
+            Some(expr) if context == Context::Explicit => Ok(self.noted_cast(expr, Type::new(from))),
             Some(expr) => Ok(expr),
             None => Err(self.cannot_cast(from, to.oid).at(position)),
         }

@@ -5,6 +5,7 @@
 //! - `expr`, `operator`, `special`, `reference`, `literal`: expressions; `call`: functions, aggregates, windows.
 //! - `coerce`, `resolve`, `polymorphic`: the type rules of the manual's chapter 10.
 //! - `select`, `targets`, `grouping`, `window`, `setop`, `with`, `values`: queries.
+//! - `record`: how a query was written, for those who print it again.
 //! - `dml`, `insert`, `conflict`, `merge`: INSERT, UPDATE, DELETE, MERGE. `table`: expressions that the catalog keeps as text.
 //! - [`simplify`]: the logical pass after binding: constants folded, filters pushed down, unused columns dropped.
 //!
@@ -39,11 +40,13 @@ mod merge;
 mod operator;
 mod polymorphic;
 mod position;
+mod record;
 mod recursive;
 mod reference;
 pub mod relation;
 mod resolve;
 mod routine;
+mod sample;
 mod scope;
 mod select;
 mod setop;
@@ -58,6 +61,7 @@ mod values;
 mod window;
 mod with;
 
+pub use record::bind_shape;
 pub use relation::{Relation, relation_by_name};
 pub use routine::{bind_call, bind_routine_statement, can_assign, convert};
 pub use table::{TableExpr, bind_columns, bind_constant, bind_table_expr, bind_type};
@@ -129,6 +133,8 @@ struct Binder<'a> {
     merge_action: Option<ColumnId>,
     /// The arguments of the functions whose bodies we are inside of.
     calls: Vec<Vec<Expr>>,
+    /// Notes how things are written, where that was asked for.
+    recorder: Option<Box<record::Recorder>>,
 }
 
 impl<'a> Binder<'a> {
@@ -154,6 +160,7 @@ impl<'a> Binder<'a> {
             views: Vec::new(),
             merge_action: None,
             calls: Vec::new(),
+            recorder: None,
         }
     }
 

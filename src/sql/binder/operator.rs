@@ -1,5 +1,7 @@
 //! Operators: resolution, comparison of rows, `IN`, `ANY` and `ALL`.
 
+use std::sync::Arc;
+
 use sqlparser::ast;
 
 use crate::document::{Oid, Type};
@@ -7,6 +9,7 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::operators::{self, Operator};
 use crate::sql::plan::{Expr, Subquery, SubqueryKind};
+use crate::sql::shape::form;
 use crate::sql::types;
 
 use super::coerce::{Context, can_coerce, common_type};
@@ -179,6 +182,9 @@ impl Binder<'_> {
             let bound = self.coerce_bool(bound, what, self.expr_at(left))?;
             let right_bound = self.expr(right, scope)?;
             let right_bound = self.coerce_bool(right_bound, what, self.expr_at(right))?;
+            if self.is_recording() {
+                return Ok(self.noted_logical(is_and, (left, right), bound, right_bound));
+            }
             return Ok(logical(is_and, bound, right_bound));
         }
         if *op == ast::BinaryOperator::Overlaps {
@@ -259,6 +265,18 @@ impl Binder<'_> {
                 }
                 Ok(if name == "=" { Expr::And(items) } else { Expr::Or(items) })
             }
+            "<" | "<=" | ">" | ">=" if self.is_recording() => {
+                let (mut l, mut r) = (Vec::new(), Vec::new());
+                for (left, right) in left.into_iter().zip(right) {
+                    if let Expr::Call { args, .. } = self.binary(name, left, right, at)? {
+                        let mut args = args.into_iter();
+                        l.extend(args.next());
+                        r.extend(args.next());
+                    }
+                }
+                let args = vec![form::word(name), super::expr::row_of(l), super::expr::row_of(r)];
+                Ok(form::of(&form::ROWS, args, Type::BOOL))
+            }
             "<" | "<=" | ">" | ">=" => {
                 let strict = &name[..1];
                 let mut pairs: Vec<(Expr, Expr)> = left.into_iter().zip(right).collect();
@@ -294,11 +312,14 @@ impl Binder<'_> {
             fields.push(self.expr(item, scope)?);
         }
         let bound = self.subquery(query, scope)?;
+        let finished = self.finished();
         let columns: Vec<Expr> = bound.columns.iter().map(|c| c.expr()).collect();
         self.check_counts(columns.len(), fields.len(), position)?;
         let condition = self.row_comparison(name, fields, columns, position)?;
         let columns = bound.columns.iter().map(|c| (c.id, c.typ)).collect();
+        let shape = finished.map(Arc::new);
         Ok(Some(Expr::Subquery(Box::new(Subquery {
+            shape,
             kind: SubqueryKind::Row { condition },
             plan: bound.rel,
             columns,
@@ -326,6 +347,7 @@ impl Binder<'_> {
         let position = self.after(left);
         let bound_left = self.expr(left, scope)?;
         let bound = self.subquery(query, scope)?;
+        let finished = self.finished();
         let columns: Vec<Expr> = bound.columns.iter().map(|c| c.expr()).collect();
         let condition = match bound_left {
             Expr::Row { fields, typ: Type::RECORD, .. } => {
@@ -344,7 +366,9 @@ impl Binder<'_> {
             .at(position));
         }
         let columns = bound.columns.iter().map(|c| (c.id, c.typ)).collect();
+        let shape = finished.map(Arc::new);
         Ok(Expr::Subquery(Box::new(Subquery {
+            shape,
             kind: SubqueryKind::Quantified { all, condition },
             plan: bound.rel,
             columns,
@@ -424,6 +448,9 @@ impl Binder<'_> {
         let mut items = Vec::with_capacity(list.len());
         for item in list {
             items.push(self.expr(item, scope)?);
+        }
+        if self.is_recording() {
+            return self.noted_in_list(bound, items, negated);
         }
         let is_row = matches!(bound, Expr::Row { .. }) || items.iter().any(|item| matches!(item, Expr::Row { .. }));
         let oids: Vec<Oid> = std::iter::once(bound.typ().oid).chain(items.iter().map(|e| e.typ().oid)).collect();

@@ -61,6 +61,7 @@ impl Binder<'_> {
         refuse(format!("recursive reference to query \"{name}\" must not appear within its non-recursive term"), None);
         let first = super::setop::bare((**left).clone());
         let mut bound = self.query(&first, QueryOptions::default(), scope)?;
+        let left_side = self.noted_side();
         self.rename_cte(&entry, cte, &mut bound.columns)?;
         // The definition has columns of its own: those of the first term may be shared with what is below it.
         bound = self.fresh_columns(bound);
@@ -72,6 +73,11 @@ impl Binder<'_> {
         let second = super::setop::bare((**right).clone());
         let options = QueryOptions { keep_unknown: true, ..Default::default() };
         let mut term = self.query(&second, options, scope)?;
+        if let (Some(left), Some(mut right)) = (left_side, self.noted_side()) {
+            let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
+            self.settle_tree(&mut right, &types)?;
+            self.note_union(all, left, right);
+        }
         entry.added.borrow_mut().clear();
         let references = entry.references.replace(0);
         let at = self.target_positions(right, term.columns.len());

@@ -11,6 +11,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::ident;
 use crate::sql::plan::Expr;
+use crate::sql::shape::form;
 
 use super::Binder;
 use super::relation::{name_parts, row_fields};
@@ -188,6 +189,9 @@ impl Binder<'_> {
         let names = item.columns.iter().map(|c| (c.name.as_str().into(), c.expr.typ().oid)).collect();
         // An anonymous record compares by field like ROW(); it keeps its column names.
         let row = Expr::Row { fields, names, typ: item.row_type };
+        if self.is_recording() {
+            return self.noted(&form::WHOLE_ROW, row);
+        }
         match item.system.iter().find(|c| is_marker(c)) {
             // A row that an outer join did not find is NULL, not a row of NULLs; every real row has a table.
             Some(table) if nullable => Expr::Case {
@@ -240,6 +244,7 @@ impl Binder<'_> {
             Expr::Row { fields, names, .. } => {
                 Some(names.iter().zip(fields).map(|((name, _), f)| (name.to_string(), f.typ())).collect())
             }
+            Expr::Call { function, args, .. } if function.oid == form::WHOLE_ROW.oid => self.fields_of(&args[0]),
             Expr::Call { function, .. } if !function.columns.is_empty() => {
                 Some(function.columns.iter().map(|(name, typ)| (name.to_string(), *typ)).collect())
             }
@@ -291,6 +296,9 @@ impl Binder<'_> {
 
     fn nth_field(&self, value: Expr, index: usize, typ: Type) -> Expr {
         match value {
+            Expr::Call { function, mut args, .. } if function.oid == form::WHOLE_ROW.oid && args.len() == 1 => {
+                self.nth_field(args.swap_remove(0), index, typ)
+            }
             Expr::Row { mut fields, .. } if index < fields.len() => fields.swap_remove(index),
             value => Expr::Field { input: Box::new(value), index, typ },
         }

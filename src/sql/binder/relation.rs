@@ -81,7 +81,7 @@ pub fn fields_of_row_type(catalog: &Catalog, row_type: Oid) -> Option<Vec<(Strin
 }
 
 /// Names and types of the fields of a composite or row type.
-pub(super) fn row_fields(catalog: &Catalog, row_type: Oid) -> Option<Vec<(String, Type)>> {
+pub(crate) fn row_fields(catalog: &Catalog, row_type: Oid) -> Option<Vec<(String, Type)>> {
     let fields = user_types::fields(catalog, row_type)?;
     Some(fields.into_iter().map(|(name, typ)| (name, user_types::base(catalog, typ))).collect())
 }

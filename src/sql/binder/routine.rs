@@ -29,6 +29,8 @@ const CALLS_MAX: usize = 32;
 pub(super) struct RoutineCall {
     pub(super) routine: Arc<CatalogEntry>,
     args: Vec<Expr>,
+    /// The arguments of the call, names with those that had them; only noted when that is asked for.
+    pub(super) written: Vec<Expr>,
     returns: Type,
 }
 
@@ -45,6 +47,11 @@ impl RoutineCall {
             CatalogEntry::Routine(routine) => Ok(routine),
             _ => Err(Error::internal("a routine was expected")),
         }
+    }
+
+    /// The call as it was written, but for arguments that were left out.
+    pub(super) fn noted(&self, binder: &Binder<'_>, typ: Type) -> Expr {
+        binder.noted_routine(self.routine.oid(), self.written.clone(), typ)
     }
 }
 
@@ -111,6 +118,12 @@ impl Binder<'_> {
             let typ = concrete(input[*slot].typ);
             placed[*slot] = Some(self.coerce(arg, Type::new(typ.oid), Context::Implicit, *at)?);
         }
+        let mut written = Vec::new();
+        if self.is_recording() {
+            let given: Vec<Expr> = slots.iter().filter_map(|slot| placed[*slot].clone()).collect();
+            let all: Vec<usize> = (0..given.len()).collect();
+            written = self.noted_names(given, names, &all);
+        }
         let mut full = Vec::with_capacity(input.len());
         for (arg, value) in input.iter().zip(placed) {
             full.push(match (value, &arg.default) {
@@ -127,7 +140,7 @@ impl Binder<'_> {
         if self.views.is_empty() {
             self.called.insert(routine.oid);
         }
-        Ok(RoutineCall { routine: entry.clone(), args: full, returns })
+        Ok(RoutineCall { routine: entry.clone(), args: full, written, returns })
     }
 
     /// Runs something that is bound from a text of its own.
@@ -191,7 +204,7 @@ impl Binder<'_> {
         if routine.security_definer {
             self.views.push(Some(routine.owner));
         }
-        let bound = self.query(&query, QueryOptions::default(), &outer);
+        let bound = self.unrecorded(|binder| binder.query(&query, QueryOptions::default(), &outer));
         if routine.security_definer {
             self.views.pop();
         }
@@ -279,7 +292,7 @@ impl Binder<'_> {
             offset: None,
             ties: None,
         };
-        let subquery = Subquery { kind: SubqueryKind::Scalar, plan, columns: vec![(id, typ)], typ };
+        let subquery = Subquery { kind: SubqueryKind::Scalar, plan, columns: vec![(id, typ)], typ, shape: None };
         Ok(strict(Expr::Subquery(Box::new(subquery))))
     }
 

@@ -9,6 +9,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::{self, ident};
 use crate::sql::plan::{Access, ColumnId, Expr, Locking, OutputColumn, Rel, SetCall, SortKey};
+use crate::sql::shape::{Query, Select};
 use crate::sql::statement::{LockStrength, LockWait, Statement};
 
 use super::grouping::Grouping;
@@ -51,8 +52,14 @@ impl Binder<'_> {
             }
             let Some(with) = &query.with else { return binder.query_body(query, options, scope) };
             let mut inner = Scope::inside(scope);
-            let definitions = binder.with(with, options.members, &mut inner)?;
+            let (noted, definitions) = binder.with(with, options.members, &mut inner)?;
             let bound = binder.query_body(query, options, &inner)?;
+            if let Some(finished) = binder.recorder.as_mut().and_then(|recorder| recorder.finished.as_mut()) {
+                // A query in parentheses has definitions of its own.
+                let own = std::mem::replace(&mut finished.ctes, noted);
+                finished.ctes.extend(own);
+                finished.recursive |= with.recursive;
+            }
             binder.finish_with(definitions, bound)
         })
     }
@@ -74,7 +81,12 @@ impl Binder<'_> {
             ast::SetExpr::Select(select) => self.select(select, tail, &locks, options, scope),
             ast::SetExpr::Values(values) => {
                 let bound = self.values(&values.rows, options, scope)?;
-                self.tail_over(bound, tail, scope)
+                let body = self.recorder.as_mut().and_then(|recorder| recorder.body.take());
+                let bound = self.tail_over(bound, tail, scope)?;
+                if let Some(recorder) = &mut self.recorder {
+                    recorder.body = body;
+                }
+                Ok(bound)
             }
             ast::SetExpr::SetOperation { .. } => {
                 let bound = self.set_operation(&query.body, options, scope)?;
@@ -87,6 +99,7 @@ impl Binder<'_> {
             ast::SetExpr::Query(_) => Err(Error::internal("a parenthesised query was unwrapped")),
             _ => Err(Error::unsupported("this form of query")),
         }
+        .inspect(|_| self.note_query(tail))
     }
 
     /// `(query) ORDER BY ...`: the clauses belong to the query inside, which may not have its own.
@@ -184,6 +197,7 @@ impl Binder<'_> {
         refuse_extensions(select)?;
         let mut scope = Scope::inside(parent);
         let mut rel = self.bind_from(&select.from, &mut scope)?;
+        let from = self.recorder.as_mut().map(|recorder| std::mem::take(&mut recorder.from));
         let own: BTreeSet<ColumnId> = rel.column_ids();
         self.window_definitions(select, &scope)?;
 
@@ -192,9 +206,11 @@ impl Binder<'_> {
         if targets.len() > COLUMNS_MAX {
             return Err(err!(TOO_MANY_COLUMNS, "target lists can have at most {COLUMNS_MAX} entries"));
         }
+        let mut filter = None;
         if let Some(selection) = &select.selection {
             scope.set_clause(Clause::Where);
             let predicate = self.condition(selection, "WHERE", &scope)?;
+            filter = self.is_recording().then(|| predicate.clone());
             rel = Rel::Filter { input: Box::new(rel), predicate };
         }
         scope.set_clause(Clause::Having);
@@ -210,6 +226,27 @@ impl Binder<'_> {
             self.settle_targets(&mut targets)?;
         }
         self.row_locks(locks, &scope)?;
+        if let Some(from) = from {
+            let noted = Select {
+                distinct: match &distinct {
+                    Distinct::No => None,
+                    Distinct::All => Some(Vec::new()),
+                    Distinct::On(targets) => Some(targets.clone()),
+                },
+                from,
+                filter,
+                having: having.clone(),
+                ..Select::default()
+            };
+            let tail = Query {
+                order: order.iter().map(|item| (item.target, item.descending, item.nulls_first)).collect(),
+                limit: limit.clone(),
+                offset: offset.clone(),
+                ..Query::default()
+            };
+            self.note_select(select, noted, tail, &mut targets, &scope)?;
+            self.note_locks(locks, &scope);
+        }
 
         let mut level = scope.take_level();
         let is_grouped =
@@ -368,7 +405,11 @@ impl Binder<'_> {
         scope.set_clause(clause);
         let position = self.expr_at(written);
         let bound = self.expr(written, scope)?;
-        let bound = self.coerce_specific(bound, Type::INT8, clause.phrase(), position)?;
+        let written = self.is_recording().then(|| bound.clone());
+        let mut bound = self.coerce_specific(bound, Type::INT8, clause.phrase(), position)?;
+        if self.is_recording() {
+            bound = self.as_written(written, &bound);
+        }
         if bound.free_columns().iter().any(|id| scope.owns(*id)) {
             return Err(err!(INVALID_COLUMN_REFERENCE, "argument of {} must not contain variables", clause.phrase())
                 .at(position));
@@ -556,6 +597,17 @@ impl Binder<'_> {
         let visible = targets.len();
         let order = self.order_by(tail.order, &mut targets, &scope)?;
         let (limit, offset) = self.limit(tail, &scope)?;
+        if targets.len() > visible {
+            self.no_form();
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.tail = Query {
+                order: order.iter().map(|item| (item.target, item.descending, item.nulls_first)).collect(),
+                limit: limit.clone(),
+                offset: offset.clone(),
+                ..Query::default()
+            };
+        }
         let columns = bound.columns;
         let mut rel = bound.rel;
         if targets.len() > visible {

@@ -6,10 +6,11 @@ use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{ColumnId, Expr, OutputColumn, Rel, SetOpKind};
+use crate::sql::shape::{Body, SetTree};
 
 use super::coerce::{Context, common_typmod};
 use super::scope::Scope;
-use super::select::QueryOptions;
+use super::select::{QueryOptions, Tail};
 use super::{Binder, Bound, NESTING_MAX, too_deep};
 
 impl Binder<'_> {
@@ -31,6 +32,7 @@ impl Binder<'_> {
             return Err(too_deep());
         }
         let mut bound = self.set_leaf(first, scope)?;
+        let mut tree = self.noted_side();
         let mut left_at = self.target_positions(first, bound.columns.len());
         for (op, quantifier, right) in links.into_iter().rev() {
             let (kind, word) = match op {
@@ -44,13 +46,23 @@ impl Binder<'_> {
                 _ => return Err(Error::unsupported(format!("{word} BY NAME"))),
             };
             let right_bound = self.set_leaf(right, scope)?;
+            let right_tree = self.noted_side();
             let at = self.target_positions(right, bound.columns.len());
             bound = self.combine_sets(bound, right_bound, kind, word, all, (&left_at, &at))?;
+            if let (Some(left), Some(right)) = (tree.take(), right_tree) {
+                let mut whole = SetTree::Op { kind, all, left: Box::new(left), right: Box::new(right) };
+                let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
+                self.settle_tree(&mut whole, &types)?;
+                tree = Some(whole);
+            }
             left_at.clear();
         }
         if !options.keep_unknown {
             let types: Vec<Type> = bound.columns.iter().map(|c| c.typ).collect();
             bound = self.convert_columns(bound, &types, &[])?;
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.body = tree.map(Body::Set);
         }
         Ok(bound)
     }
@@ -84,7 +96,11 @@ impl Binder<'_> {
         let options = QueryOptions { keep_unknown: true, ..Default::default() };
         match leaf {
             ast::SetExpr::Query(query) => self.query(query, options, scope),
-            ast::SetExpr::SetOperation { .. } => self.deeper(|binder| binder.set_operation(leaf, options, scope)),
+            ast::SetExpr::SetOperation { .. } => self.deeper(|binder| {
+                let bound = binder.set_operation(leaf, options, scope)?;
+                binder.note_query(Tail::default());
+                Ok(bound)
+            }),
             _ => {
                 let query = bare(leaf.clone());
                 self.query(&query, options, scope)

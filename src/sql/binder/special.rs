@@ -6,6 +6,7 @@ use crate::document::{Datum, Type};
 use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::plan::{CastKind, Expr};
+use crate::sql::shape::form;
 use crate::sql::types;
 
 use super::coerce::Context;
@@ -84,7 +85,8 @@ impl Binder<'_> {
         let field = Expr::Const(Datum::text(field), Type::TEXT);
         let bound = self.expr(source, scope)?;
         let at = self.expr_at(source);
-        self.call_scalar("extract", vec![field, bound], &[at, at], at)
+        let call = self.call_scalar("extract", vec![field, bound], &[at, at], at)?;
+        Ok(self.noted(&form::SYNTAX, call))
     }
 
     /// CEIL and FLOOR.
@@ -115,8 +117,14 @@ impl Binder<'_> {
         let position = self.before_call(text);
         let name = if shorthand { "substr" } else { "substring" };
         match (from, length) {
-            (Some(from), Some(length)) => self.call_plain(name, &[text, from, length], position, scope),
-            (Some(from), None) => self.call_plain(name, &[text, from], position, scope),
+            (Some(from), Some(length)) => {
+                let call = self.call_plain(name, &[text, from, length], position, scope)?;
+                Ok(if shorthand { call } else { self.noted(&form::SYNTAX, call) })
+            }
+            (Some(from), None) => {
+                let call = self.call_plain(name, &[text, from], position, scope)?;
+                Ok(if shorthand { call } else { self.noted(&form::SYNTAX, call) })
+            }
             (None, Some(length)) => {
                 // FOR alone counts from the first character.
                 let bound = self.expr(text, scope)?;
@@ -124,7 +132,8 @@ impl Binder<'_> {
                 let length_at = self.expr_at(length);
                 let length_bound = self.coerce_specific(length_bound, Type::INT4, "SUBSTRING", length_at)?;
                 let one = Expr::Const(Datum::Int4(1), Type::INT4);
-                self.call_scalar(name, vec![bound, one, length_bound], &[position; 3], position)
+                let call = self.call_scalar(name, vec![bound, one, length_bound], &[position; 3], position)?;
+                Ok(self.noted(&form::SYNTAX, call))
             }
             (None, None) => self.call_plain(name, &[text], position, scope),
         }
@@ -152,7 +161,8 @@ impl Binder<'_> {
         let mut args = vec![text];
         args.extend(what);
         args.extend(characters.unwrap_or_default());
-        self.call_plain(name, &args, self.expr_at(text), scope)
+        let call = self.call_plain(name, &args, self.expr_at(text), scope)?;
+        Ok(self.noted(&form::SYNTAX, call))
     }
 
     /// `IS [NOT] NORMALIZED`.
@@ -168,6 +178,7 @@ impl Binder<'_> {
         let at = self.expr_at(inner);
         let form = Expr::Const(Datum::text(form), Type::TEXT);
         let test = self.call_scalar("is_normalized", vec![bound, form], &[at, at], at)?;
+        let test = self.noted(&form::SYNTAX, test);
         Ok(if negated { Expr::Not(Box::new(test)) } else { test })
     }
 
@@ -184,7 +195,8 @@ impl Binder<'_> {
             }
         }
         let at = self.after(left);
-        self.call_scalar("overlaps", args, &[at; 4], at)
+        let call = self.call_scalar("overlaps", args, &[at; 4], at)?;
+        Ok(self.noted(&form::SYNTAX, call))
     }
 
     /// The functions that are written without parentheses, or with only a precision in them; `None` for other names.
@@ -209,6 +221,13 @@ impl Binder<'_> {
             "system_user" => return Err(Error::unsupported("SYSTEM_USER")),
             _ => return Ok(None),
         };
+        if self.is_recording() {
+            let mut words = name.to_uppercase();
+            if let Some(precision) = precision {
+                words.push_str(&format!("({precision})"));
+            }
+            return Ok(Some(form::of(&form::WORDS, vec![form::word(&words)], expr.typ())));
+        }
         Ok(Some(expr))
     }
 

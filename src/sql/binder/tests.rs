@@ -328,3 +328,30 @@ fn parameter_types_come_from_the_client_or_the_context() {
     assert_eq!(bind("INSERT INTO t (g, d) VALUES ($1, $2)", &[]).unwrap(), [Type::DATE, Type::JSONB]);
     assert_eq!(bind("SELECT a = $2 FROM t", &[]).unwrap_err().code().as_str(), "42P18");
 }
+
+/// What a query is printed as has the same columns and is printed the same again.
+#[test]
+fn printed_queries_mean_the_same() {
+    use crate::sql::deparse::{self, Layout};
+    let eval = context();
+    let path = ["public".to_string()];
+    let (mut printed, mut wrong) = (0, String::new());
+    for statement in include_str!("testdata/postgres18.txt").lines().filter_map(|line| line.strip_prefix("> ")) {
+        let Ok(bound) = bind_with(statement, true) else { continue };
+        let names: Vec<String> = bound.output.iter().map(|column| column.name.clone()).collect();
+        for pretty in [false, true] {
+            let print = |text: &str| {
+                let shape = super::bind_shape(text, &path, &eval)?;
+                deparse::query(&shape, &names, Layout { pretty, wrap: 0 }, &eval)
+            };
+            let Some(text) = print(statement) else { continue };
+            printed += 1;
+            let again = print(&text);
+            if again.as_ref() != Some(&text) || answer(&text) != described(&bound) {
+                wrong.push_str(&format!("> {statement}\n{text}\n{}\n{}\n\n", again.unwrap_or_default(), answer(&text)));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(printed > 100, "{printed}");
+}

@@ -34,6 +34,7 @@ impl Binder<'_> {
             bound.push(out);
         }
         let width = bound.first().map_or(0, Vec::len);
+        let written = self.is_recording().then(|| bound.clone());
         let mut columns = Vec::with_capacity(width);
         for i in 0..width {
             let oids: Vec<Oid> = bound.iter().map(|row| row[i].typ().oid).collect();
@@ -45,6 +46,9 @@ impl Binder<'_> {
             }
             let typ = common_typmod(bound.iter().map(|row| row[i].typ()), common);
             columns.push(OutputColumn { id: self.column(), name: format!("column{}", i + 1), typ, origin: (0, 0) });
+        }
+        if let Some(written) = written {
+            self.note_values(written, &bound, &columns);
         }
         let ids = columns.iter().map(|c| (c.id, c.typ)).collect();
         Ok(Bound { rel: Rel::Values { columns: ids, rows: bound }, columns })

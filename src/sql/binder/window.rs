@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::sql::function::Body;
 use crate::sql::parser::{exclusion, ident};
 use crate::sql::plan::{Expr, Frame, FrameBound, FrameExclude, FrameUnits, SortKey, WindowCall};
+use crate::sql::shape::Call;
 
 use super::Binder;
 use super::call::Resolved;
@@ -47,16 +48,27 @@ impl Binder<'_> {
             }
         }
         let (partition, order, frame) = self.window_over(over, at, scope)?;
+        let noted = match over {
+            ast::WindowType::NamedWindow(name) => Ok(ident(name)),
+            ast::WindowType::WindowSpec(spec) if self.is_recording() => {
+                Err(Box::new(self.noted_window(spec, partition.clone(), order.clone(), &frame)))
+            }
+            ast::WindowType::WindowSpec(_) => Ok(String::new()),
+        };
         let Resolved { function, args, typ } = resolved;
         if matches!(function.body, Body::Window) && frame.exclude != FrameExclude::NoOthers {
             return Err(Error::unsupported("EXCLUDE with a pure window function"));
         }
         let call = WindowCall { function, args, filter, partition, order, frame, typ };
         let mut level = scope.level.borrow_mut();
-        if let Some((id, _)) = level.windows.iter().find(|(_, known)| *known == call) {
+        if let Some((id, _)) = level.windows.iter().find(|(_, known)| *known == call)
+            && !self.is_recording()
+        {
             return Ok(Expr::Column(*id, typ));
         }
         let id = self.column();
+        let WindowCall { function, args, filter, .. } = &call;
+        self.note_call(id, || Call::Window { function, args: args.clone(), filter: filter.clone(), over: noted });
         level.windows.push((id, call));
         Ok(Expr::Column(id, typ))
     }
@@ -88,7 +100,7 @@ impl Binder<'_> {
     }
 
     /// A definition with what it takes from another; `copying`: its own clauses are added to those.
-    fn window_spec(
+    pub(super) fn window_spec(
         &mut self,
         spec: &ast::WindowSpec,
         copying: bool,
@@ -208,11 +220,15 @@ impl Binder<'_> {
         };
         let at = self.expr_at(offset);
         let expr = self.expr(offset, scope)?;
-        let expr = match units {
+        let written = self.is_recording().then(|| expr.clone());
+        let mut expr = match units {
             FrameUnits::Rows => self.coerce_specific(expr, Type::INT8, "ROWS", at)?,
             FrameUnits::Groups => self.coerce_specific(expr, Type::INT8, "GROUPS", at)?,
             FrameUnits::Range => self.range_offset(expr, order, position, at)?,
         };
+        if self.is_recording() {
+            expr = self.as_written(written, &expr);
+        }
         if !expr.is_closed() && expr.free_columns().iter().any(|id| scope.owns(*id)) {
             let what = match units {
                 FrameUnits::Rows => "ROWS",

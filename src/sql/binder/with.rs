@@ -53,7 +53,7 @@ impl Binder<'_> {
         with: &ast::With,
         members: &[(usize, Statement)],
         scope: &mut Scope<'_>,
-    ) -> Result<Vec<Definition>> {
+    ) -> Result<(Vec<crate::sql::shape::Cte>, Vec<Definition>)> {
         let names: Vec<String> = with.cte_tables.iter().map(|cte| ident(&cte.alias.name)).collect();
         for (i, cte) in with.cte_tables.iter().enumerate() {
             if names[..i].contains(&names[i]) {
@@ -64,6 +64,7 @@ impl Binder<'_> {
                 return Err(Error::unsupported("this form of WITH"));
             }
         }
+        let mut noted = Vec::new();
         let mut definitions: Vec<Definition> = Vec::with_capacity(names.len());
         // What is still to be defined, the next one last; a forward reference of WITH RECURSIVE puts its definition there.
         let mut waiting: Vec<usize> = (0..names.len()).rev().collect();
@@ -77,6 +78,9 @@ impl Binder<'_> {
             };
             match self.definition(with, i, members, scope) {
                 Ok(definition) => {
+                    if self.is_recording() {
+                        noted.extend(self.noted_cte(&with.cte_tables[i], scope)?.map(|cte| (i, cte)));
+                    }
                     held.retain(|held| *held != i);
                     definitions.push(definition);
                 }
@@ -102,7 +106,8 @@ impl Binder<'_> {
             *scope.wanted.get_mut() = None;
         }
         scope.later.clear();
-        Ok(definitions)
+        noted.sort_by_key(|(i, _)| *i);
+        Ok((noted.into_iter().map(|(_, cte)| cte).collect(), definitions))
     }
 
     /// Binds one definition and makes it known.

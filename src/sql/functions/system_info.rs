@@ -7,6 +7,7 @@ use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::binder::view_updatability;
 use crate::sql::context::EvalContext;
+use crate::sql::deparse::Layout;
 use crate::sql::function::{Function, Volatility};
 use crate::sql::privilege;
 use crate::sql::system;
@@ -52,8 +53,8 @@ pub(crate) static LIST: &[Function] = &[
     scalar(1641, "pg_get_viewdef", &[O], T, get_viewdef).stable(),
     scalar(2506, "pg_get_viewdef", &[O, B], T, get_viewdef).stable(),
     scalar(3159, "pg_get_viewdef", &[O, I4], T, get_viewdef).stable(),
-    scalar(1573, "pg_get_ruledef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
-    scalar(2504, "pg_get_ruledef", &[O, B], T, |_, _| Ok(Datum::Null)).stable(),
+    scalar(1573, "pg_get_ruledef", &[O], T, get_ruledef).stable(),
+    scalar(2504, "pg_get_ruledef", &[O, B], T, get_ruledef).stable(),
     scalar(1662, "pg_get_triggerdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(2730, "pg_get_triggerdef", &[O, B], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(3352, "pg_get_partkeydef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
@@ -268,21 +269,35 @@ fn get_constraintdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     }))
 }
 
-fn view_definition(catalog: &Catalog, oid: Oid) -> Datum {
-    match catalog.get(oid).map(|e| &**e) {
-        Some(Entry::View(view)) => Datum::text(definition::view(view)),
-        Some(Entry::Table(Table { view: Some(view), .. })) => Datum::text(definition::query(&view.query)),
+fn view_definition(context: &EvalContext, oid: Oid, args: &[Datum]) -> Datum {
+    let layout = match args.get(1) {
+        Some(Datum::Int4(wrap)) => Layout { pretty: true, wrap: i64::from(*wrap) },
+        Some(Datum::Bool(pretty)) => Layout { pretty: *pretty, wrap: 0 },
+        _ => Layout::default(),
+    };
+    match context.host.catalog().get(oid).map(|e| &**e) {
+        Some(Entry::View(view)) => Datum::text(definition::view(view, layout, context)),
+        Some(Entry::Table(table @ Table { view: Some(view), .. })) => {
+            Datum::text(definition::materialized(table, view, layout, context))
+        }
         _ => Datum::Null,
     }
 }
 
 fn get_viewdef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
-    Ok(view_definition(&context.host.catalog(), args.oid(0)?))
+    Ok(view_definition(context, args.oid(0)?, args))
+}
+
+fn get_ruledef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    let (oid, catalog) = (args.oid(0)?, context.host.catalog());
+    let layout = Layout { pretty: matches!(args.get(1), Some(Datum::Bool(true))), wrap: 0 };
+    let found = catalog.entries.values().find(|entry| system::rule_oid(entry.oid()) == oid);
+    Ok(found.and_then(|entry| definition::rule(entry, layout, context)).map_or(Datum::Null, Datum::text))
 }
 
 fn get_viewdef_by_name(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     match io::text_in(CLASS, args.text(0)?, context)? {
-        Datum::Oid(oid) => Ok(view_definition(&context.host.catalog(), oid)),
+        Datum::Oid(oid) => Ok(view_definition(context, oid, args)),
         _ => Ok(Datum::Null),
     }
 }

@@ -4,12 +4,15 @@
 use sqlparser::ast::Expr;
 
 use crate::document::{Oid, Type};
+use crate::sql::binder::bind_shape;
 use crate::sql::binder::table::{TableExpr, bind_table_expr};
 use crate::sql::context::EvalContext;
-use crate::sql::{deparse, parser};
+use crate::sql::deparse::{self, Layout};
+use crate::sql::parser;
+use crate::sql::shape::Shape;
 use crate::storage::catalog::{
     BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Domain, DomainCheck, Entry, ForeignKey, ForeignKeyAction,
-    INFORMATION_SCHEMA, Index, IndexKey, IndexSource, PG_CATALOG, Table, TypeKind, UserType, View,
+    INFORMATION_SCHEMA, Index, IndexKey, IndexSource, MaterializedView, PG_CATALOG, Table, TypeKind, UserType, View,
 };
 
 /// How expressions are shown.
@@ -215,13 +218,44 @@ pub fn index(catalog: &Catalog, index: &Index, style: Style<'_>) -> String {
 }
 
 /// `pg_get_viewdef`.
-pub fn view(view: &View) -> String {
-    query(&view.query)
+pub fn view(view: &View, layout: Layout, context: &EvalContext) -> String {
+    let columns: Vec<String> = view.columns.iter().map(|(name, _)| name.clone()).collect();
+    query(&view.query, &view.search_path, &columns, layout, context)
 }
 
-/// The query of a view or materialized view, as `pg_get_viewdef` shows it.
-pub fn query(text: &str) -> String {
-    format!(" {};", text.trim().trim_end_matches(';'))
+/// `pg_get_viewdef` of a materialized view.
+pub fn materialized(table: &Table, view: &MaterializedView, layout: Layout, context: &EvalContext) -> String {
+    let columns: Vec<String> = table.live_columns().map(|column| column.name.clone()).collect();
+    query(&view.query, &view.search_path, &columns, layout, context)
+}
+
+/// What the query of a view or materialized view is made of.
+pub fn shape(entry: &Entry, context: &EvalContext) -> Option<Shape> {
+    match entry {
+        Entry::View(view) => bind_shape(&view.query, &view.search_path, context),
+        Entry::Table(Table { view: Some(view), .. }) => bind_shape(&view.query, &view.search_path, context),
+        _ => None,
+    }
+}
+
+/// `pg_get_ruledef` of the rule that makes a view one.
+pub fn rule(entry: &Entry, layout: Layout, context: &EvalContext) -> Option<String> {
+    let catalog = context.host.catalog();
+    let query = match entry {
+        Entry::View(query) => view(query, layout, context),
+        Entry::Table(table @ Table { view: Some(query), .. }) => materialized(table, query, layout, context),
+        _ => return None,
+    };
+    let schema = entry.schema()?;
+    let is_found = layout.pretty && context.host.search_path().contains(&schema);
+    let name = if is_found { quote_ident(entry.name()) } else { qualified_name(&catalog, schema, entry.name()) };
+    Some(format!("CREATE RULE \"_RETURN\" AS\n    ON SELECT TO {name} DO INSTEAD {query}"))
+}
+
+/// A kept query as PostgreSQL shows it; one that has something without a form is shown as it was written.
+fn query(text: &str, path: &[String], columns: &[String], layout: Layout, context: &EvalContext) -> String {
+    let shown = bind_shape(text, path, context).and_then(|shape| deparse::query(&shape, columns, layout, context));
+    format!("{};", shown.unwrap_or_else(|| format!(" {}", text.trim().trim_end_matches(';'))))
 }
 
 /// `pg_get_constraintdef`.

@@ -10,7 +10,7 @@ use crate::storage::catalog::{
 };
 
 use super::builder::{Rows, optional, text};
-use super::{Context, SystemRelation, definition, functions, user_types};
+use super::{Context, SystemRelation, definition, functions, usage, user_types};
 
 pub(super) fn produce(context: &Context<'_>, name: &str, rows: &mut Rows) {
     match name {
@@ -32,6 +32,10 @@ pub(super) fn produce(context: &Context<'_>, name: &str, rows: &mut Rows) {
         "constraint_column_usage" => constraint_columns(context, rows),
         "referential_constraints" => referential_constraints(context, rows),
         "constraint_table_usage" => constraint_tables(context, rows),
+        "view_table_usage" => usage::view_tables(context, rows),
+        "view_column_usage" => usage::view_columns(context, rows),
+        "view_routine_usage" => usage::view_routines(context, rows),
+        "column_domain_usage" => usage::column_domains(context, rows),
         "sequences" => sequences(context, rows),
         "table_privileges" | "role_table_grants" => table_privileges(context, rows),
         "column_privileges" | "role_column_grants" => column_privileges(context, rows),
@@ -308,7 +312,7 @@ fn views(context: &Context<'_>, rows: &mut Rows) {
             ("table_catalog", text(context.database_name())),
             ("table_schema", text(context.schema_name(view.schema))),
             ("table_name", text(&view.name)),
-            ("view_definition", text(definition::view(view))),
+            ("view_definition", text(definition::view(view, Default::default(), context.eval))),
             ("check_option", text(view.check_option().unwrap_or("none").to_uppercase())),
             ("is_updatable", yes_no(writable)),
             ("is_insertable_into", yes_no(writable)),

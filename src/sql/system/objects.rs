@@ -17,6 +17,7 @@ pub(super) const PG_DATABASE: Oid = 1262;
 pub(super) const PG_CONSTRAINT: Oid = 2606;
 pub(super) const PG_NAMESPACE: Oid = 2615;
 pub(super) const PG_REWRITE: Oid = 2618;
+pub(super) const PG_PROC: Oid = 1255;
 
 pub(super) fn namespaces(context: &Context<'_>, rows: &mut Rows) {
     for (oid, name) in [(PG_CATALOG, "pg_catalog"), (INFORMATION_SCHEMA, "information_schema")] {
@@ -45,7 +46,7 @@ fn namespace_acl(context: &Context<'_>, schema: &Schema) -> Datum {
 }
 
 /// The OID of a view's rewrite rule: made from the view's, out of the way of all others.
-fn rule_oid(view: Oid) -> Oid {
+pub(crate) fn rule_oid(view: Oid) -> Oid {
     0x4000_0000 | (view & 0x3FFF_FFFF)
 }
 
@@ -90,8 +91,14 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
             let class = if matches!(entry, Entry::Type(_)) { PG_TYPE } else { PG_CLASS };
             depend(rows, (class, entry.oid(), 0), (PG_NAMESPACE, schema, 0), 'n');
         }
+        for (class, object, part) in super::usage::of_view(context, entry) {
+            depend(rows, (PG_REWRITE, rule_oid(entry.oid()), 0), (class, object, part), 'n');
+        }
         match entry {
             Entry::Table(table) => {
+                if table.view.is_some() {
+                    depend(rows, (PG_REWRITE, rule_oid(table.oid), 0), (PG_CLASS, table.oid, 0), 'i');
+                }
                 depend(rows, (PG_TYPE, table.row_type, 0), (PG_CLASS, table.oid, 0), 'i');
                 for constraint in &table.constraints {
                     let columns = match &constraint.kind {

@@ -50,7 +50,7 @@ pub(super) fn views(context: &Context<'_>, rows: &mut Rows) {
             ("schemaname", text(context.schema_name(view.schema))),
             ("viewname", text(&view.name)),
             ("viewowner", text(context.role_name(view.owner))),
-            ("definition", text(definition::view(view))),
+            ("definition", text(definition::view(view, Default::default(), context.eval))),
         ]);
     }
 }
@@ -65,7 +65,7 @@ pub(super) fn materialized_views(context: &Context<'_>, rows: &mut Rows) {
             ("matviewowner", text(context.role_name(table.owner))),
             ("hasindexes", Datum::Bool(context.catalog.indexes_of(table.oid).next().is_some())),
             ("ispopulated", Datum::Bool(view.populated)),
-            ("definition", text(definition::query(&view.query))),
+            ("definition", text(definition::materialized(table, view, Default::default(), context.eval))),
         ]);
     }
 }
