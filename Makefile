@@ -66,8 +66,11 @@ fuzz:
 	command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz
 	CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/fuzz cargo +nightly fuzz run consensus_message -- -max_total_time=$(SECONDS_TO_FUZZ)
 
-loopback:
-	CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo build --locked --no-default-features --example consensus_loopback
+# Our own code built as for `make bench`.
+MEASURED := CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false
+
+loopback: setup
+	$(MEASURED) cargo build --locked --no-default-features --example consensus_loopback
 	for window in 1 8; do for bytes in 200 20000 100000; do \
 	  (cd $${TMPDIR:-/tmp} && $(CARGO_TARGET_DIR)/debug/examples/consensus_loopback run 39200 fsync $$bytes $$window 5); \
 	done; done
@@ -85,8 +88,7 @@ doc: rocksdb
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --locked --no-deps --lib --document-private-items
 
 bench: rocksdb
-	CARGO_PROFILE_DEV_OPT_LEVEL=3 CARGO_PROFILE_DEV_DEBUG_ASSERTIONS=false CARGO_PROFILE_DEV_OVERFLOW_CHECKS=false \
-	  cargo bench --locked --profile dev $(BENCH)
+	$(MEASURED) cargo bench --locked --profile dev $(BENCH)
 
 crash: build
 	@tests/crash/run.sh $(BIN) 50

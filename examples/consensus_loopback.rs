@@ -10,22 +10,21 @@
 
 #![allow(clippy::print_stdout, missing_docs)]
 
-use aerolithdb::consensus::codec::{Bytes, Codec, decode_frame, encode};
+use aerolithdb::consensus::codec::{Bytes, Codec, decode_frame};
 use aerolithdb::consensus::message::Message;
 use aerolithdb::consensus::types::*;
-use aerolithdb::consensus::{Directory, Input, Keys, Output, Record, Recovered, Replica, Verified, verify};
+use aerolithdb::consensus::{Input, Keys, Output, Record, Recovered, Replica};
 use std::error::Error;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, IoSlice, Read, Write};
+use std::mem::discriminant;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const REPLICAS: u32 = 4;
-
-/// Bodies from here on are verified by the thread that reads them.
-const LARGE: usize = 8192;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -33,8 +32,6 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 enum Event {
     /// What one read of a connection has brought.
     Messages(ReplicaId, Vec<Message>),
-    /// A large body, whose hash was computed by the thread that read it.
-    Verified(Verified<Message>),
     Synced(u64),
 }
 
@@ -84,9 +81,9 @@ fn open(settings: &Settings) -> Outcome<Replica> {
         members: (0..REPLICAS).map(member).collect(),
         administrators: Vec::new(),
         approvals: 1,
-        checkpoint_interval: 256,
+        checkpoint_interval: 64,
         checkpoint_time: 250_000,
-        watermark_window: 512,
+        watermark_window: 128,
         client_retention: 1 << 20,
     });
     let parameters = Parameters {
@@ -116,47 +113,54 @@ fn read(stream: &mut impl Read) -> Outcome<Message> {
     Ok(decode_frame(&frame.into())?)
 }
 
-fn write(stream: &mut impl Write, frame: &[u8]) -> Outcome<()> {
-    stream.write_all(&(frame.len() as u32).to_be_bytes())?;
-    Ok(stream.write_all(frame)?)
+/// A message with its length before it.
+fn frame(message: &Message) -> Arc<Vec<u8>> {
+    let mut frame = vec![0; 4];
+    message.put(&mut frame);
+    let length = (frame.len() - 4) as u32;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    Arc::new(frame)
+}
+
+/// The way to a peer: frames go out together, and those for everybody are written down once.
+struct Peer {
+    stream: TcpStream,
+    frames: Vec<Arc<Vec<u8>>>,
+}
+
+impl Peer {
+    fn flush(&mut self) -> Outcome<()> {
+        for frames in self.frames.chunks(512) {
+            let mut slices: Vec<_> = frames.iter().map(|frame| IoSlice::new(frame)).collect();
+            let mut rest = slices.as_mut_slice();
+            while !rest.is_empty() {
+                let written = self.stream.write_vectored(rest)?;
+                IoSlice::advance_slices(&mut rest, written);
+            }
+        }
+        self.frames.clear();
+        Ok(())
+    }
 }
 
 /// Passes on what comes from a peer, as much at once as one read of the connection has brought.
-fn listen(
-    stream: &mut BufReader<TcpStream>,
-    from: ReplicaId,
-    directory: &Directory,
-    events: &Sender<Event>,
-) -> Outcome<()> {
+fn listen(stream: &mut BufReader<TcpStream>, from: ReplicaId, events: &Sender<Event>) -> Outcome<()> {
     loop {
         let mut messages = Vec::new();
         loop {
-            match read(stream)? {
-                Message::Body(signed) if signed.body.size() >= LARGE => {
-                    if let Ok(verified) = verify(directory, from, Message::Body(signed)) {
-                        events.send(Event::Verified(verified))?;
-                    }
-                }
-                message => messages.push(message),
-            }
+            messages.push(read(stream)?);
             let buffer = stream.buffer();
             let length = buffer.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
             if length.is_none_or(|length| buffer.len() < 4 + length) {
                 break;
             }
         }
-        if !messages.is_empty() {
-            events.send(Event::Messages(from, messages))?;
-        }
+        events.send(Event::Messages(from, messages))?;
     }
 }
 
 /// Connections to everybody, and a thread for each that comes from them.
-fn connect(
-    settings: &Settings,
-    directory: &Directory,
-    events: &Sender<Event>,
-) -> Outcome<Vec<Option<BufWriter<TcpStream>>>> {
+fn connect(settings: &Settings, events: &Sender<Event>) -> Outcome<Vec<Option<Peer>>> {
     let port = |id: ReplicaId| settings.port + id.0 as u16;
     let listener = TcpListener::bind(("127.0.0.1", port(settings.id)))?;
     let mut peers = Vec::new();
@@ -173,37 +177,145 @@ fn connect(
         };
         stream.set_nodelay(true)?;
         stream.write_all(&settings.id.0.to_be_bytes())?;
-        peers.push(Some(BufWriter::with_capacity(1 << 16, stream)));
+        peers.push(Some(Peer { stream, frames: Vec::new() }));
     }
     for _ in 1..REPLICAS {
         let (mut stream, _) = listener.accept()?;
         let mut id = [0; 4];
         stream.read_exact(&mut id)?;
         let from = ReplicaId(u32::from_be_bytes(id));
-        let (events, directory) = (events.clone(), directory.clone());
+        let events = events.clone();
         std::thread::spawn(move || {
             let mut stream = BufReader::with_capacity(1 << 17, stream);
-            listen(&mut stream, from, &directory, &events).ok();
+            listen(&mut stream, from, &events).ok();
         });
     }
     Ok(peers)
 }
 
-/// The log: whatever has gathered is written and synced at once.
-fn write_log(mut file: File, records: Receiver<(u64, Vec<Record>)>, events: Sender<Event>) -> Outcome<()> {
-    let mut bytes = Vec::new();
-    while let Ok((mut token, first)) = records.recv() {
-        bytes.clear();
-        first.put(&mut bytes);
-        while let Ok((next, more)) = records.try_recv() {
-            token = next;
-            more.put(&mut bytes);
+// ---- the log ----
+
+/// What the log's thread is asked to do.
+enum Task {
+    Write(u64, Vec<Record>),
+    /// Records of positions below are not needed any more.
+    Truncate(SeqNo),
+}
+
+/// The write-ahead log: segments of zeros written in advance and used again once nothing in them is needed, so that a
+/// sync waits for the data and not for the file system's notes about a file that grows.
+struct Log {
+    id: ReplicaId,
+    segments: Vec<(File, SeqNo)>,
+    current: usize,
+    offset: u64,
+    /// Tells this write from what an earlier use of the segment has left.
+    serial: u64,
+    truncated: SeqNo,
+    /// Records that belong to no position, of most kinds the last; every segment begins with them.
+    kept: Vec<Record>,
+}
+
+const SEGMENT: u64 = 8 << 20;
+
+fn segment_path(id: ReplicaId, number: usize) -> String {
+    format!("consensus-loopback-{id}-{number}.tmp")
+}
+
+impl Log {
+    /// With room for the positions of three checkpoints.
+    fn create(settings: &Settings) -> Outcome<Self> {
+        let mut log = Self {
+            id: settings.id,
+            segments: Vec::new(),
+            current: 0,
+            offset: 0,
+            serial: 0,
+            truncated: SeqNo(0),
+            kept: Vec::new(),
+        };
+        for _ in 0..2 + 192 * settings.bytes as u64 / SEGMENT {
+            log.add_segment()?;
         }
-        file.write_all(&bytes)?;
-        file.sync_data()?;
-        events.send(Event::Synced(token))?;
+        Ok(log)
     }
-    Ok(())
+
+    fn add_segment(&mut self) -> Outcome<()> {
+        let mut file = File::create(segment_path(self.id, self.segments.len()))?;
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..SEGMENT >> 20 {
+            file.write_all(&zeros)?;
+        }
+        file.sync_all()?;
+        self.segments.push((file, SeqNo(0)));
+        Ok(())
+    }
+
+    /// Goes on in another segment.
+    fn turn(&mut self) -> Outcome<()> {
+        let is_free = |at: &usize| *at != self.current && self.segments[*at].1 < self.truncated;
+        self.current = match (0..self.segments.len()).find(is_free) {
+            Some(free) => free,
+            None => {
+                self.add_segment()?;
+                self.segments.len() - 1
+            }
+        };
+        (self.offset, self.segments[self.current].1) = (0, SeqNo(0));
+        let kept = self.kept.clone();
+        self.put(&[kept])
+    }
+
+    /// Appends records under one header: serial number, length, checksum.
+    fn put(&mut self, records: &[Vec<Record>]) -> Outcome<()> {
+        let mut bytes = vec![0; 16];
+        records.iter().for_each(|records| records.put(&mut bytes));
+        if self.offset + bytes.len() as u64 > SEGMENT && self.offset > 0 {
+            self.turn()?;
+        }
+        self.serial += 1;
+        let length = bytes.len() as u32 - 16;
+        let checksum = crc32c::crc32c(&bytes[16..]);
+        bytes[..8].copy_from_slice(&self.serial.to_be_bytes());
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        bytes[12..16].copy_from_slice(&checksum.to_be_bytes());
+        let (file, newest) = &mut self.segments[self.current];
+        file.write_all_at(&bytes, self.offset)?;
+        self.offset += bytes.len() as u64;
+        for record in records.iter().flatten() {
+            match record.seq() {
+                Some(seq) => *newest = seq.max(*newest),
+                None => {
+                    let is_epoch = matches!(record, Record::Epoch(_));
+                    self.kept.retain(|kept| is_epoch || discriminant(kept) != discriminant(record));
+                    self.kept.push(record.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whatever has gathered is written and synced at once.
+    fn run(mut self, tasks: &Receiver<Task>, events: &Sender<Event>) -> Outcome<()> {
+        while let Ok(first) = tasks.recv() {
+            let (mut token, mut gathered) = (None, Vec::new());
+            for task in std::iter::once(first).chain(tasks.try_iter()) {
+                match task {
+                    Task::Write(next, records) => {
+                        token = Some(next);
+                        gathered.push(records);
+                    }
+                    Task::Truncate(seq) => self.truncated = seq,
+                }
+            }
+            if let Some(token) = token {
+                self.put(&gathered)?;
+                self.segments[self.current].0.sync_data()?;
+                events.send(Event::Synced(token))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 // ---- the replica's thread ----
@@ -211,8 +323,8 @@ fn write_log(mut file: File, records: Receiver<(u64, Vec<Record>)>, events: Send
 struct Node<'a> {
     settings: &'a Settings,
     replica: Replica,
-    peers: Vec<Option<BufWriter<TcpStream>>>,
-    log: Sender<(u64, Vec<Record>)>,
+    peers: Vec<Option<Peer>>,
+    log: Sender<Task>,
     started: Instant,
     /// When each client sent its request.
     sent_at: Vec<Instant>,
@@ -236,18 +348,19 @@ impl Node<'_> {
     fn obey(&mut self, output: Output) -> Outcome<()> {
         match output {
             Output::Broadcast(message) => {
-                let frame = encode(&message);
-                for peer in self.peers.iter_mut().flatten() {
-                    write(peer, &frame)?;
-                }
+                let frame = frame(&message);
+                self.peers.iter_mut().flatten().for_each(|peer| peer.frames.push(frame.clone()));
             }
             Output::Send(to, message) => {
                 if let Some(peer) = self.peers.get_mut(to.0 as usize).and_then(Option::as_mut) {
-                    write(peer, &encode(&message))?;
+                    peer.frames.push(frame(&message));
                 }
             }
-            Output::Persist(token, records) if self.settings.is_durable => self.log.send((token, records))?,
+            Output::Persist(token, records) if self.settings.is_durable => {
+                self.log.send(Task::Write(token, records))?
+            }
             Output::Persist(token, _) => self.step(Input::Persisted(token))?,
+            Output::Truncate(seq) => self.log.send(Task::Truncate(seq))?,
             Output::TakeCheckpoint(seq) => self.step(Input::CheckpointTaken(seq, Vec::new()))?,
             Output::Execute(_, requests) => {
                 self.batches += u64::from(!requests.is_empty());
@@ -278,7 +391,6 @@ impl Node<'_> {
             match event {
                 Event::Synced(token) => self.step(Input::Persisted(token))?,
                 Event::Messages(from, more) => messages.extend(more.into_iter().map(|message| (from, message))),
-                Event::Verified(message) => self.step(Input::Message(message))?,
             }
         }
         let outputs = self.replica.receive_all(self.now()?, messages);
@@ -286,7 +398,7 @@ impl Node<'_> {
     }
 
     fn flush(&mut self) -> Outcome<()> {
-        self.peers.iter_mut().flatten().try_for_each(|peer| Ok(peer.flush()?))
+        self.peers.iter_mut().flatten().try_for_each(Peer::flush)
     }
 
     fn report(&mut self) {
@@ -307,11 +419,10 @@ impl Node<'_> {
 fn run(settings: &Settings) -> Outcome<()> {
     let (events, inbox) = channel();
     let replica = open(settings)?;
-    let peers = connect(settings, replica.directory(), &events)?;
-    let (log, records) = channel();
-    let path = std::env::current_dir()?.join(format!("consensus-loopback-{}.tmp", settings.id));
-    let (file, sender) = (File::create(&path)?, events.clone());
-    std::thread::spawn(move || write_log(file, records, sender).ok());
+    let ((log, tasks), sender) = (channel(), events.clone());
+    let segments = Log::create(settings)?;
+    std::thread::spawn(move || segments.run(&tasks, &sender).ok());
+    let peers = connect(settings, &events)?;
     let mut node = Node {
         settings,
         replica,
@@ -348,7 +459,7 @@ fn run(settings: &Settings) -> Outcome<()> {
             break;
         }
     }
-    std::fs::remove_file(path)?;
+    (0..).take_while(|number| std::fs::remove_file(segment_path(settings.id, *number)).is_ok()).for_each(drop);
     if settings.id == ReplicaId(0) {
         node.report();
     }
