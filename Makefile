@@ -3,7 +3,7 @@
 #   make test     everything that must pass
 #   make check    fmt, clippy, rustdoc (what .ci/run does beside `make test`)
 #   make seeds    a long slice of the simulator: 2,000 seeds and 20,000 Twins scenarios of consensus
-#   make soak     more of them, for MINUTES=n, from FIRST=seed on
+#   make soak     more of them, from FIRST=seed (to before LAST=seed), for MINUTES=n at most; CONSENSUS_FAMILY=name for one family
 #   make mutations  every planted bug of consensus, and how long the simulator takes to notice
 #   make model    the model of consensus' one-sync rule, in all its states
 #   make fuzz     arbitrary bytes into consensus, for SECONDS_TO_FUZZ=n (nightly Rust)
@@ -47,13 +47,14 @@ test: rocksdb
 SIMULATE := CARGO_PROFILE_DEV_OPT_LEVEL=3 cargo test --locked --no-default-features --lib
 MINUTES ?= 10
 FIRST ?= 1000000
+LAST ?=
 SECONDS_PER_BUG ?= 600
 
 seeds: setup
 	CONSENSUS_SLICE=all $(SIMULATE) consensus::simulator
 
 soak: setup
-	CONSENSUS_SEEDS=$(FIRST).. CONSENSUS_MINUTES=$(MINUTES) $(SIMULATE) consensus::simulator::campaign -- --nocapture
+	CONSENSUS_SEEDS=$(FIRST)..$(LAST) CONSENSUS_MINUTES=$(MINUTES) $(SIMULATE) consensus::simulator::campaign -- --nocapture
 
 mutations: setup
 	CONSENSUS_MUTATIONS=$(SECONDS_PER_BUG) $(SIMULATE) planted_bugs_are_found -- --nocapture
