@@ -332,7 +332,7 @@ fn fits(compared_as: Type, key: Type) -> bool {
 
 /// What a value becomes when it is looked up among keys of a type; `None`: nothing there equals it, but it can
 /// still bound a range from outside.
-fn as_key(value: &Datum, typ: Type) -> Option<Datum> {
+pub(crate) fn as_key(value: &Datum, typ: Type) -> Option<Datum> {
     let number = match value {
         Datum::Int2(v) => i64::from(*v),
         Datum::Int4(v) => i64::from(*v),

@@ -68,7 +68,7 @@ pub struct CopyIn {
     /// How the lines are written.
     pub options: Arc<CopyOptions>,
     context: Arc<Context>,
-    plan: CompiledModify,
+    plan: Arc<CompiledModify>,
     predicate: Option<Compiled>,
     count: u64,
     row: usize,
@@ -162,7 +162,7 @@ impl Session {
                 Some(compile(&bound.expr, &ids)?)
             }
         };
-        let plan = compile_modify(&plan, &source)?;
+        let plan = Arc::new(compile_modify(&plan, &source)?);
         Ok(Response::CopyIn(CopyIn { columns: output, options, context, plan, predicate, count: 0, row: 0 }))
     }
 
@@ -228,7 +228,7 @@ fn copied_table(name: &ast::ObjectName, context: &Context, direction: &str) -> R
 /// `SELECT columns FROM table` as a statement.
 fn select_columns(table: &ast::ObjectName, columns: &[&str]) -> Result<Statement> {
     let list: Vec<String> = columns.iter().map(|c| format!("\"{}\"", c.replace('"', "\"\""))).collect();
-    let text = format!("SELECT {} FROM {table}", list.join(", "));
+    let text = format!("SELECT {} FROM ONLY {table}", list.join(", "));
     let parsed = crate::sql::parser::parse(&text)?;
     parsed.into_iter().next().map(|p| p.statement).ok_or_else(|| Error::internal("a statement was expected"))
 }
@@ -264,6 +264,7 @@ fn insert_plan(table: &Table, given: &[i16], context: &Context) -> Result<(Modif
     }
     let modify = Modify {
         table: table.oid,
+        tree: table.is_partitioned(),
         kind: ModifyKind::Insert { source: Rel::OneRow, values, on_conflict: None },
         returning: None,
         new_columns: table.live_columns().map(|c| (c.number as ColumnId, c.number, c.typ)).collect(),

@@ -1,7 +1,7 @@
 //! INSERT, UPDATE, DELETE and MERGE on rows: values are computed by the row interpreter, checked, encoded and buffered.
 //! Where the source rows come from (a point plan or DataFusion) is the caller's business.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use crate::document::{Datum, Oid};
@@ -18,8 +18,10 @@ use crate::storage::command::Expect;
 use super::context::Context;
 use super::evaluator::{Keys, check_violation, not_null_violation};
 use super::integrity;
+use super::partition::{self, Within};
 use super::rows::{encode_row, primary_key, read_row};
 use super::rules::TableRules;
+use super::tree::TreePlan;
 use super::view::ReadView;
 
 /// Row ids taken from the engine at once for a bulk INSERT.
@@ -32,21 +34,23 @@ const SHOWN_BYTES_MAX: usize = 64;
 /// A Modify compiled against the columns of its source.
 #[derive(Debug)]
 pub(crate) struct CompiledModify {
-    table: Oid,
-    action: Action,
+    pub(super) table: Oid,
+    pub(super) action: Action,
     /// How many slots the source has; new and old columns follow.
-    source_width: usize,
+    pub(super) source_width: usize,
     /// All slots.
-    width: usize,
-    new: Vec<i16>,
-    old: Vec<i16>,
+    pub(super) width: usize,
+    pub(super) new: Vec<i16>,
+    pub(super) old: Vec<i16>,
     checks: Vec<(String, Compiled)>,
     view_checks: Vec<(String, Compiled)>,
     returning: Option<Vec<Compiled>>,
+    /// The rows are those of several tables.
+    pub(super) tree: Option<TreePlan>,
 }
 
 #[derive(Debug)]
-enum Action {
+pub(super) enum Action {
     /// `takes`: values that are just a slot which nothing else looks at are taken out of it.
     Insert {
         values: Vec<(i16, Compiled)>,
@@ -64,15 +68,15 @@ enum Action {
 }
 
 #[derive(Debug)]
-struct Merge {
-    locator: usize,
+pub(super) struct Merge {
+    pub(super) locator: usize,
     /// The slot that says whether the data source has a row; `None`: it always has.
     present: Option<usize>,
     arms: Vec<Arm>,
     /// The row that RETURNING shows: its first slot and its columns.
     shown: (usize, Vec<i16>),
     /// The slot of `merge_action()`.
-    action: usize,
+    pub(super) action: usize,
 }
 
 #[derive(Debug)]
@@ -91,13 +95,13 @@ enum ArmAction {
 }
 
 #[derive(Debug)]
-struct Conflict {
+pub(super) struct Conflict {
     arbiters: Vec<Oid>,
     update: Option<(Assignments, Option<Compiled>)>,
 }
 
 /// New values by column number.
-type Assignments = Vec<(i16, Compiled)>;
+pub(super) type Assignments = Vec<(i16, Compiled)>;
 
 /// Compiles a Modify; `source` are the ids of its source's columns, in order.
 pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<CompiledModify> {
@@ -178,6 +182,7 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
             None => None,
             Some(exprs) => Some(exprs.iter().map(|(_, expr)| one(expr)).collect::<Result<_>>()?),
         },
+        tree: modify.tree.then(|| TreePlan::new(modify, source)),
     })
 }
 
@@ -219,10 +224,18 @@ impl CompiledModify {
 
 /// A running modification of one table.
 pub(crate) struct Writer<'a> {
-    context: &'a Context,
-    plan: &'a CompiledModify,
-    table: &'a Table,
-    rules: Arc<TableRules>,
+    pub(super) context: &'a Context,
+    pub(super) plan: Arc<CompiledModify>,
+    pub(super) table: &'a Table,
+    pub(super) rules: Arc<TableRules>,
+    /// Of a partition: what of the tables it is a part of lets its rows be in it.
+    within: Vec<Within>,
+    /// It writes what another one gives it, who looks for the place of a row that leaves.
+    pub(super) is_member: bool,
+    /// A row that an UPDATE takes to another partition.
+    pub(super) leaving: Option<Vec<Datum>>,
+    /// The writers of the tables of a tree.
+    pub(super) members: BTreeMap<Oid, Writer<'a>>,
     schema: String,
     storage: Oid,
     /// Unique indexes other than the row key.
@@ -256,10 +269,11 @@ pub(crate) struct Progress {
     returned_bytes: usize,
     moves: Vec<(Vec<u8>, Vec<Datum>)>,
     late_rows: Vec<Vec<u8>>,
+    members: Vec<(Oid, Progress)>,
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(context: &'a Context, plan: &'a CompiledModify, single: bool) -> Result<Self> {
+    pub(crate) fn new(context: &'a Context, plan: &Arc<CompiledModify>, single: bool) -> Result<Self> {
         let table = context.table(plan.table)?;
         let mut unique = Vec::new();
         let mut row_key_index = None;
@@ -267,7 +281,8 @@ impl<'a> Writer<'a> {
         for constraint in table.constraints.iter().filter(|c| c.attributes.deferrable) {
             late.extend(constraint.index());
         }
-        for index in context.view.catalog.indexes_of(table.oid).filter(|i| i.unique) {
+        let own = context.view.catalog.indexes_of(table.oid).filter(|_| plan.tree.is_none());
+        for index in own.filter(|i| i.unique) {
             let keys = context.index_keys(table, index.oid)?;
             if index.is_row_key {
                 row_key_index = Some(keys);
@@ -278,7 +293,11 @@ impl<'a> Writer<'a> {
         let schema = context.view.catalog.get(table.schema).map(|s| s.name().to_string()).unwrap_or_default();
         let writer = Self {
             context,
-            plan,
+            plan: plan.clone(),
+            within: partition::within(context, table)?,
+            is_member: false,
+            leaving: None,
+            members: BTreeMap::new(),
             table,
             rules: context.rules(table)?,
             late,
@@ -301,7 +320,7 @@ impl<'a> Writer<'a> {
     }
 
     /// A writer that goes on where another one of the same statement stopped.
-    pub(crate) fn resume(context: &'a Context, plan: &'a CompiledModify, state: Option<Progress>) -> Result<Self> {
+    pub(crate) fn resume(context: &'a Context, plan: &Arc<CompiledModify>, state: Option<Progress>) -> Result<Self> {
         let mut writer = Self::new(context, plan, false)?;
         if let Some(state) = state {
             writer.rowids = state.rowids;
@@ -311,6 +330,7 @@ impl<'a> Writer<'a> {
             writer.returned_bytes = state.returned_bytes;
             writer.moves = state.moves;
             writer.late_rows = state.late_rows;
+            writer.resume_members(state.members)?;
         }
         Ok(writer)
     }
@@ -325,6 +345,7 @@ impl<'a> Writer<'a> {
             returned_bytes: self.returned_bytes,
             moves: self.moves,
             late_rows: self.late_rows,
+            members: self.members.into_iter().map(|(oid, member)| (oid, member.suspend())).collect(),
         }
     }
 
@@ -348,11 +369,17 @@ impl<'a> Writer<'a> {
 
     /// Takes one row of the source.
     pub(crate) fn row(&mut self, source: Vec<Datum>) -> Result<()> {
+        let plan = self.plan.clone();
+        if plan.tree.is_some() {
+            return self.tree_row(source);
+        }
         let mut slots = source;
-        slots.resize(self.plan.width, Datum::Null);
-        let plan = self.plan;
+        slots.resize(plan.width, Datum::Null);
         match &plan.action {
-            Action::Insert { values, takes, conflict } => self.insert(slots, values, takes, conflict.as_ref()),
+            Action::Insert { values, takes, conflict } => {
+                let row = self.computed(&mut slots, values, takes)?;
+                self.insert(slots, row, conflict.as_ref())
+            }
             Action::Update { locator, assignments } => self.update(slots, *locator, assignments),
             Action::Delete { locator } => self.delete(slots, *locator),
             Action::Merge(merge) => self.merge(slots, merge),
@@ -360,7 +387,7 @@ impl<'a> Writer<'a> {
     }
 
     /// Does the first WHEN clause that is for a joined row.
-    fn merge(&mut self, mut slots: Vec<Datum>, merge: &Merge) -> Result<()> {
+    pub(super) fn merge(&mut self, mut slots: Vec<Datum>, merge: &Merge) -> Result<()> {
         let key = match &slots[merge.locator] {
             Datum::Bytea(key) => Some(key.to_vec()),
             _ => None,
@@ -391,7 +418,11 @@ impl<'a> Writer<'a> {
         };
         slots[merge.action] = Datum::text(name);
         if let ArmAction::Insert { values, takes } = action {
-            return self.insert(slots, values, takes, None);
+            let row = self.computed(&mut slots, values, takes)?;
+            return match self.plan.tree.is_some() {
+                true => self.insert_in_place(slots, row, name),
+                false => self.insert(slots, row, None),
+            };
         }
         if !self.touched.insert(key.clone()) {
             return Err(err!(CARDINALITY_VIOLATION, "MERGE command cannot affect row a second time")
@@ -412,20 +443,30 @@ impl<'a> Writer<'a> {
         expr.eval(slots, &self.context.params, &self.context.eval)
     }
 
-    fn insert(
-        &mut self,
-        mut slots: Vec<Datum>,
+    /// The values of a new row.
+    pub(super) fn computed(
+        &self,
+        slots: &mut [Datum],
         values: &[(i16, Compiled)],
         takes: &[Option<usize>],
-        conflict: Option<&Conflict>,
-    ) -> Result<()> {
+    ) -> Result<Vec<Datum>> {
         let mut row = vec![Datum::Null; self.table.columns.len()];
         for ((number, expr), take) in values.iter().zip(takes) {
             row[*number as usize - 1] = match take {
                 Some(slot) => std::mem::take(&mut slots[*slot]),
-                None => self.eval(expr, &slots)?,
+                None => self.eval(expr, slots)?,
             };
         }
+        Ok(row)
+    }
+
+    /// Writes a new row.
+    pub(super) fn insert(
+        &mut self,
+        mut slots: Vec<Datum>,
+        mut row: Vec<Datum>,
+        conflict: Option<&Conflict>,
+    ) -> Result<()> {
         self.rules.generated.fill(&mut row, self.shows_virtual(), &self.context.eval)?;
         if self.plan.shows_new() {
             self.set_new(&mut slots, &row);
@@ -516,7 +557,27 @@ impl<'a> Writer<'a> {
                 return Err(self.failing(check_violation(self.table, name), row));
             }
         }
-        Ok(())
+        match self.is_member || self.fits(row)? {
+            true => Ok(()),
+            false => Err(self.misplaced(row)),
+        }
+    }
+
+    /// Whether a row may be in this partition.
+    pub(super) fn fits(&self, row: &[Datum]) -> Result<bool> {
+        for within in &self.within {
+            if !within.has(row, &self.context.eval)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// 23514 for a row of another partition.
+    pub(super) fn misplaced(&self, row: &[Datum]) -> Error {
+        let name = &self.table.name;
+        let error = err!(CHECK_VIOLATION, "new row for relation \"{name}\" violates partition constraint");
+        self.failing(error, row)
     }
 
     /// The CHECK OPTIONs of the views that are written through.
@@ -749,6 +810,7 @@ impl<'a> Writer<'a> {
 
     /// Writes the rows whose key changed. Call it when all source rows have been taken.
     pub(crate) fn finish(&mut self) -> Result<()> {
+        self.finish_members()?;
         for (key, row) in std::mem::take(&mut self.moves) {
             self.check_unique(&key, &row, None)?;
             self.write(&key, Some(&row), Expect::Absent)?;
@@ -827,6 +889,9 @@ impl<'a> Writer<'a> {
         }
         self.rules.generated.fill(&mut row, self.shows_virtual(), &self.context.eval)?;
         self.set_new(&mut slots, &row);
+        if self.is_member && !self.fits(&row)? {
+            return self.leave(key, &old, row, expect);
+        }
         self.check_row(&slots, &row)?;
         let new_key = match self.table.key.is_empty() {
             true => key.to_vec(),
@@ -847,6 +912,18 @@ impl<'a> Writer<'a> {
         self.done(&slots)
     }
 
+    /// Takes a row away that goes to another partition.
+    fn leave(&mut self, key: &[u8], old: &[Datum], row: Vec<Datum>, expect: Expect) -> Result<()> {
+        if self.plan.has_conflict_clause() {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "invalid ON UPDATE specification")
+                .detail("The result tuple would appear in a different partition than the original tuple."));
+        }
+        self.write(key, None, expect)?;
+        integrity::note(self.context, &self.rules, Some(old), Some(&row))?;
+        self.leaving = Some(row);
+        Ok(())
+    }
+
     fn delete(&mut self, mut slots: Vec<Datum>, locator: usize) -> Result<()> {
         let Some(key) = self.located(&slots, locator)? else { return Ok(()) };
         let Some((old, expect)) = self.current(&key)? else { return Ok(()) };
@@ -863,7 +940,8 @@ impl<'a> Writer<'a> {
     /// Counts the row and computes RETURNING.
     fn done(&mut self, slots: &[Datum]) -> Result<()> {
         self.count += 1;
-        let Some(returning) = &self.plan.returning else { return Ok(()) };
+        let plan = self.plan.clone();
+        let Some(returning) = &plan.returning else { return Ok(()) };
         let row = returning.iter().map(|e| self.eval(e, slots)).collect::<Result<Vec<_>>>()?;
         self.returned_bytes += row.iter().map(|v| size_of::<Datum>() + heap_bytes(v)).sum::<usize>();
         if self.returned_bytes > self.context.shared.server.config.memory_limit {

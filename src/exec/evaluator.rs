@@ -17,6 +17,7 @@ use crate::storage::{Evaluator, IndexFunction, IndexKeys, RowCheck};
 
 use super::foreign_key::Link;
 use super::inverted_path;
+use super::partition::{self, Within};
 use super::rows::{encode_index_keys, read_row, row_columns};
 use super::rules::{Generated, TableRules};
 
@@ -32,7 +33,7 @@ impl Evaluator for Kernels {
     fn row_check(&self, catalog: &Catalog, table: &Table) -> Result<Option<Arc<dyn RowCheck>>> {
         let is_check = |c: &Constraint| matches!(c.kind, ConstraintKind::Check { .. }) && !c.attributes.not_enforced;
         let has_checks = table.constraints.iter().any(is_check);
-        if !has_checks && table.live_columns().all(|c| !c.not_null) {
+        if !has_checks && table.bound.is_none() && table.live_columns().all(|c| !c.not_null) {
             return Ok(None);
         }
         let eval = EvalContext::detached_in(Arc::new(catalog.clone()), table.schema);
@@ -49,11 +50,14 @@ impl Evaluator for Kernels {
         let generated = Generated::new(table, &eval)?;
         // NOT NULL of virtual columns is asked of their values.
         let has_virtual = table.live_columns().any(|c| c.is_virtual() && c.not_null);
-        Ok(Some(Arc::new(TableCheck { table: table.clone(), checks, eval, generated, has_virtual })))
+        let within = partition::within_of(catalog, table, &eval)?;
+        Ok(Some(Arc::new(TableCheck { table: table.clone(), checks, eval, generated, has_virtual, within })))
     }
 
     fn references(&self, catalog: &Catalog, table: &Table) -> Result<References> {
-        if table.foreign_keys().next().is_none() && !catalog.referencing.contains_key(&table.oid) {
+        let is_referred = |oid: &crate::document::Oid| catalog.referencing.contains_key(oid);
+        let is_part_referred = || catalog.partition_ancestors(table.oid).iter().any(is_referred);
+        if table.foreign_keys().next().is_none() && !is_referred(&table.oid) && !is_part_referred() {
             return Ok(References::default());
         }
         let catalog = Arc::new(catalog.clone());
@@ -70,6 +74,7 @@ struct TableCheck {
     eval: EvalContext,
     generated: Generated,
     has_virtual: bool,
+    within: Vec<Within>,
 }
 
 impl RowCheck for TableCheck {
@@ -81,7 +86,7 @@ impl RowCheck for TableCheck {
                 return Err(not_null_violation(&self.table, &column.name));
             }
         }
-        if self.checks.is_empty() && !self.has_virtual {
+        if self.checks.is_empty() && !self.has_virtual && self.within.is_empty() {
             return Ok(());
         }
         let mut values = read_row(&self.table, row, &self.eval)?;
@@ -95,6 +100,12 @@ impl RowCheck for TableCheck {
         for (name, check) in &self.checks {
             if check.eval(&values, &[], &self.eval)? == Datum::Bool(false) {
                 return Err(check_violation(&self.table, name));
+            }
+        }
+        for within in &self.within {
+            if !within.has(&values, &self.eval)? {
+                let name = &self.table.name;
+                return Err(err!(CHECK_VIOLATION, "new row for relation \"{name}\" violates partition constraint"));
             }
         }
         Ok(())

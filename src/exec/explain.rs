@@ -88,7 +88,7 @@ impl Printer<'_> {
     fn name_columns(&mut self, rel: &Rel) {
         rel.for_each_input(|input| self.name_columns(input));
         match rel {
-            Rel::Scan { table, columns, alias } => {
+            Rel::Scan { table, columns, alias, .. } => {
                 if let Some(table) = self.context.view.catalog.table(*table) {
                     for (id, number, _) in columns {
                         let name = table.column_by_number(*number).map_or("ctid", |c| c.name.as_str());
@@ -281,11 +281,40 @@ impl Printer<'_> {
     }
 
     fn scan(&mut self, whole: &Rel, scan: &Rel, conditions: &[Expr], depth: usize) {
-        let Rel::Scan { table, columns, alias } = scan else { return };
-        let Some(found) = self.context.view.catalog.table(*table) else { return };
+        let Rel::Scan { table, columns, alias, tree } = scan else { return };
+        if !tree {
+            return self.scan_one(whole, *table, columns, alias, conditions, depth);
+        }
+        let members = super::tree::members(self.context, *table, columns, conditions).unwrap_or_default();
+        match members.as_slice() {
+            [] => {
+                self.node(depth, "Result", whole);
+                self.detail(depth, "One-Time Filter: false".to_string());
+            }
+            [(table, columns)] => self.scan_one(whole, *table, columns, alias, conditions, depth),
+            members => {
+                self.node(depth, "Append", whole);
+                for (at, (table, columns)) in members.iter().enumerate() {
+                    let alias = format!("{alias}_{}", at + 1);
+                    self.scan_one(whole, *table, columns, &alias, conditions, depth + 1);
+                }
+            }
+        }
+    }
+
+    fn scan_one(
+        &mut self,
+        whole: &Rel,
+        table: crate::document::Oid,
+        columns: &[(ColumnId, i16, Type)],
+        alias: &str,
+        conditions: &[Expr],
+        depth: usize,
+    ) {
+        let Some(found) = self.context.view.catalog.table(table) else { return };
         let path = chosen_path(self.context, found, columns, conditions);
         let name = super::ddl::quote_ident(&found.name);
-        let on = if *alias == found.name { name } else { format!("{name} {}", super::ddl::quote_ident(alias)) };
+        let on = if alias == found.name { name } else { format!("{name} {}", super::ddl::quote_ident(alias)) };
         let used = path.as_ref().map_or(&[][..], Chosen::used);
         let (used, rest): (Vec<usize>, Vec<usize>) = (0..conditions.len()).partition(|i| used.contains(i));
         let label = match &path {
@@ -486,7 +515,7 @@ fn width(rel: &Rel) -> usize {
 fn target_alias(modify: &Modify) -> Option<&str> {
     let mut found = None;
     modify.kind.source().walk(&mut |rel| {
-        if let Rel::Scan { table, columns, alias } = rel
+        if let Rel::Scan { table, columns, alias, .. } = rel
             && *table == modify.table
             && columns.iter().any(|(_, number, _)| *number == 0)
         {

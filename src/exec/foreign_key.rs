@@ -33,6 +33,8 @@ pub(crate) struct Link {
     pub parent: Table,
     schema: String,
     index: Index,
+    /// Where the rows referred to are: the parent, or its partitions, each with its index.
+    targets: Vec<(Oid, Index)>,
     /// For each key of the index, which column of the foreign key it is.
     order: Vec<usize>,
     conversions: Vec<Conversion>,
@@ -92,6 +94,21 @@ fn float(value: &Datum, typ: Type) -> Option<Datum> {
     (f64::from(short) == number || number.is_nan()).then_some(Datum::Float4(short))
 }
 
+/// The tables that hold the rows of a table referred to, each with its part of the index.
+fn targets(catalog: &Catalog, parent: &Table, index: &Index) -> Vec<(Oid, Index)> {
+    if !parent.is_partitioned() {
+        return vec![(parent.oid, index.clone())];
+    }
+    let mut found = Vec::new();
+    for child in catalog.children_of(parent.oid) {
+        let part = catalog.indexes_of(*child).find(|own| own.parent == Some(index.oid));
+        if let (Some(child), Some(part)) = (catalog.table(*child), part) {
+            found.extend(targets(catalog, child, part));
+        }
+    }
+    found
+}
+
 impl Link {
     /// The foreign key of a constraint; `None`: it is none, or what it refers to is gone.
     pub(crate) fn new(catalog: &Arc<Catalog>, child: &Table, constraint: &Constraint) -> Result<Option<Self>> {
@@ -132,6 +149,7 @@ impl Link {
             child: child.clone(),
             parent: parent.clone(),
             index: index.clone(),
+            targets: targets(catalog, parent, index),
             order,
             conversions,
             path,
@@ -139,14 +157,25 @@ impl Link {
         }))
     }
 
+    /// The same foreign key seen from a partition of the table referred to; `None`: it has no index for it.
+    pub(crate) fn seen_from(mut self, part: &Table) -> Option<Self> {
+        let (_, index) = self.targets.iter().find(|(table, _)| *table == part.oid)?;
+        let index = index.clone();
+        let referenced = self.key.referenced.iter().map(|n| part.number_of(&self.parent, *n));
+        self.key.referenced = referenced.collect::<Option<_>>()?;
+        self.parent = part.clone();
+        self.index = index;
+        Some(self)
+    }
+
+    /// The tables with the rows referred to, and their indexes.
+    pub(crate) fn targets(&self) -> &[(Oid, Index)] {
+        &self.targets
+    }
+
     /// The OID of the constraint.
     pub(crate) fn oid(&self) -> Oid {
         self.constraint.oid
-    }
-
-    /// The index referred to.
-    pub(crate) fn index(&self) -> &Index {
-        &self.index
     }
 
     fn child_values<'r>(&self, row: &'r [Datum]) -> Vec<&'r Datum> {
@@ -327,8 +356,9 @@ impl Reference for Link {
         self.child.oid
     }
 
-    fn parent(&self) -> (Oid, Oid) {
-        (self.parent.oid, if self.index.is_row_key { 0 } else { self.index.oid })
+    fn parents(&self) -> Vec<(Oid, Oid)> {
+        let by = |index: &Index| if index.is_row_key { 0 } else { index.oid };
+        self.targets.iter().map(|(table, index)| (*table, by(index))).collect()
     }
 
     fn named_key(&self, row: &[u8]) -> Result<NamedKey> {

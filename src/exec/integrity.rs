@@ -11,7 +11,7 @@ use crate::document::{Datum, Oid};
 use crate::error::{Error, Result};
 use crate::sql::plan::{ColumnId, Expr, Modify, ModifyKind, Rel};
 use crate::storage::ScanOptions;
-use crate::storage::catalog::{ForeignKeyAction, Table, is_temporary};
+use crate::storage::catalog::{ForeignKeyAction, Index, Table, is_temporary};
 use crate::storage::evaluator::{Children, NamedKey};
 use crate::storage::snapshot::prefix_range;
 
@@ -182,39 +182,47 @@ fn lock(context: &Context) -> std::sync::MutexGuard<'_, Pending> {
 
 /// How rows referred to are looked up.
 struct Parents {
-    link: Arc<Link>,
-    table: Table,
-    /// All keys, where the index has no entries yet.
-    all: Option<HashSet<Vec<u8>>>,
+    /// The tables that hold them, each with its index, and all keys where the index has no entries yet.
+    parts: Vec<(Table, Index, Option<HashSet<Vec<u8>>>)>,
 }
 
 impl Parents {
     fn new(now: &Context, link: &Arc<Link>) -> Result<Self> {
-        let table = now.table(link.parent.oid)?.clone();
-        let index = link.index();
-        let mut all = None;
-        if !index.is_row_key && !now.view.has_entries(&table, index.oid) {
-            let mut keys = HashSet::new();
-            let mut scan = now.view.scan(&table, &(Bound::Unbounded, Bound::Unbounded), ScanOptions::default());
-            while scan.advance()? {
-                keys.extend(link.own(&read_row(&table, scan.row(), &now.eval)?));
+        let mut parts = Vec::new();
+        for (table, index) in link.targets() {
+            let table = now.table(*table)?.clone();
+            let mut all = None;
+            if !index.is_row_key && !now.view.has_entries(&table, index.oid) {
+                let own = now.index_keys(&table, index.oid)?;
+                let mut keys = HashSet::new();
+                let mut scan = now.view.scan(&table, &(Bound::Unbounded, Bound::Unbounded), ScanOptions::default());
+                while scan.advance()? {
+                    let values = own.values(scan.row())?.filter(|values| !values.iter().any(Datum::is_null));
+                    keys.extend(values.map(|values| own.encode(&values)));
+                }
+                all = Some(keys);
             }
-            all = Some(keys);
+            parts.push((table, index.clone(), all));
         }
-        Ok(Self { link: link.clone(), table, all })
+        Ok(Self { parts })
     }
 
     fn has(&self, now: &Context, key: &[u8]) -> Result<bool> {
-        if let Some(all) = &self.all {
-            return Ok(all.contains(key));
+        for (table, index, all) in &self.parts {
+            let found = match all {
+                Some(all) => all.contains(key),
+                None if index.is_row_key => now.view.get(table, key)?.is_some(),
+                None => {
+                    let view = now.with_index(table, index.oid)?;
+                    let mut found = view.index_keys(table, index.oid, &prefix_range(key), ScanOptions::default())?;
+                    found.next_key()?.is_some()
+                }
+            };
+            if found {
+                return Ok(true);
+            }
         }
-        let index = self.link.index();
-        if index.is_row_key {
-            return Ok(now.view.get(&self.table, key)?.is_some());
-        }
-        let view = now.with_index(&self.table, index.oid)?;
-        let mut found = view.index_keys(&self.table, index.oid, &prefix_range(key), ScanOptions::default())?;
-        Ok(found.next_key()?.is_some())
+        Ok(false)
     }
 }
 
@@ -320,7 +328,7 @@ fn act(now: &Context, link: &Arc<Link>, action: ForeignKeyAction, changes: &[Par
     }
     if is_delete && action == ForeignKeyAction::Cascade {
         let kind = ModifyKind::Delete { source: Rel::OneRow, locator: LOCATOR };
-        let plan = compile_modify(&action_plan(&child, kind, Vec::new()), &[LOCATOR])?;
+        let plan = Arc::new(compile_modify(&action_plan(&child, kind, Vec::new()), &[LOCATOR])?);
         let mut writer = Writer::new(now, &plan, false)?;
         for (key, _) in found {
             writer.row(vec![Datum::Bytea(key.into())])?;
@@ -351,7 +359,7 @@ fn act(now: &Context, link: &Arc<Link>, action: ForeignKeyAction, changes: &[Par
         checks.push((name, bind_check(&text, &child, &now.eval)?.expr));
     }
     let kind = ModifyKind::Update { source: Rel::OneRow, locator: LOCATOR, assignments };
-    let plan = compile_modify(&action_plan(&child, kind, checks), &ids)?;
+    let plan = Arc::new(compile_modify(&action_plan(&child, kind, checks), &ids)?);
     let mut writer = Writer::new(now, &plan, false)?;
     for (key, change) in found {
         let mut row = vec![Datum::Bytea(key.into())];
@@ -370,6 +378,7 @@ fn act(now: &Context, link: &Arc<Link>, action: ForeignKeyAction, changes: &[Par
 fn action_plan(child: &Table, kind: ModifyKind, checks: Vec<(String, Expr)>) -> Modify {
     Modify {
         table: child.oid,
+        tree: false,
         kind,
         returning: None,
         new_columns: child.live_columns().map(|c| (c.number as ColumnId, c.number, c.typ)).collect(),

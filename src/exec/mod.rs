@@ -39,6 +39,7 @@ mod integrity;
 mod inverted_path;
 mod kept;
 pub(crate) mod lower;
+mod partition;
 mod point;
 pub mod prepared;
 pub mod proposer;
@@ -57,6 +58,7 @@ mod temporary;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod tree;
 mod utility;
 pub mod values;
 mod view;

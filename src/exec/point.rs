@@ -35,9 +35,9 @@ pub(crate) enum PointPlan {
     /// SELECT.
     Read(PointRead),
     /// INSERT of computed rows.
-    Insert { rows: Vec<Vec<Compiled>>, modify: CompiledModify },
+    Insert { rows: Vec<Vec<Compiled>>, modify: Arc<CompiledModify> },
     /// UPDATE or DELETE of rows found by key.
-    Change { read: PointRead, modify: CompiledModify },
+    Change { read: PointRead, modify: Arc<CompiledModify> },
 }
 
 /// Rows of one table, found by key.
@@ -92,7 +92,7 @@ fn modify_plan(modify: &Modify, query: &Query, catalog: &Arc<Catalog>, eval: &Ev
     match &modify.kind {
         ModifyKind::Insert { source, .. } => {
             let (columns, rows) = computed_rows(source)?;
-            let modify = compile_modify(modify, &columns).ok()?;
+            let modify = Arc::new(compile_modify(modify, &columns).ok()?);
             Some(PointPlan::Insert { rows, modify })
         }
         ModifyKind::Update { source, .. } | ModifyKind::Delete { source, .. } => {
@@ -100,7 +100,7 @@ fn modify_plan(modify: &Modify, query: &Query, catalog: &Arc<Catalog>, eval: &Ev
             let output = columns.iter().map(|(id, typ)| Expr::Column(*id, *typ)).collect();
             let read = read_plan(source, output, catalog, eval)?;
             let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
-            Some(PointPlan::Change { read, modify: compile_modify(modify, &ids).ok()? })
+            Some(PointPlan::Change { read, modify: Arc::new(compile_modify(modify, &ids).ok()?) })
         }
         ModifyKind::Merge { .. } => None,
     }
@@ -220,7 +220,7 @@ fn shape<'a>(mut rel: &'a Rel, output: Vec<Expr>) -> Option<Shape<'a>> {
                 shape.conditions.extend(predicate.clone().into_conjuncts());
                 rel = input;
             }
-            Rel::Scan { table, columns, .. } => {
+            Rel::Scan { table, columns, tree: false, .. } => {
                 (shape.table, shape.columns) = (*table, columns);
                 return Some(shape);
             }

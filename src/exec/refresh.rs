@@ -26,7 +26,7 @@ impl Session {
         let transaction =
             self.transaction.as_mut().ok_or_else(|| Error::internal("a statement runs in a transaction"))?;
         let (view, eval) = (context.view.clone(), context.eval.clone());
-        let mut ddl = Ddl { shared: &shared, transaction, view, eval, text: "", temporary: false };
+        let mut ddl = Ddl { shared: &shared, transaction, view, eval, text: "", temporary: false, recursing: false };
         let table = ddl.begin_refresh(refresh)?;
         let base = context.base_storage(table.oid);
         let done = Response::Command("REFRESH MATERIALIZED VIEW".to_string());

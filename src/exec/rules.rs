@@ -12,6 +12,7 @@ use crate::storage::catalog::{Catalog, Table};
 
 use super::foreign_key::Link;
 use super::kept::bind_generated;
+use super::partition::Partitions;
 use super::rows::row_columns;
 
 /// The generated columns of a table.
@@ -60,17 +61,27 @@ pub(crate) struct TableRules {
     pub outgoing: Vec<Arc<Link>>,
     /// The foreign keys that refer to it.
     pub incoming: Vec<Arc<Link>>,
+    /// Its partitions, where it is partitioned.
+    pub partitions: Option<Arc<Partitions>>,
 }
 
 impl TableRules {
     /// Compiles those of a table.
     pub(crate) fn new(catalog: &Arc<Catalog>, table: &Table, eval: &EvalContext) -> Result<Self> {
         let mut rules = Self { generated: Generated::new(table, eval)?, ..Self::default() };
+        rules.partitions = Partitions::new(catalog, table, eval)?.map(Arc::new);
         for constraint in table.constraints.iter().filter(|c| !c.attributes.not_enforced) {
             rules.outgoing.extend(Link::new(catalog, table, constraint)?.map(Arc::new));
         }
         for (child, constraint) in catalog.foreign_keys_to(table.oid).filter(|(_, c)| !c.attributes.not_enforced) {
             rules.incoming.extend(Link::new(catalog, child, constraint)?.map(Arc::new));
+        }
+        // A partition is referred to where the table it is a part of is.
+        for ancestor in catalog.partition_ancestors(table.oid) {
+            for (child, constraint) in catalog.foreign_keys_to(ancestor).filter(|(_, c)| !c.attributes.not_enforced) {
+                let link = Link::new(catalog, child, constraint)?.and_then(|link| link.seen_from(table));
+                rules.incoming.extend(link.map(Arc::new));
+            }
         }
         Ok(rules)
     }
@@ -80,6 +91,8 @@ impl TableRules {
         table.foreign_keys().next().is_some()
             || table.generated_columns().next().is_some()
             || catalog.referencing.contains_key(&table.oid)
+            || table.is_partitioned()
+            || table.bound.is_some()
     }
 }
 

@@ -24,6 +24,7 @@ use super::inverted_path::{self, InvertedPath};
 use super::lower::{self, QueryContext, ScanPartition, ScanRequest, TableSource};
 use super::point;
 use super::prepared::Bound as Prepared;
+use super::tree;
 use super::view::{KeyRange, ReadView};
 use super::{Batch, RowStream};
 
@@ -59,6 +60,10 @@ impl TableSource for StatementSource {
         full_partitions(context, &table, request.partitions)
     }
 
+    fn members(&self, request: &ScanRequest) -> Result<Vec<(Oid, Vec<(ColumnId, i16, Type)>)>> {
+        tree::members(&self.context, request.table, &request.columns, &request.filters)
+    }
+
     fn system(&self, name: &str, columns: &[usize]) -> Result<Vec<Vec<Datum>>> {
         super::system::rows(&self.context, name, columns)
     }
@@ -74,9 +79,15 @@ impl TableSource for StatementSource {
 
     fn approximate_rows(&self, table: Oid) -> u64 {
         let view = &self.context.view;
-        let Some(found) = view.catalog.table(table) else { return 0 };
-        let own = view.buffered(table).map_or(0, |b| b.rows().len() as u64);
-        view.snapshot.approximate_rows(found.storage) + own
+        let rows = |table: &Oid| {
+            let Some(found) = view.catalog.table(*table) else { return 0 };
+            let own = view.buffered(*table).map_or(0, |b| b.rows().len() as u64);
+            view.snapshot.approximate_rows(found.storage) + own
+        };
+        match view.catalog.children_of(table) {
+            [] => rows(&table),
+            _ => view.catalog.descendants(table).iter().map(rows).sum(),
+        }
     }
 }
 
@@ -327,7 +338,7 @@ async fn lock_rows(
     let mut plan = query.plan.clone();
     let mut locators = Vec::new();
     expose_locators(&mut plan, &mut locators)?;
-    for (_, oid) in &locators {
+    for (_, oid, _) in &locators {
         let table = context.table(*oid)?;
         if table.view.is_some() {
             return Err(err!(WRONG_OBJECT_TYPE, "cannot lock rows in materialized view \"{}\"", table.name));
@@ -343,7 +354,7 @@ async fn lock_rows(
         plan = input.take();
     }
     let mut wanted = output.to_vec();
-    wanted.extend(locators.iter().map(|(id, _)| (*id, Type::BYTEA)));
+    wanted.extend(locators.iter().map(|(id, _, _)| (*id, Type::BYTEA)));
     let mut rows = lower::collect_rows(&plan, &wanted, &context.params, lowered).await?;
     let mut kept = Vec::new();
     for mut row in rows.drain(..) {
@@ -359,16 +370,20 @@ async fn lock_rows(
         } else {
             kept.push(row);
         }
-        for ((_, table), locator) in locators.iter().zip(keys) {
+        for ((_, table, tree), locator) in locators.iter().zip(keys) {
             let Datum::Bytea(key) = locator else { continue };
-            let table = context.table(*table)?;
+            let (table, key) = match tree {
+                true => tree::split_locator(&key)?,
+                false => (*table, &key[..]),
+            };
+            let table = context.table(table)?;
             let storage = context.base_storage(table.oid);
             if context.is_auto {
                 continue;
             }
-            if let Some(found) = context.view.get(table, &key)? {
+            if let Some(found) = context.view.get(table, key)? {
                 let mut buffer = context.buffer.lock().unwrap_or_else(|p| p.into_inner());
-                buffer.write(table.oid, storage, &key, Some(Arc::from(&*found.row)), found.expect)?;
+                buffer.write(table.oid, storage, key, Some(Arc::from(&*found.row)), found.expect)?;
             }
         }
     }
@@ -376,14 +391,18 @@ async fn lock_rows(
 }
 
 /// Locks the rows behind a row of the result; whether it is to be given.
-fn lock_row(context: &Context, locking: &Locking, locators: &[(ColumnId, Oid)], keys: &[Datum]) -> Result<bool> {
-    for ((_, oid), key) in locators.iter().zip(keys) {
+fn lock_row(context: &Context, locking: &Locking, locators: &[(ColumnId, Oid, bool)], keys: &[Datum]) -> Result<bool> {
+    for ((_, oid, tree), key) in locators.iter().zip(keys) {
         let Datum::Bytea(key) = key else { continue };
-        if super::advisory::try_lock_row(&context.shared, *oid, key, !locking.exclusive) {
+        let (oid, key) = match tree {
+            true => tree::split_locator(key)?,
+            false => (*oid, &key[..]),
+        };
+        if super::advisory::try_lock_row(&context.shared, oid, key, !locking.exclusive) {
             continue;
         }
         if locking.nowait {
-            let name = &context.table(*oid)?.name;
+            let name = &context.table(oid)?.name;
             return Err(err!(LOCK_NOT_AVAILABLE, "could not obtain lock on row in relation \"{name}\""));
         }
         // Nobody waits for a row: who commits first has won.
@@ -415,20 +434,20 @@ pub(crate) fn with_locators(bound: Arc<Prepared>, eval: &EvalContext) -> (Arc<Pr
     }
     let mut query = (*bound.query).clone();
     query.plan = plan;
-    query.output.extend(locators.iter().map(|(id, _)| OutputColumn {
+    query.output.extend(locators.iter().map(|(id, _, _)| OutputColumn {
         id: *id,
         name: String::new(),
         typ: Type::BYTEA,
         origin: (0, 0),
     }));
-    let tables = locators.into_iter().map(|(_, table)| table).collect();
+    let tables = locators.into_iter().map(|(_, table, _)| table).collect();
     (Arc::new(bound.with_query(query, eval)), tables)
 }
 
 /// Lets the locators of the scanned tables come out of a plan.
-fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid)>) -> Result<()> {
+fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid, bool)>) -> Result<()> {
     match rel {
-        Rel::Scan { table, columns, .. } => {
+        Rel::Scan { table, columns, tree, .. } => {
             let id = match columns.iter().find(|(_, number, _)| *number == 0) {
                 Some((id, _, _)) => *id,
                 None => {
@@ -437,7 +456,7 @@ fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid)>) -> Result
                     id
                 }
             };
-            locators.push((id, *table));
+            locators.push((id, *table, *tree));
             Ok(())
         }
         Rel::Filter { input, .. } | Rel::Sort { input, .. } | Rel::Limit { input, .. } => {
@@ -446,7 +465,7 @@ fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid)>) -> Result
         Rel::Project { input, exprs } => {
             let before = locators.len();
             expose_locators(input, locators)?;
-            exprs.extend(locators[before..].iter().map(|(id, _)| (*id, Expr::Column(*id, Type::BYTEA))));
+            exprs.extend(locators[before..].iter().map(|(id, _, _)| (*id, Expr::Column(*id, Type::BYTEA))));
             Ok(())
         }
         Rel::Join { left, right, .. } => {
@@ -504,7 +523,7 @@ async fn run_modify(
     let columns = source.columns();
     let ids: Vec<ColumnId> = columns.iter().map(|(id, _)| *id).collect();
     let types: Vec<Type> = columns.iter().map(|(_, typ)| *typ).collect();
-    let plan = compile_modify(&modify, &ids)?;
+    let plan = Arc::new(compile_modify(&modify, &ids)?);
     let mut batches = lower::execute(&source, &columns, &context.params, lowered).await?;
     let (mut count, mut returned) = (0, Vec::new());
     let mut state = None;

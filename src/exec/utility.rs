@@ -267,6 +267,7 @@ impl Session {
             eval: context.eval.clone(),
             text: &part.text,
             temporary: false,
+            recursing: false,
         };
         // Building an index, or checking a constraint, reads a whole table.
         match super::aside::block(|| ddl::run(&mut ddl, statement)) {
@@ -678,7 +679,7 @@ impl Session {
         let transaction =
             self.transaction.as_mut().ok_or_else(|| Error::internal("a statement runs in a transaction"))?;
         let (view, eval) = (context.view.clone(), context.eval.clone());
-        Ddl { shared: &shared, transaction, view, eval, text: "", temporary: true }.drop_temporary();
+        Ddl { shared: &shared, transaction, view, eval, text: "", temporary: true, recursing: false }.drop_temporary();
         Ok(())
     }
 
@@ -846,7 +847,15 @@ impl Session {
         let Some(transaction) = self.transaction.as_mut() else {
             return Err(Error::internal("a statement runs in a transaction"));
         };
-        let mut ddl = Ddl { shared: &shared, transaction, view, eval, text: &prepared.part.text, temporary: false };
+        let mut ddl = Ddl {
+            shared: &shared,
+            transaction,
+            view,
+            eval,
+            text: &prepared.part.text,
+            temporary: false,
+            recursing: false,
+        };
         let tag = if create.materialized_view { "CREATE MATERIALIZED VIEW" } else { "CREATE TABLE AS" };
         let Some(table) = ddl.create_table_for(create, &columns)? else { return done(tag) };
         if !create.with_data {

@@ -270,6 +270,8 @@ pub enum Rel {
         columns: Vec<(ColumnId, i16, Type)>,
         /// The name in the query, for EXPLAIN.
         alias: String,
+        /// With the rows of all tables that inherit from it: not ONLY, and there are some.
+        tree: bool,
     },
     /// A built-in relation of `pg_catalog` or `information_schema` that `exec::system` produces.
     System {
@@ -548,6 +550,8 @@ pub enum FrameBound {
 pub struct Modify {
     /// The table.
     pub table: Oid,
+    /// The rows of tables that inherit from it are meant as well, and rows of a partitioned table find their place.
+    pub tree: bool,
     /// What is done.
     pub kind: ModifyKind,
     /// RETURNING: output columns computed over `new_columns`/`old_columns` and the source's columns.

@@ -286,6 +286,8 @@ fn produce(context: &Context<'_>, name: &str, pg_catalog: bool, rows: &mut Rows)
         "pg_attrdef" => relations::defaults(context, rows),
         "pg_index" => relations::indexes(context, rows),
         "pg_constraint" => relations::constraints(context, rows),
+        "pg_inherits" => relations::inherits(context, rows),
+        "pg_partitioned_table" => relations::partitioned(context, rows),
         "pg_sequence" => relations::sequences(context, rows),
         "pg_namespace" => objects::namespaces(context, rows),
         "pg_depend" => objects::depends(context, rows),

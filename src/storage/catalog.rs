@@ -14,9 +14,11 @@ use crate::document::{Oid, Type};
 use crate::err;
 use crate::error::Result;
 
+mod inherit;
 mod routine;
 mod types;
 
+pub use inherit::{Origin, PartitionBound, PartitionKey, PartitionStrategy, RangeEnd};
 pub use routine::{Argument, ArgumentMode, Routine, RoutineKind};
 pub use types::{Cached, Domain, DomainCheck, EnumLabel, RangeType, TypeKind, UserType};
 
@@ -68,6 +70,8 @@ pub struct Catalog {
     pub temporary_schema: Option<Oid>,
     /// table -> the tables whose foreign keys refer to it, in OID order.
     pub referencing: BTreeMap<Oid, Vec<Oid>>,
+    /// table -> the tables that inherit from it (its partitions among them), in OID order.
+    pub children: BTreeMap<Oid, Vec<Oid>>,
 }
 
 /// Whether an OID is a temporary object's.
@@ -141,6 +145,15 @@ pub struct Table {
     /// Set where it is a materialized view.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub view: Option<MaterializedView>,
+    /// The tables it inherits from, in the order said; of a partition, the one it is a partition of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Oid>,
+    /// Set where it is partitioned: it has no rows of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_key: Option<PartitionKey>,
+    /// Which rows of its parent it has, where it is a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<PartitionBound>,
 }
 
 /// The query behind a materialized view.
@@ -200,6 +213,9 @@ pub struct Column {
     /// GENERATED ALWAYS AS (expression).
     #[serde(default)]
     pub generated: Option<Generated>,
+    /// Whether it is its own or its parents'.
+    #[serde(default)]
+    pub origin: Origin,
 }
 
 /// A generated column.
@@ -232,6 +248,9 @@ pub struct Constraint {
     /// When and for whom it holds.
     #[serde(default)]
     pub attributes: ConstraintFlags,
+    /// Whether it is the table's own or its parents'.
+    #[serde(default)]
+    pub origin: Origin,
 }
 
 /// When and for whom a constraint holds.
@@ -273,6 +292,11 @@ pub enum ConstraintKind {
     },
     /// FOREIGN KEY.
     ForeignKey(ForeignKey),
+    /// NOT NULL: the name of what the column says.
+    NotNull {
+        /// The column's number.
+        column: i16,
+    },
 }
 
 /// A foreign key.
@@ -336,7 +360,7 @@ impl Constraint {
     pub fn index(&self) -> Option<Oid> {
         match &self.kind {
             ConstraintKind::Unique { index, .. } | ConstraintKind::PrimaryKey { index, .. } => Some(*index),
-            ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => None,
+            ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) | ConstraintKind::NotNull { .. } => None,
         }
     }
 
@@ -345,6 +369,7 @@ impl Constraint {
         match &self.kind {
             ConstraintKind::Unique { columns, .. } | ConstraintKind::PrimaryKey { columns, .. } => columns,
             ConstraintKind::ForeignKey(key) => &key.columns,
+            ConstraintKind::NotNull { column } => std::slice::from_ref(column),
             ConstraintKind::Check { .. } => &[],
         }
     }
@@ -385,6 +410,9 @@ pub struct Index {
     pub include: Vec<i16>,
     /// WHERE predicate as SQL text.
     pub predicate: Option<String>,
+    /// The index of the partitioned table that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Oid>,
 }
 
 /// One key column of an index.
@@ -806,6 +834,14 @@ impl Catalog {
                 }
             }
         }
+        if let Entry::Table(x) = &entry {
+            for parent in &x.parents {
+                let children = self.children.entry(*parent).or_default();
+                if let Err(at) = children.binary_search(&oid) {
+                    children.insert(at, oid);
+                }
+            }
+        }
         self.entries.insert(oid, Arc::new(entry));
     }
 
@@ -849,6 +885,14 @@ impl Catalog {
                 self.types.remove(&(x.schema, x.name.clone()));
             }
             Entry::Table(x) => {
+                for parent in &x.parents {
+                    if let Some(children) = self.children.get_mut(parent) {
+                        children.retain(|t| *t != oid);
+                        if children.is_empty() {
+                            self.children.remove(parent);
+                        }
+                    }
+                }
                 for key in x.foreign_keys() {
                     if let Some(tables) = self.referencing.get_mut(&key.table) {
                         tables.retain(|t| *t != oid);

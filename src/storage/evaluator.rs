@@ -43,8 +43,8 @@ pub trait Reference: Send + Sync {
     /// The referencing table.
     fn child(&self) -> Oid;
 
-    /// The table referred to and its unique index; 0: the rows' own key.
-    fn parent(&self) -> (Oid, Oid);
+    /// The table referred to and its unique index (0: the rows' own key); of a partitioned one, its partitions.
+    fn parents(&self) -> Vec<(Oid, Oid)>;
 
     /// The key that a referencing row names.
     fn named_key(&self, row: &[u8]) -> Result<NamedKey>;

@@ -101,12 +101,14 @@ pub(crate) fn table(oid: Oid, name: &str, storage: Oid, index: Option<Oid>) -> T
         missing: None,
         domain: None,
         generated: None,
+        origin: Default::default(),
     };
     let constraints = index.map(|index| Constraint {
         oid: oid + 3,
         name: format!("{name}_pkey"),
         kind: ConstraintKind::PrimaryKey { columns: vec![1], index },
         attributes: Default::default(),
+        origin: Default::default(),
     });
     Table {
         oid,
@@ -144,6 +146,7 @@ pub(crate) fn index(oid: Oid, name: &str, table: Oid, columns: &[i16], unique: b
         keys: columns.iter().map(key).collect(),
         include: vec![],
         predicate: None,
+        parent: None,
     }
 }
 

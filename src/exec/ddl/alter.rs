@@ -46,12 +46,12 @@ impl Ddl<'_> {
         for action in &alter.actions {
             let catalog = self.catalog();
             let entry = catalog.get(entry.oid()).ok_or_else(|| Error::internal("the object is gone"))?;
-            self.alter_one(alter.kind, entry, action)?;
+            self.alter_one(alter.kind, entry, action, alter.only)?;
         }
         Ok(tag)
     }
 
-    fn alter_one(&mut self, kind: ObjectKind, entry: &Arc<Entry>, action: &AlterAction) -> Result<()> {
+    fn alter_one(&mut self, kind: ObjectKind, entry: &Arc<Entry>, action: &AlterAction, only: bool) -> Result<()> {
         match action {
             AlterAction::Rename(name) => return self.rename(entry, &ident(name)),
             AlterAction::SetSchema(schema) => return self.set_schema(entry, &ident(schema)),
@@ -64,16 +64,39 @@ impl Ddl<'_> {
             }
             Entry::Table(table) if kind == ObjectKind::Table => table.clone(),
             Entry::View(view) => return self.alter_view(kind, view, action),
+            Entry::Index(index) if matches!(action, AlterAction::AttachPartition(..)) => {
+                if let AlterAction::AttachPartition(part, _) = action {
+                    self.attach_index(index, part)?;
+                }
+                return Ok(());
+            }
             Entry::Index(_) | Entry::Sequence(_) => {
                 return Err(Error::unsupported(format!("this form of ALTER {}", kind.name().to_uppercase())));
             }
             other => return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a {}", other.name(), kind.name())),
         };
+        if self.alter_tree(&table, action, only)? {
+            return Ok(());
+        }
         match action {
-            AlterAction::AddColumn { if_not_exists, column } => self.add_column(table, *if_not_exists, column),
-            AlterAction::DropColumn { if_exists, column, cascade } => {
-                self.drop_column(table, *if_exists, column, *cascade)
+            AlterAction::AddConstraint(constraint) => self.add_constraint_tree(table, constraint, only),
+            AlterAction::DropConstraint { if_exists, name, cascade } => {
+                self.drop_constraint_tree(table, *if_exists, name, *cascade, only)
             }
+            AlterAction::AttachPartition(part, Some(bound)) => self.attach_partition(table, part, bound),
+            AlterAction::DetachPartition { finalize: true, .. } => {
+                Err(err!(OBJECT_NOT_IN_PREREQUISITE_STATE, "no pending detach to finalize"))
+            }
+            AlterAction::DetachPartition { name, concurrently, .. } => {
+                self.detach_partition(table, name, *concurrently)
+            }
+            action => self.alter_alone(table, action),
+        }
+    }
+
+    /// An action on one table, whatever inherits from it.
+    pub(super) fn alter_alone(&mut self, table: Table, action: &AlterAction) -> Result<()> {
+        match action {
             AlterAction::SetType { column, data_type, collation, using } => {
                 self.set_type(table, column, data_type, collation.as_ref(), using.as_ref())
             }
@@ -82,18 +105,13 @@ impl Ddl<'_> {
             AlterAction::AddIdentity { column, always, options } => self.add_identity(table, column, *always, options),
             AlterAction::SetIdentity { column, always, options } => self.set_identity(table, column, *always, options),
             AlterAction::DropIdentity { column, if_exists } => self.drop_identity(table, column, *if_exists),
-            AlterAction::AddConstraint(constraint) => self.add_constraint(table, constraint),
-            AlterAction::DropConstraint { if_exists, name, cascade } => {
-                self.drop_constraint(table, *if_exists, name, *cascade)
-            }
             AlterAction::ValidateConstraint(name) => self.validate_constraint(table, &ident(name)),
             AlterAction::AlterConstraint { name, attributes, inherit } => {
                 self.alter_constraint(table, &ident(name), attributes, *inherit)
             }
             AlterAction::SetExpression { column, expression } => self.set_expression(table, column, expression),
             AlterAction::DropExpression { column, if_exists } => self.drop_expression(table, column, *if_exists),
-            AlterAction::RenameColumn(old, new) => self.rename_column(table, old, new),
-            AlterAction::RenameConstraint(old, new) => self.rename_constraint(table, &ident(old), ident(new)),
+            AlterAction::RenameConstraint(old, new) => self.rename_constraint_tree(table, &ident(old), ident(new)),
             AlterAction::Options { options, reset } => self.set_options(table, options, *reset),
             AlterAction::Other(what) => Err(Error::unsupported(format!("ALTER TABLE {what}"))),
             _ => Err(Error::unsupported("this form of ALTER TABLE")),
@@ -132,6 +150,118 @@ impl Ddl<'_> {
         Ok(())
     }
 
+    /// ADD CONSTRAINT, and what it is for the tables below.
+    fn add_constraint_tree(&mut self, table: Table, constraint: &TableConstraint, only: bool) -> Result<()> {
+        let (oid, children) = (table.oid, self.children(table.oid));
+        let before: BTreeSet<Oid> = table.constraints.iter().map(|c| c.oid).collect();
+        let columns = table.columns.clone();
+        let inherits = match &constraint.kind {
+            TableConstraintKind::Check { no_inherit, .. } | TableConstraintKind::NotNull { no_inherit, .. } => {
+                !no_inherit
+            }
+            _ => false,
+        };
+        if only && inherits && !children.is_empty() {
+            return Err(err!(INVALID_TABLE_DEFINITION, "constraint must be added to child tables too"));
+        }
+        self.add_constraint(table, constraint)?;
+        let parent = self.current(oid)?;
+        for child in children {
+            if inherits && parent.columns != columns {
+                for theirs in parent.live_columns().filter(|c| c.not_null) {
+                    let child = self.current(child)?;
+                    let name = ast::Ident::with_quote('"', &theirs.name);
+                    if child.column(&theirs.name).is_some_and(|c| !c.not_null) {
+                        self.set_not_null(child, &name, true)?;
+                    }
+                }
+            }
+            for made in parent.constraints.iter().filter(|c| !before.contains(&c.oid)) {
+                match &made.kind {
+                    ConstraintKind::Check { .. } => self.inherit_check(child, made)?,
+                    ConstraintKind::ForeignKey(_) if parent.is_partitioned() => {
+                        self.foreign_key_for_partition(&parent, made, child)?;
+                    }
+                    ConstraintKind::Unique { .. } | ConstraintKind::PrimaryKey { .. }
+                        if parent.is_partitioned() && !only =>
+                    {
+                        let specs = self.keys_for_partition(&parent);
+                        for spec in specs.iter().filter(|s| s.parent.is_some_and(|(_, c)| c == made.oid)) {
+                            self.key_for_partition(&parent, spec, child)?;
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// DROP CONSTRAINT, of the tables below as well.
+    fn drop_constraint_tree(
+        &mut self,
+        table: Table,
+        if_exists: bool,
+        name: &ast::Ident,
+        cascade: bool,
+        only: bool,
+    ) -> Result<()> {
+        let folded = ident(name);
+        let found = table.constraints.iter().find(|c| c.name == folded).cloned();
+        if let Some(constraint) = found.as_ref().filter(|c| c.origin.inherited > 0) {
+            return Err(err!(
+                INVALID_TABLE_DEFINITION,
+                "cannot drop inherited constraint \"{}\" of relation \"{}\"",
+                constraint.name,
+                table.name
+            ));
+        }
+        let oid = table.oid;
+        self.drop_constraint(table, if_exists, name, cascade)?;
+        let Some(constraint) = found else { return Ok(()) };
+        match &constraint.kind {
+            ConstraintKind::Check { .. } if !constraint.attributes.no_inherit => {
+                for child in self.children(oid) {
+                    self.disinherit_check(child, &constraint.name, only)?;
+                }
+            }
+            _ => self.drop_parts(constraint.oid, oid)?,
+        }
+        Ok(())
+    }
+
+    /// Drops the parts that partitions have of a constraint.
+    fn drop_parts(&mut self, constraint: Oid, table: Oid) -> Result<()> {
+        for child in self.children(table) {
+            let child = self.current(child)?;
+            let part = child.constraints.iter().find(|c| c.origin.parent == constraint).cloned();
+            let Some(part) = part else { continue };
+            let oid = child.oid;
+            self.drop_constraint(child, false, &ast::Ident::with_quote('"', &part.name), false)?;
+            self.drop_parts(part.oid, oid)?;
+        }
+        Ok(())
+    }
+
+    fn rename_constraint_tree(&mut self, table: Table, old: &str, new: String) -> Result<()> {
+        let found = self.find_constraint(&table, old)?.clone();
+        if found.origin.inherited > 0 {
+            return Err(err!(INVALID_TABLE_DEFINITION, "cannot rename inherited constraint \"{old}\""));
+        }
+        let oid = table.oid;
+        self.rename_constraint(table, old, new.clone())?;
+        if !matches!(found.kind, ConstraintKind::Check { .. }) || found.attributes.no_inherit {
+            return Ok(());
+        }
+        for below in self.catalog().descendants(oid).into_iter().skip(1) {
+            let child = self.current(below)?;
+            if child.constraints.iter().any(|c| c.name == old && c.origin.inherited > 0) {
+                self.rename_constraint(child, old, new.clone())?;
+            }
+        }
+        Ok(())
+    }
+
     fn add_constraint(&mut self, mut table: Table, constraint: &TableConstraint) -> Result<()> {
         if constraint.attributes.not_valid
             && !matches!(constraint.kind, TableConstraintKind::Check { .. } | TableConstraintKind::ForeignKey { .. })
@@ -144,6 +274,7 @@ impl Ddl<'_> {
             let numbers: Vec<i16> = parts.columns.iter().filter(|c| c.not_null).map(|c| c.number).collect();
             self.refuse_nulls(&table, &numbers)?;
             table.columns = parts.columns;
+            self.name_not_nulls(&mut table, &parts.not_nulls)?;
             self.put(Entry::Table(table.clone()));
         }
         for check in &parts.checks {
@@ -209,6 +340,7 @@ impl Ddl<'_> {
             for number in &numbers {
                 column_mut(table, *number)?.not_null = true;
             }
+            self.name_not_nulls(table, &[])?;
             if !unique.flags.deferrable && !self.has_rows(table)? {
                 // Nothing is stored yet: the rows can be stored by the key after all.
                 table.key = numbers;
@@ -246,6 +378,10 @@ impl Ddl<'_> {
             self.release_foreign_keys(keys, &subject, &format!("index {}", constraint.name), cascade)?;
             table = self.current(table.oid)?;
         }
+        if let ConstraintKind::NotNull { column } = constraint.kind {
+            let name = table.column_by_number(column).map(|c| c.name.clone()).unwrap_or_default();
+            return self.set_not_null(table, &ast::Ident::with_quote('"', name), false);
+        }
         let old = table.clone();
         table.constraints.retain(|c| c.oid != constraint.oid);
         let catalog = self.catalog();
@@ -282,7 +418,7 @@ impl Ddl<'_> {
         Ok(())
     }
 
-    fn rename_column(&mut self, mut table: Table, old: &ast::Ident, new: &ast::Ident) -> Result<()> {
+    pub(super) fn rename_column(&mut self, mut table: Table, old: &ast::Ident, new: &ast::Ident) -> Result<()> {
         let number = self.column_number(&table, old)?;
         let (old_name, new_name) = (ident(old), ident(new));
         if table.column(&new_name).is_some() {

@@ -47,8 +47,9 @@ impl Ddl<'_> {
         let mut parts = Parts { columns: std::mem::take(&mut table.columns), ..Parts::default() };
         let at = parts.columns.len();
         self.column_definition(definition, &table.name, &mut parts)?;
-        let Parts { columns, uniques, checks, foreign_keys, sequences, defaults, generated } = parts;
+        let Parts { columns, uniques, checks, foreign_keys, sequences, defaults, generated, not_nulls, .. } = parts;
         table.columns = columns;
+        self.name_not_nulls(&mut table, &not_nulls)?;
         for (position, typ, identity, options) in sequences {
             self.owned_sequence(&mut table, position, typ, identity, &options)?;
         }
@@ -149,9 +150,10 @@ impl Ddl<'_> {
         let mut kept = Vec::new();
         for constraint in std::mem::take(&mut table.constraints) {
             let names_it = match &constraint.kind {
-                ConstraintKind::Unique { .. } | ConstraintKind::PrimaryKey { .. } | ConstraintKind::ForeignKey(_) => {
-                    constraint.columns().contains(&number)
-                }
+                ConstraintKind::Unique { .. }
+                | ConstraintKind::PrimaryKey { .. }
+                | ConstraintKind::ForeignKey(_)
+                | ConstraintKind::NotNull { .. } => constraint.columns().contains(&number),
                 ConstraintKind::Check { expr } => {
                     crate::exec::kept::bind_check(expr, &old, &self.eval)?.columns.contains(&number)
                 }
@@ -366,7 +368,12 @@ impl Ddl<'_> {
         if not_null {
             self.refuse_nulls(&table, &[number])?;
         }
+        if !not_null && self.is_not_null_above(&table, number) {
+            let name = ident(name);
+            return Err(err!(INVALID_TABLE_DEFINITION, "column \"{name}\" is marked NOT NULL in parent table"));
+        }
         column_mut(&mut table, number)?.not_null = not_null;
+        self.name_not_nulls(&mut table, &[])?;
         self.put(Entry::Table(table));
         Ok(())
     }

@@ -5,13 +5,13 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::parser::ident;
 use crate::sql::statement::{
-    ColumnConstraintKind, ColumnDefinition, CreateTable, LikeClause, Persistence, SequenceOptions, StorageOption,
-    TableConstraint, TableConstraintKind, ast,
+    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, CreateTable, LikeClause, PartitionBy, Persistence,
+    SequenceOptions, StorageOption, TableConstraint, TableConstraintKind, ast,
 };
 use crate::sql::types;
 use crate::storage::catalog::{
     Column, Constraint, ConstraintFlags, ConstraintKind, Entry, Generated, Identity, IndexSource, MaterializedView,
-    ObjectClass, Table, is_temporary,
+    ObjectClass, Origin, Table, is_temporary,
 };
 
 use super::Ddl;
@@ -30,6 +30,16 @@ pub(super) struct UniqueSpec {
     pub columns: Vec<String>,
     pub include: Vec<String>,
     pub nulls_not_distinct: bool,
+    pub flags: ConstraintFlags,
+    /// The index and constraint of the partitioned table that it is a part of.
+    pub parent: Option<(Oid, Oid)>,
+}
+
+/// A NOT NULL that is named.
+#[derive(Clone)]
+pub(super) struct NotNullSpec {
+    pub column: String,
+    pub name: Option<String>,
     pub flags: ConstraintFlags,
 }
 
@@ -56,6 +66,14 @@ pub(super) struct Parts {
     pub defaults: Vec<(usize, String)>,
     /// Generated columns to be checked.
     pub generated: Vec<(usize, ast::Expr)>,
+    /// NOT NULLs that have a name or options.
+    pub not_nulls: Vec<NotNullSpec>,
+    /// CHECKs of the parents.
+    pub inherited: Vec<Constraint>,
+    /// How many columns were defined before the one that is read.
+    pub own: usize,
+    /// Columns whose parents have different defaults.
+    pub conflicting: Vec<String>,
 }
 
 /// A table without rows and columns.
@@ -89,6 +107,7 @@ pub(super) fn new_column(position: usize, name: String, typ: Type) -> Column {
         dropped: false,
         missing: None,
         generated: None,
+        origin: Default::default(),
     }
 }
 
@@ -138,8 +157,8 @@ pub(super) fn check_options(options: &[StorageOption]) -> Result<Vec<(String, St
 
 impl Ddl<'_> {
     pub(super) fn create_table(&mut self, create: &CreateTable) -> Result<()> {
-        if !create.inherits.is_empty() {
-            return Err(Error::unsupported("INHERITS"));
+        if create.of_type.is_some() {
+            return Err(Error::unsupported("CREATE TABLE OF"));
         }
         self.check_placement(create.access_method.as_ref(), create.tablespace.as_ref())?;
         let options = check_options(&create.options)?;
@@ -157,14 +176,33 @@ impl Ddl<'_> {
         }
         self.refuse_row_type_name(schema, &name)?;
         let mut parts = Parts::default();
+        let mut parents = self.named_parents(create)?;
+        if let Some((parent, _)) = &create.partition_of {
+            let entry = self.relation(parent)?;
+            self.must_own(&entry)?;
+            let Entry::Table(parent) = &*entry else {
+                return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not partitioned", entry.name()));
+            };
+            if !parent.is_partitioned() {
+                return Err(crate::exec::tree::not_partitioned(parent));
+            }
+            self.refuse_mixed_persistence(parent, self.temporary, &name, false)?;
+            parents.push(parent.clone());
+        }
+        self.inherit_parts(&parents, &mut parts)?;
+        for (column, constraints) in &create.column_options {
+            self.column_options(column, constraints, &name, &mut parts)?;
+        }
         for (i, definition) in create.columns.iter().enumerate() {
             self.copy_like(&create.likes, i, &mut parts)?;
+            parts.own = i;
             self.column_definition(definition, &name, &mut parts)?;
         }
         self.copy_like(&create.likes, create.columns.len(), &mut parts)?;
         for constraint in &create.constraints {
             self.table_constraint(constraint, &mut parts)?;
         }
+        self.refuse_conflicts(&parts)?;
         if parts.columns.len() > COLUMNS_MAX {
             return Err(err!(TOO_MANY_COLUMNS, "tables can have at most {COLUMNS_MAX} columns"));
         }
@@ -172,7 +210,17 @@ impl Ddl<'_> {
         let mut table = new_table(oid, row_type, schema, name, owner);
         table.options = options;
         table.persistence = persistence;
-        self.finish_table(table, parts)
+        table.parents = parents.iter().map(|p| p.oid).collect();
+        if let (Some((_, spec)), Some(parent)) = (&create.partition_of, parents.first()) {
+            table.bound = Some(self.partition_bound(parent, &table.name, spec)?);
+            parts.uniques.extend(self.keys_for_partition(parent));
+        }
+        self.finish_table(table, parts, create.partition_by.as_ref())?;
+        if let (true, Some(parent)) = (create.partition_of.is_some(), parents.first()) {
+            self.check_default_partition(parent)?;
+            self.complete_partition(parent, oid)?;
+        }
+        Ok(())
     }
 
     /// Makes the table of CREATE TABLE AS; `None`: it is there already (IF NOT EXISTS).
@@ -244,7 +292,9 @@ impl Ddl<'_> {
         parts: &mut Parts,
     ) -> Result<()> {
         let name = ident(&definition.name);
-        if parts.columns.iter().any(|c| c.name == name && !c.dropped) {
+        // A column that a parent has too keeps its place.
+        let inherited = parts.columns.iter().position(|c| c.name == name && c.origin.not_local);
+        if inherited.is_none() && parts.columns.iter().any(|c| c.name == name && !c.dropped) {
             return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
         }
         if let Some(collation) = &definition.collation {
@@ -259,18 +309,71 @@ impl Ddl<'_> {
             None => self.data_type(&definition.data_type)?,
         };
         check_column(&name, typ)?;
-        let at = parts.columns.len();
+        let at = inherited.unwrap_or(parts.columns.len());
         let mut made = self.declared_column(at, name.clone(), typ);
+        self.constrain_column(&mut made, at, serial, &definition.constraints, table, parts)?;
+        match inherited {
+            Some(at) => {
+                let theirs = parts.columns[at].clone();
+                self.merge_own(&theirs, &mut made, parts)?;
+                parts.columns[at] = made;
+            }
+            None => parts.columns.push(made),
+        }
+        Ok(())
+    }
+
+    /// What PARTITION OF says of a column.
+    fn column_options(
+        &mut self,
+        column: &ast::Ident,
+        constraints: &[ColumnConstraint],
+        table: &str,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        let name = ident(column);
+        let Some(at) = parts.columns.iter().position(|c| c.name == name) else {
+            return Err(err!(UNDEFINED_COLUMN, "column \"{name}\" does not exist"));
+        };
+        if !parts.columns[at].origin.not_local {
+            return Err(err!(DUPLICATE_COLUMN, "column \"{name}\" specified more than once"));
+        }
+        let mut made = parts.columns[at].clone();
+        let theirs = made.default.take();
+        self.constrain_column(&mut made, at, None, constraints, table, parts)?;
+        if made.default.is_none() && made.generated.is_none() {
+            made.default = theirs;
+        }
+        made.origin.not_local = false;
+        parts.columns[at] = made;
+        Ok(())
+    }
+
+    /// Reads the constraints of a column.
+    fn constrain_column(
+        &mut self,
+        made: &mut Column,
+        at: usize,
+        serial: Option<Type>,
+        constraints: &[ColumnConstraint],
+        table: &str,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        let (name, typ) = (made.name.clone(), made.typ);
         let mut nullable = false;
         if let Some(typ) = serial {
             made.not_null = true;
             parts.sequences.push((at, typ, None, SequenceOptions::default()));
         }
-        for constraint in &definition.constraints {
+        for constraint in constraints {
             let attributes = &constraint.attributes;
             let constraint_name = constraint.name.as_ref().map(ident);
             match &constraint.kind {
-                ColumnConstraintKind::NotNull { .. } => made.not_null = true,
+                ColumnConstraintKind::NotNull { no_inherit } => {
+                    made.not_null = true;
+                    let flags = ConstraintFlags { no_inherit: *no_inherit, ..flags_of(attributes, false, false)? };
+                    self.note_not_null(NotNullSpec { column: name.clone(), name: constraint_name, flags }, parts)?;
+                }
                 ColumnConstraintKind::Null => nullable = true,
                 ColumnConstraintKind::Default(expression) => {
                     if made.default.is_some() || serial.is_some() {
@@ -298,6 +401,7 @@ impl Ddl<'_> {
                         include: Vec::new(),
                         nulls_not_distinct: *nulls_not_distinct,
                         flags: flags_of(attributes, true, false)?,
+                        parent: None,
                     });
                 }
                 ColumnConstraintKind::PrimaryKey { options, tablespace } => {
@@ -310,6 +414,7 @@ impl Ddl<'_> {
                         include: Vec::new(),
                         nulls_not_distinct: false,
                         flags: flags_of(attributes, true, false)?,
+                        parent: None,
                     });
                 }
                 ColumnConstraintKind::Identity { always, options } => {
@@ -361,7 +466,6 @@ impl Ddl<'_> {
                 "conflicting NULL/NOT NULL declarations for column \"{name}\" of table \"{table}\""
             ));
         }
-        parts.columns.push(made);
         Ok(())
     }
 
@@ -374,12 +478,14 @@ impl Ddl<'_> {
                 let flags = ConstraintFlags { no_inherit: *no_inherit, ..flags_of(attributes, false, true)? };
                 parts.checks.push(CheckSpec { name, text: expression.text.clone(), column: None, flags });
             }
-            TableConstraintKind::NotNull { column, .. } => {
+            TableConstraintKind::NotNull { column, no_inherit } => {
                 let column = ident(column);
                 match parts.columns.iter_mut().find(|c| c.name == column && !c.dropped) {
                     Some(found) => found.not_null = true,
                     None => return Err(no_key_column(&column)),
                 }
+                let flags = ConstraintFlags { no_inherit: *no_inherit, ..flags_of(attributes, false, false)? };
+                self.note_not_null(NotNullSpec { column, name, flags }, parts)?;
             }
             TableConstraintKind::Unique {
                 primary,
@@ -402,6 +508,7 @@ impl Ddl<'_> {
                     include: include.iter().map(ident).collect(),
                     nulls_not_distinct: *nulls_not_distinct,
                     flags: flags_of(attributes, true, false)?,
+                    parent: None,
                 });
             }
             TableConstraintKind::UsingIndex { .. } => return Err(Error::unsupported("a constraint USING INDEX")),
@@ -470,7 +577,9 @@ impl Ddl<'_> {
             let (columns, primary) = match &constraint.kind {
                 ConstraintKind::PrimaryKey { columns, .. } => (columns, true),
                 ConstraintKind::Unique { columns, .. } => (columns, false),
-                ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) => continue,
+                ConstraintKind::Check { .. } | ConstraintKind::ForeignKey(_) | ConstraintKind::NotNull { .. } => {
+                    continue;
+                }
             };
             parts.uniques.push(UniqueSpec {
                 name: None,
@@ -479,13 +588,16 @@ impl Ddl<'_> {
                 include: Vec::new(),
                 nulls_not_distinct: false,
                 flags: constraint.attributes,
+                parent: None,
             });
         }
     }
 
     /// Makes the table with everything that was asked for.
-    fn finish_table(&mut self, mut table: Table, parts: Parts) -> Result<()> {
-        let Parts { columns, uniques, checks, foreign_keys, sequences, defaults, generated } = parts;
+    fn finish_table(&mut self, mut table: Table, parts: Parts, partition_by: Option<&PartitionBy>) -> Result<()> {
+        let Parts {
+            columns, uniques, checks, foreign_keys, sequences, defaults, generated, inherited, not_nulls, ..
+        } = parts;
         table.columns = columns;
         if uniques.iter().filter(|u| u.primary).count() > 1 {
             return Err(err!(
@@ -508,6 +620,13 @@ impl Ddl<'_> {
         for (position, typ, identity, options) in sequences {
             self.owned_sequence(&mut table, position, typ, identity, &options)?;
         }
+        if let Some(written) = partition_by {
+            table.partition_key = Some(self.partition_key(&table, written)?);
+        }
+        for constraint in inherited {
+            table.constraints.push(Constraint { oid: self.allocate(), ..constraint });
+        }
+        self.name_not_nulls(&mut table, &not_nulls)?;
         self.put(Entry::Table(table.clone()));
         self.default_acl(ObjectClass::Relation, table.oid, table.schema);
         for (position, text) in &defaults {
@@ -521,6 +640,9 @@ impl Ddl<'_> {
             self.make_generated(&mut table, *position, written)?;
         }
         for check in &checks {
+            if self.merge_check(&mut table, check)? {
+                continue;
+            }
             let mut constraint = self.check_constraint(&table, check)?;
             constraint.attributes.not_valid = constraint.attributes.not_enforced;
             table.constraints.push(constraint);
@@ -534,6 +656,89 @@ impl Ddl<'_> {
             self.add_foreign_key(&mut table, key, true)?;
         }
         Ok(())
+    }
+
+    /// Notes a NOT NULL that is written: of one column all must have the same name.
+    fn note_not_null(&self, spec: NotNullSpec, parts: &mut Parts) -> Result<()> {
+        let Some(known) = parts.not_nulls.iter_mut().find(|k| k.column == spec.column) else {
+            parts.not_nulls.push(spec);
+            return Ok(());
+        };
+        match (&known.name, spec.name) {
+            (Some(old), Some(new)) if *old != new => {
+                return Err(err!(SYNTAX_ERROR, "conflicting not-null constraint names \"{old}\" and \"{new}\""));
+            }
+            (None, Some(new)) => known.name = Some(new),
+            _ => {}
+        }
+        if known.flags.no_inherit != spec.flags.no_inherit {
+            return Err(err!(
+                SYNTAX_ERROR,
+                "conflicting NO INHERIT declarations for not-null constraints on column \"{}\"",
+                known.column
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether a parent says NOT NULL of a column.
+    pub(super) fn is_not_null_above(&self, table: &Table, number: i16) -> bool {
+        let catalog = self.catalog();
+        let Some(name) = table.column_by_number(number).map(|c| &c.name) else { return false };
+        let parents = table.parents.iter().filter_map(|oid| catalog.table(*oid));
+        parents.flat_map(|parent| parent.column(name)).any(|c| c.not_null)
+    }
+
+    /// Gives each NOT NULL its constraint, and takes away those of columns that may be NULL.
+    pub(super) fn name_not_nulls(&mut self, table: &mut Table, specs: &[NotNullSpec]) -> Result<()> {
+        let nullable: Vec<i16> = table.columns.iter().filter(|c| !c.not_null || c.dropped).map(|c| c.number).collect();
+        table
+            .constraints
+            .retain(|c| !matches!(&c.kind, ConstraintKind::NotNull { column } if nullable.contains(column)));
+        let catalog = self.catalog();
+        for column in table.columns.clone().iter().filter(|c| c.not_null && !c.dropped) {
+            let kind = ConstraintKind::NotNull { column: column.number };
+            if table.constraints.iter().any(|c| c.kind == kind) {
+                continue;
+            }
+            let spec = specs.iter().find(|s| s.column == column.name);
+            let theirs = table.parents.iter().filter_map(|oid| catalog.table(*oid)).find_map(|parent| {
+                let number = parent.column(&column.name)?.number;
+                let above = ConstraintKind::NotNull { column: number };
+                parent.constraints.iter().find(|c| c.kind == above && !c.attributes.no_inherit)
+            });
+            let taken = |name: &str| table.constraints.iter().any(|c| c.name == name);
+            let name = match (spec.and_then(|s| s.name.clone()), theirs) {
+                (Some(name), _) if taken(&name) => return Err(duplicate_constraint(&name, &table.name)),
+                (Some(name), _) => name,
+                (None, Some(theirs)) if spec.is_none() && !taken(&theirs.name) => theirs.name.clone(),
+                _ => free_constraint_name(table, &table.name, &column.name, "not_null"),
+            };
+            let origin = match theirs {
+                Some(_) => Origin { inherited: 1, not_local: spec.is_none(), parent: 0 },
+                None => Origin::default(),
+            };
+            let attributes = spec.map(|s| s.flags).unwrap_or_default();
+            let oid = self.allocate();
+            table.constraints.push(Constraint { oid, name, kind, attributes, origin });
+        }
+        Ok(())
+    }
+
+    /// A CHECK that a parent has as well becomes one with it.
+    fn merge_check(&mut self, table: &mut Table, check: &CheckSpec) -> Result<bool> {
+        let Some(name) = &check.name else { return Ok(false) };
+        let kept = crate::exec::kept::canonical_check(&check.text, table, &self.eval)?;
+        let inherits = |c: &&mut Constraint| c.name == *name && c.origin.not_local;
+        let Some(known) = table.constraints.iter_mut().find(inherits) else { return Ok(false) };
+        if known.kind != (ConstraintKind::Check { expr: kept }) {
+            return Err(duplicate_constraint(name, &table.name));
+        }
+        known.origin.not_local = false;
+        self.put(Entry::Table(table.clone()));
+        let message = format!("merging constraint \"{name}\" with inherited definition");
+        self.notice(crate::error::SqlState::SUCCESSFUL_COMPLETION, message);
+        Ok(true)
     }
 
     /// The sequence of a serial or identity column, owned by it.
@@ -583,7 +788,13 @@ impl Ddl<'_> {
         };
         let oid = self.allocate();
         let expr = crate::exec::kept::canonical_check(&check.text, table, &self.eval)?;
-        Ok(Constraint { oid, name, kind: ConstraintKind::Check { expr }, attributes: check.flags })
+        Ok(Constraint {
+            oid,
+            name,
+            kind: ConstraintKind::Check { expr },
+            attributes: check.flags,
+            origin: Default::default(),
+        })
     }
 
     /// Makes a UNIQUE or PRIMARY KEY with its index. `is_row_key`: the rows are stored by it.
@@ -602,6 +813,7 @@ impl Ddl<'_> {
             }
             numbers.push(column.number);
         }
+        self.check_unique_partitioned(table, &numbers, if unique.primary { "PRIMARY KEY" } else { "UNIQUE" })?;
         let mut include = Vec::new();
         for name in &unique.include {
             include.push(table.column(name).ok_or_else(|| no_key_column(name))?.number);
@@ -642,6 +854,7 @@ impl Ddl<'_> {
                 keys,
                 include,
                 predicate: None,
+                parent: unique.parent.map(|(index, _)| index),
             },
         )?;
         let kind = match unique.primary {
@@ -649,7 +862,9 @@ impl Ddl<'_> {
             false => ConstraintKind::Unique { columns: numbers, index },
         };
         let oid = self.allocate();
-        table.constraints.push(Constraint { oid, name, kind, attributes: unique.flags });
+        let of_parent = |(_, constraint)| Origin { parent: constraint, ..Origin::inherited() };
+        let origin = unique.parent.map(of_parent).unwrap_or_default();
+        table.constraints.push(Constraint { oid, name, kind, attributes: unique.flags, origin });
         self.put(Entry::Table(table.clone()));
         Ok(())
     }

@@ -156,12 +156,32 @@ impl Ddl<'_> {
                     let words = (text, owner.clone());
                     removal.foreign_keys.push(LostKey { table: child.oid, constraint: constraint.oid, words });
                 }
+                // Later ones are found first, and named last.
+                let mut blocks = Vec::new();
+                for child in catalog.children_of(oid).iter().rev() {
+                    let start = removal.dependents.len();
+                    let Some(child) = catalog.get(*child).cloned() else { continue };
+                    // A partition goes silently with what it is a part of.
+                    match matches!(&*child, Entry::Table(child) if child.bound.is_some()) {
+                        true => self.gather(child.oid(), named, removal),
+                        false => depend(&child, removal),
+                    }
+                    blocks.push(removal.dependents.split_off(start));
+                }
+                removal.dependents.extend(blocks.into_iter().rev().flatten());
                 // What the table owns goes silently.
                 for sequence in owned_sequences(&catalog, table.oid, None) {
                     self.gather(sequence, named, removal);
                 }
                 for index in catalog.indexes_of(oid) {
                     removal.objects.push(index.oid);
+                }
+            }
+            Entry::Index(_) => {
+                for part in catalog.entries.values() {
+                    if matches!(&**part, Entry::Index(part) if part.parent == Some(oid)) {
+                        self.gather(part.oid(), named, removal);
+                    }
                 }
             }
             Entry::View(_) => {

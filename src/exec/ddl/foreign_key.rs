@@ -7,7 +7,6 @@ use crate::document::{Datum, Oid};
 use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::exec::foreign_key::{Link, can_refer};
-use crate::exec::rows::read_row;
 use crate::sql::parser::ident;
 use crate::sql::statement::{ConstraintAttributes, ForeignKeyReference, ReferentialAction, ast};
 use crate::sql::types;
@@ -162,7 +161,7 @@ impl Ddl<'_> {
             set_columns,
         });
         let oid = self.allocate();
-        let constraint = Constraint { oid, name, kind, attributes: flags };
+        let constraint = Constraint { oid, name, kind, attributes: flags, origin: Default::default() };
         table.constraints.push(constraint.clone());
         self.put(Entry::Table(table.clone()));
         if !is_new && !skips {
@@ -282,12 +281,16 @@ impl Ddl<'_> {
         if named.is_empty() {
             return Ok(());
         }
-        let parent = self.current(link.parent.oid)?;
-        let mut scan = self.view.scan(&parent, &(Bound::Unbounded, Bound::Unbounded), Default::default());
-        while scan.advance()? {
-            self.shared.cancel.check()?;
-            if let Some(key) = link.own(&read_row(&parent, scan.row(), &self.eval)?) {
-                named.remove(&key);
+        let catalog = self.catalog();
+        for (parent, index) in link.targets() {
+            let parent = self.current(*parent)?;
+            let keys = crate::exec::evaluator::index_function(&catalog, &parent, index)?;
+            let mut scan = self.view.scan(&parent, &(Bound::Unbounded, Bound::Unbounded), Default::default());
+            while scan.advance()? {
+                self.shared.cancel.check()?;
+                if let Some(values) = keys.values(scan.row())? {
+                    named.remove(&keys.encode(&values));
+                }
             }
         }
         match named.values().next() {
@@ -300,7 +303,7 @@ impl Ddl<'_> {
     pub(super) fn validate_constraint(&mut self, mut table: Table, name: &str) -> Result<()> {
         let constraint = self.find_constraint(&table, name)?.clone();
         match &constraint.kind {
-            ConstraintKind::ForeignKey(_) | ConstraintKind::Check { .. } => {}
+            ConstraintKind::ForeignKey(_) | ConstraintKind::Check { .. } | ConstraintKind::NotNull { .. } => {}
             _ => {
                 return Err(err!(
                     WRONG_OBJECT_TYPE,
@@ -318,6 +321,7 @@ impl Ddl<'_> {
         }
         match &constraint.kind {
             ConstraintKind::Check { expr } => self.check_rows(&table, &constraint.name, expr)?,
+            ConstraintKind::NotNull { column } => self.refuse_nulls(&table, &[*column])?,
             _ => self.validate_foreign_key(&table, &constraint)?,
         }
         for c in table.constraints.iter_mut().filter(|c| c.oid == constraint.oid) {

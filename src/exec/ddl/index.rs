@@ -37,6 +37,8 @@ pub(super) struct NewIndex {
     pub keys: Vec<KeySpec>,
     pub include: Vec<i16>,
     pub predicate: Option<String>,
+    /// The index of the partitioned table that it is a part of.
+    pub parent: Option<Oid>,
 }
 
 impl Ddl<'_> {
@@ -133,8 +135,29 @@ impl Ddl<'_> {
             keys,
             include,
             predicate,
+            parent: None,
         };
-        self.make_index(&table, new).map(|_| ())
+        if create.concurrently && table.is_partitioned() {
+            let message = format!("cannot create index on partitioned table \"{}\" concurrently", table.name);
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
+        if new.unique && table.is_partitioned() {
+            let columns = new.keys.iter().filter_map(|k| match k.source {
+                IndexSource::Column(number) => Some(number),
+                IndexSource::Expression(_) => None,
+            });
+            let numbers: Vec<i16> = columns.collect();
+            self.check_unique_partitioned(&table, &numbers, "UNIQUE")?;
+        }
+        let oid = self.make_index(&table, new)?;
+        if table.is_partitioned() && !create.only {
+            let index = self.catalog().index(oid).cloned();
+            let index = index.ok_or_else(|| Error::internal("the index was made just now"))?;
+            for child in self.children(table.oid) {
+                self.index_for_partition(&table, &index, child)?;
+            }
+        }
+        Ok(())
     }
 
     fn column_key(&self, table: &Table, name: &ast::Ident) -> Result<(IndexSource, Type, String)> {
@@ -194,6 +217,7 @@ impl Ddl<'_> {
                 .collect(),
             include: new.include,
             predicate: new.predicate,
+            parent: new.parent,
         };
         if index.unique && !index.is_row_key {
             self.refuse_duplicate_keys(table, &index)?;
@@ -231,7 +255,7 @@ impl Ddl<'_> {
 }
 
 /// PostgreSQL's ChooseIndexColumnNames: repeated names are numbered.
-fn unique_labels(labels: &[String]) -> String {
+pub(super) fn unique_labels(labels: &[String]) -> String {
     let mut used: Vec<String> = Vec::new();
     for label in labels {
         let name = (0..)

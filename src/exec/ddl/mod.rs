@@ -16,8 +16,10 @@ mod foreign_key;
 mod generated;
 mod grant;
 mod index;
+mod inherit;
 mod membership;
 mod owned;
+pub(crate) mod partition;
 mod remove;
 mod rewrite;
 mod role;
@@ -54,6 +56,8 @@ pub(crate) struct Ddl<'a> {
     pub text: &'a str,
     /// The object that is being made or changed is a temporary one: its parts are as well.
     pub temporary: bool,
+    /// An action that began at a parent has come to a table below it.
+    pub recursing: bool,
 }
 
 /// Runs a DDL statement; answers its command tag. `None`: it is no DDL.

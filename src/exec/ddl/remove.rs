@@ -52,6 +52,14 @@ impl Ddl<'_> {
             self.must_own_or_schema(&entry)?;
             if let Entry::Index(index) = &*entry {
                 self.refuse_constraint_index(index.table, index.oid, &index.name)?;
+                if let Some(parent) = index.parent.and_then(|oid| self.catalog().get(oid).cloned()) {
+                    let (own, theirs) = (self.shown(&entry), self.shown(&parent));
+                    return Err(err!(
+                        DEPENDENT_OBJECTS_STILL_EXIST,
+                        "cannot drop index {own} because index {theirs} requires it"
+                    )
+                    .hint(format!("You can drop index {theirs} instead.")));
+                }
                 let keys = self.foreign_keys_on(index.table, index.oid);
                 let subject = format!("index {}", self.shown(&entry));
                 self.release_foreign_keys(keys, &subject, &subject, drop.cascade)?;
@@ -271,17 +279,24 @@ impl Ddl<'_> {
 
     pub(super) fn truncate(&mut self, truncate: &Truncate) -> Result<()> {
         let mut tables: Vec<Oid> = Vec::new();
-        for (name, _) in &truncate.tables {
+        for (name, only) in &truncate.tables {
             let table = self.table(name)?;
             let oid = table.oid;
+            if *only && table.is_partitioned() {
+                return Err(err!(WRONG_OBJECT_TYPE, "cannot truncate only a partitioned table")
+                    .hint("Do not specify the ONLY keyword, or use TRUNCATE ONLY on the partitions directly."));
+            }
             if let Some(entry) = self.catalog().get(oid).cloned() {
                 self.must_hold(&entry, privilege::TRUNCATE)?;
             }
             if table.view.is_some() {
                 return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not a table", table.name));
             }
-            if !tables.contains(&oid) {
-                tables.push(oid);
+            let all = if *only { vec![oid] } else { self.catalog().descendants(oid) };
+            for oid in all {
+                if !tables.contains(&oid) {
+                    tables.push(oid);
+                }
             }
         }
         let catalog = self.catalog();

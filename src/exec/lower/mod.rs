@@ -63,6 +63,9 @@ pub(crate) trait TableSource: Send + Sync {
     /// Plans the reading of a table: chooses the access path by the filters, answers partitions that can be read at the
     /// same time. Rows that cannot pass the filters may come all the same: they are filtered again.
     fn scan(&self, request: &ScanRequest) -> Result<Vec<ScanPartition>>;
+    /// The tables whose rows a scan of a tree reads, each with the columns asked for by its own numbers; `filters` leave out
+    /// those that have no such rows.
+    fn members(&self, request: &ScanRequest) -> Result<Vec<(Oid, Vec<(ColumnId, i16, Type)>)>>;
     /// The rows of a system relation: the columns at these positions.
     fn system(&self, name: &str, columns: &[usize]) -> Result<Vec<Vec<Datum>>>;
     /// Runs a data-modifying statement of WITH and answers its RETURNING rows.

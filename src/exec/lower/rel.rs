@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::sql::eval;
 use crate::sql::plan::visit::guard;
 use crate::sql::plan::{ColumnId, Expr, Rel, SetOpKind, SortKey};
+use crate::storage::catalog::{Catalog, Table};
 
 use super::CteRows;
 use super::expr::Scope;
@@ -106,7 +107,7 @@ impl Lowering {
         guard(|| match rel {
             Rel::OneRow => self.rows(&[], &[Vec::new()]),
             Rel::Values { columns, rows } => self.values(columns, rows),
-            Rel::Scan { table, columns, .. } => self.scan(*table, columns, Vec::new()),
+            Rel::Scan { table, columns, tree, .. } => self.scan(*table, columns, *tree, Vec::new()),
             Rel::System { name, columns } => {
                 let positions: Vec<usize> = columns.iter().map(|(_, position, _)| *position).collect();
                 let rows = self.context.source.system(name, &positions)?;
@@ -181,11 +182,44 @@ impl Lowering {
         eval::constant(expr, &[], &self.context.eval)
     }
 
-    fn scan(&self, table: Oid, asked: &[(ColumnId, i16, Type)], filters: Vec<Expr>) -> Result<Relation> {
+    fn scan(&self, table: Oid, asked: &[(ColumnId, i16, Type)], tree: bool, filters: Vec<Expr>) -> Result<Relation> {
+        if tree {
+            return self.scan_tree(table, asked, filters);
+        }
+        self.scan_one(table, asked, false, filters)
+    }
+
+    /// The tables of a tree one after the other: their columns have the same ids.
+    fn scan_tree(&self, table: Oid, asked: &[(ColumnId, i16, Type)], filters: Vec<Expr>) -> Result<Relation> {
+        let request = super::ScanRequest { table, columns: asked.to_vec(), filters, partitions: 1 };
+        let mut parts: Vec<Relation> = Vec::new();
+        for (member, columns) in self.context.source.members(&request)? {
+            parts.push(self.scan_one(member, &columns, true, request.filters.clone())?);
+        }
+        let Some(first) = parts.pop() else {
+            // Nothing is left to read: the columns as the table itself would give them.
+            let catalog = self.context.eval.host.catalog();
+            let plan = scan::ScanPlan::new(definition(&catalog, table)?, asked, &self.pushed, true, &self.context)?;
+            return self.rows(plan.columns(), &[]);
+        };
+        if parts.is_empty() {
+            return Ok(first);
+        }
+        let columns = first.columns.clone();
+        parts.push(first);
+        let plan = UnionExec::try_new(parts.into_iter().map(|part| part.plan).collect()).map_err(from_datafusion)?;
+        Ok(self.one_after_the_other(Relation::new(plan, columns)))
+    }
+
+    fn scan_one(
+        &self,
+        table: Oid,
+        asked: &[(ColumnId, i16, Type)],
+        in_tree: bool,
+        filters: Vec<Expr>,
+    ) -> Result<Relation> {
         let catalog = self.context.eval.host.catalog();
-        let definition =
-            catalog.table(table).ok_or_else(|| err!(UNDEFINED_TABLE, "relation with OID {table} does not exist"))?;
-        let plan = scan::ScanPlan::new(definition, asked, &self.pushed, &self.context)?;
+        let plan = scan::ScanPlan::new(definition(&catalog, table)?, asked, &self.pushed, in_tree, &self.context)?;
         let operator = scan::scan(table, &plan, asked, filters, &self.context)?;
         Ok(Relation::new(operator, plan.columns().to_vec()))
     }
@@ -214,7 +248,9 @@ impl Lowering {
     fn filter(&self, input: &Rel, predicate: &Expr) -> Result<Relation> {
         let conjuncts = predicate.clone().into_conjuncts();
         let input = match input {
-            Rel::Scan { table, columns, .. } => self.scan(*table, columns, self.scan_filters(&conjuncts, columns))?,
+            Rel::Scan { table, columns, tree, .. } => {
+                self.scan(*table, columns, *tree, self.scan_filters(&conjuncts, columns))?
+            }
             input => self.relation(input)?,
         };
         self.filter_by(input, conjuncts)
@@ -427,4 +463,8 @@ impl Lowering {
             }
         }
     }
+}
+
+fn definition(catalog: &Catalog, table: Oid) -> Result<&Table> {
+    catalog.table(table).ok_or_else(|| err!(UNDEFINED_TABLE, "relation with OID {table} does not exist"))
 }

@@ -19,6 +19,7 @@ use super::json_path::{self, Extracted};
 use super::operator::Operator;
 use super::physical::{self, Builder};
 use super::{BATCH_ROWS, QueryContext, ScanPartition, ScanRequest};
+use crate::exec::tree;
 
 /// Batches that a reading thread may be ahead of its reader.
 const BATCHES_AHEAD: usize = 2;
@@ -30,6 +31,8 @@ const BATCH_BYTES: usize = 4 << 20;
 enum Source {
     /// The row's locator.
     Locator,
+    /// The row's locator among several tables: the table's OID before it.
+    LocatorIn(Oid),
     /// The table's OID.
     TableOid(Oid),
     /// A column by position, and what rows have that were written before it was added.
@@ -50,6 +53,7 @@ impl ScanPlan {
         table: &Table,
         asked: &[(ColumnId, i16, Type)],
         pushed: &json_path::PushedPaths,
+        in_tree: bool,
         context: &QueryContext,
     ) -> Result<Self> {
         let mut plan = Self { columns: Vec::new(), sources: Vec::new() };
@@ -68,7 +72,10 @@ impl ScanPlan {
             };
             if whole {
                 plan.columns.push((*id, *typ));
-                plan.sources.push(Self::source(table, *number, context)?);
+                plan.sources.push(match number {
+                    0 if in_tree => Source::LocatorIn(table.oid),
+                    number => Self::source(table, *number, context)?,
+                });
             }
         }
         Ok(plan)
@@ -121,6 +128,7 @@ impl Batcher {
         for source in &self.sources {
             match source {
                 Source::Locator => push_bytes(&mut self.builders[at], locator),
+                Source::LocatorIn(table) => push_bytes(&mut self.builders[at], &tree::locator(*table, locator)),
                 Source::TableOid(oid) => self.builders[at].push(&Datum::Oid(*oid))?,
                 Source::Value(index, missing) if *index >= row.len() => self.builders[at].push(missing)?,
                 Source::Value(index, _) => match row.get(*index)? {

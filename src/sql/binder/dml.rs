@@ -15,6 +15,7 @@ use crate::storage::catalog::{Column, ConstraintKind, Table};
 use super::assign::Assigned;
 use super::coerce::{Context, apply_typmod};
 use super::expr::{row_of, subquery_expr};
+use super::from::read_only_itself;
 use super::scope::{Clause, Entry, Scope, ScopeColumn};
 use super::select::QueryOptions;
 use super::table::TableExpr;
@@ -36,7 +37,10 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         self.with_around(update.with.as_ref(), members, parent, |binder, parent| {
             let target = binder.dml_target(&update.table, Event::Update, &[Access::Update])?;
-            let (entry, old_columns, locator, scan) = binder.target_item(&target, update.alias.as_ref())?;
+            let (entry, old_columns, locator, mut scan) = binder.target_item(&target, update.alias.as_ref())?;
+            if update.only {
+                read_only_itself(&mut scan);
+            }
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&update.from, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
@@ -64,6 +68,7 @@ impl Binder<'_> {
             Ok(modified(
                 Modify {
                     table: target.oid,
+                    tree: !update.only && binder.catalog.is_tree(&target),
                     kind: ModifyKind::Update { source, locator, assignments },
                     returning: None,
                     new_columns,
@@ -85,7 +90,10 @@ impl Binder<'_> {
     ) -> Result<Bound> {
         self.with_around(delete.with.as_ref(), members, parent, |binder, parent| {
             let target = binder.dml_target(&delete.table, Event::Delete, &[Access::Delete])?;
-            let (entry, old_columns, locator, scan) = binder.target_item(&target, delete.alias.as_ref())?;
+            let (entry, old_columns, locator, mut scan) = binder.target_item(&target, delete.alias.as_ref())?;
+            if delete.only {
+                read_only_itself(&mut scan);
+            }
             let mut scope = Scope::inside(parent);
             let rest = binder.bind_from(&delete.using, &mut scope)?;
             let from_entries = std::mem::take(&mut scope.entries);
@@ -110,6 +118,7 @@ impl Binder<'_> {
             Ok(modified(
                 Modify {
                     table: target.oid,
+                    tree: !delete.only && binder.catalog.is_tree(&target),
                     kind: ModifyKind::Delete { source, locator },
                     returning: None,
                     new_columns,

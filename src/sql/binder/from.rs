@@ -102,11 +102,14 @@ impl Binder<'_> {
         parent: Option<&Scope<'_>>,
     ) -> Result<FromItem> {
         match factor {
-            ast::TableFactor::Table { name, alias, args, with_ordinality, sample, .. } => {
+            ast::TableFactor::Table { name, alias, args, with_ordinality, sample, partitions, .. } => {
                 if args.is_some() || *with_ordinality {
                     return Err(Error::internal("functions in FROM have their own form"));
                 }
-                let item = self.named_relation(name, alias.as_ref(), parent)?;
+                let mut item = self.named_relation(name, alias.as_ref(), parent)?;
+                if !partitions.is_empty() {
+                    read_only_itself(&mut item.rel);
+                }
                 match sample {
                     Some(ast::TableSampleKind::AfterTableAlias(sample)) => {
                         self.sampled(item, sample, self.at(name.span()), before, parent)
@@ -278,7 +281,8 @@ impl Binder<'_> {
             row_type: Type::new(table.row_type),
             is_scalar_function: false,
         };
-        (Rel::Scan { table: table.oid, columns, alias: table.name.clone() }, item)
+        let tree = self.catalog.is_tree(table);
+        (Rel::Scan { table: table.oid, columns, alias: table.name.clone(), tree }, item)
     }
 
     fn system_relation(
@@ -920,6 +924,16 @@ impl Binder<'_> {
 /// System columns of tables: name, number, type.
 pub(super) const SYSTEM_COLUMNS: &[(&str, i16, Type)] =
     &[("ctid", -1, Type::TID), ("xmin", -2, Type::XID), ("tableoid", -6, Type::OID)];
+
+/// ONLY: the scan of a table leaves out what inherits from it.
+pub(super) fn read_only_itself(rel: &mut Rel) {
+    match rel {
+        Rel::Scan { tree, .. } => *tree = false,
+        // The virtual columns of the table.
+        Rel::Project { input, .. } | Rel::Filter { input, .. } => read_only_itself(input),
+        _ => {}
+    }
+}
 
 fn join_kind(operator: &ast::JoinOperator) -> Result<(JoinKind, &ast::JoinConstraint)> {
     use ast::JoinOperator::*;

@@ -82,6 +82,7 @@ impl Binder<'_> {
             Ok(modified(
                 Modify {
                     table: target.oid,
+                    tree: target.is_partitioned(),
                     kind: ModifyKind::Insert { source: source.rel, values, on_conflict },
                     returning: None,
                     new_columns,

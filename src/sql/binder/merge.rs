@@ -7,6 +7,7 @@ use crate::sql::plan::{self, Access, ColumnId, Expr, JoinKind, MergeArm, Modify,
 use crate::sql::statement::{Merge, MergeAction, MergeClause, MergeKind, Statement};
 
 use super::dml::{Rows, modified};
+use super::from::read_only_itself;
 use super::scope::{Clause, Entry, Scope};
 use super::target::{Event, Target};
 use super::{Binder, Bound};
@@ -20,7 +21,10 @@ impl Binder<'_> {
     fn merge_body(&mut self, merge: &Merge, parent: &Scope<'_>) -> Result<Bound> {
         let table = self.dml_target(&merge.table, Event::Merge, &accesses(&merge.clauses))?;
         check_reachable(&merge.clauses)?;
-        let (target, old_columns, locator, scan) = self.target_item(&table, merge.alias.as_ref())?;
+        let (target, old_columns, locator, mut scan) = self.target_item(&table, merge.alias.as_ref())?;
+        if merge.only {
+            read_only_itself(&mut scan);
+        }
         let mut scope = Scope::inside(parent);
         let source = self.bind_from(std::slice::from_ref(&merge.source), &mut scope)?;
         let sources = std::mem::take(&mut scope.entries);
@@ -67,6 +71,7 @@ impl Binder<'_> {
         Ok(modified(
             Modify {
                 table: table.oid,
+                tree: !merge.only && self.catalog.is_tree(&table),
                 kind: ModifyKind::Merge { source, locator, present, arms, shown_columns, action },
                 returning: None,
                 new_columns,

@@ -75,6 +75,7 @@ fn column(number: i16, name: &str, typ: Type) -> Column {
         missing: None,
         domain: None,
         generated: None,
+        origin: Default::default(),
     }
 }
 
@@ -91,7 +92,7 @@ fn table(oid: Oid, name: &str, columns: Vec<Column>) -> Table {
         constraints: Vec::new(),
         options: Vec::new(),
         persistence: Default::default(),
-        view: None,
+        ..Table::default()
     }
 }
 
@@ -109,6 +110,7 @@ fn index(oid: Oid, of: Oid, name: &str, source: IndexSource, typ: Type) -> Index
         keys: vec![IndexKey { source, typ, descending: false, nulls_first: false, opclass: None }],
         include: Vec::new(),
         predicate: None,
+        parent: None,
     }
 }
 
@@ -146,6 +148,7 @@ fn catalog() -> Catalog {
         name: "t_pkey".into(),
         kind: ConstraintKind::PrimaryKey { columns: vec![1], index: 20011 },
         attributes: Default::default(),
+        origin: Default::default(),
     });
     catalog.put(Entry::Table(t));
     catalog.put(Entry::Index(index(20011, 20000, "t_pkey", IndexSource::Column(1), Type::INT4)));
@@ -167,6 +170,7 @@ fn catalog() -> Catalog {
         name: "w_n_check".into(),
         kind: ConstraintKind::Check { expr: "n > 0".into() },
         attributes: Default::default(),
+        origin: Default::default(),
     });
     catalog.put(Entry::Table(w));
     catalog.put(Entry::Sequence(Sequence {

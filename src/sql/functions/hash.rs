@@ -91,6 +91,94 @@ fn hash(bytes: &[u8], seed: u64) -> (u32, u32) {
     finish(state)
 }
 
+/// The seed of hash partitions.
+const PARTITION_SEED: u64 = 0x7A5B_2236_7996_DCFD;
+
+/// The hash by which rows are divided among hash partitions, of the values of the keys: PostgreSQL's.
+pub(crate) fn partition_hash(values: &[Datum], types: &[Type]) -> u64 {
+    let mut hash = 0u64;
+    for (value, typ) in values.iter().zip(types).filter(|(value, _)| !value.is_null()) {
+        let one = extended(value, *typ, PARTITION_SEED);
+        let mixed = one.wrapping_add(0x49a0_f4dd_15e5_a8e3).wrapping_add(hash << 54).wrapping_add(hash >> 7);
+        hash ^= mixed;
+    }
+    hash
+}
+
+/// The 64-bit hash of a value. Types whose hash is another one in PostgreSQL (enums hold other OIDs) are hashed by the
+/// bytes of their keys.
+fn extended(value: &Datum, typ: Type, seed: u64) -> u64 {
+    let bytes = |bytes: &[u8]| {
+        let (high, low) = hash(bytes, seed);
+        u64::from(high) << 32 | u64::from(low)
+    };
+    let float = |value: f64| match value {
+        v if v == 0.0 => seed,
+        v if v.is_nan() => bytes(&f64::NAN.to_ne_bytes()),
+        v => bytes(&v.to_ne_bytes()),
+    };
+    let long = |value: i64| {
+        let (low, high) = (value as u32, (value >> 32) as u32);
+        hash_u32_extended(low ^ if value >= 0 { high } else { !high }, seed)
+    };
+    match value {
+        Datum::Bool(v) => hash_u32_extended(u32::from(*v), seed),
+        Datum::Int2(v) => hash_u32_extended(i32::from(*v) as u32, seed),
+        Datum::Int4(v) => hash_u32_extended(*v as u32, seed),
+        Datum::Int8(v) => long(*v),
+        Datum::Oid(v) => hash_u32_extended(*v, seed),
+        Datum::Date(v) => hash_u32_extended(*v as u32, seed),
+        Datum::Timestamp(v) | Datum::TimestampTz(v) => long(*v),
+        Datum::Float4(v) => float(f64::from(*v)),
+        Datum::Float8(v) => float(*v),
+        Datum::Text(v) if typ.oid == Type::BPCHAR.oid => bytes(v.trim_end_matches(' ').as_bytes()),
+        Datum::Text(v) => bytes(v.as_bytes()),
+        Datum::Bytea(v) => bytes(v),
+        Datum::Uuid(v) => bytes(&v[..]),
+        Datum::Numeric(v) => numeric_extended(&v.to_string(), seed),
+        other => {
+            let mut key = Vec::new();
+            crate::document::key::encode_column(other, Default::default(), &mut key);
+            bytes(&key)
+        }
+    }
+}
+
+/// A numeric is hashed by its digits to the base of 10000, zeros at both ends left out, and the weight of the first.
+fn numeric_extended(text: &str, seed: u64) -> u64 {
+    let text = text.trim_start_matches('-');
+    if !text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        return seed;
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let whole = format!("{}{whole}", "0".repeat((4 - whole.len() % 4) % 4));
+    let fraction = format!("{fraction}{}", "0".repeat((4 - fraction.len() % 4) % 4));
+    let digits: Vec<i16> = [whole.as_bytes(), fraction.as_bytes()]
+        .concat()
+        .chunks(4)
+        .map(|four| four.iter().fold(0i16, |n, b| n * 10 + i16::from(b - b'0')))
+        .collect();
+    let Some(first) = digits.iter().position(|d| *d != 0) else { return seed.wrapping_sub(1) };
+    let last = digits.iter().rposition(|d| *d != 0).unwrap_or(first);
+    let weight = (whole.len() / 4) as i64 - 1 - first as i64;
+    let raw: Vec<u8> = digits[first..=last].iter().flat_map(|d| d.to_ne_bytes()).collect();
+    let (high, low) = hash(&raw, seed);
+    (u64::from(high) << 32 | u64::from(low)) ^ weight as u64
+}
+
+fn hash_u32_extended(value: u32, seed: u64) -> u64 {
+    let start = INITIAL.wrapping_add(4);
+    let mut state = [start; 3];
+    if seed != 0 {
+        state[0] = state[0].wrapping_add((seed >> 32) as u32);
+        state[1] = state[1].wrapping_add(seed as u32);
+        mix(&mut state);
+    }
+    state[0] = state[0].wrapping_add(value);
+    let (high, low) = finish(state);
+    u64::from(high) << 32 | u64::from(low)
+}
+
 fn hash_u32(value: u32) -> u32 {
     let start = INITIAL.wrapping_add(4);
     finish([start.wrapping_add(value), start, start]).1

@@ -57,7 +57,7 @@ pub(crate) static LIST: &[Function] = &[
     scalar(2504, "pg_get_ruledef", &[O, B], T, get_ruledef).stable(),
     scalar(1662, "pg_get_triggerdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(2730, "pg_get_triggerdef", &[O, B], T, |_, _| Ok(Datum::Null)).stable(),
-    scalar(3352, "pg_get_partkeydef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
+    scalar(3352, "pg_get_partkeydef", &[O], T, |c, a| { let catalog = c.host.catalog(); Ok(catalog.table(a.oid(0)?).and_then(|t| definition::partition_key(&catalog, t)).map_or(Datum::Null, Datum::text)) }).stable(),
     scalar(3408, "pg_get_partition_constraintdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(3415, "pg_get_statisticsobjdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(6174, "pg_get_statisticsobjdef_columns", &[O], T, |_, _| Ok(Datum::Null)).stable(),
@@ -121,8 +121,10 @@ pub(crate) static LIST: &[Function] = &[
     scalar(637, "pg_index_has_property", &[CLASS, T], B, index_has_property).stable(),
     scalar(638, "pg_index_column_has_property", &[CLASS, I4, T], B, index_column_has_property).stable(),
     scalar(2561, "pg_blocking_pids", &[I4], Type::INT4_ARRAY, |_, _| Ok(Datum::Array(Box::new(Array::new(I4.oid, Vec::new()))))).volatile(),
-    scalar(3424, "pg_partition_root", &[CLASS], CLASS, |_, _| Ok(Datum::Null)),
-    set(3425, "pg_partition_ancestors", &[CLASS], CLASS, |_, _| Ok(Box::new(std::iter::empty()))).volatile(),
+    scalar(3424, "pg_partition_root", &[CLASS], CLASS, partition_root),
+    set(3425, "pg_partition_ancestors", &[CLASS], CLASS, partition_ancestors).volatile(),
+    set(3423, "pg_partition_tree", &[CLASS], Type::RECORD, partition_tree).volatile()
+        .columns(&[("relid", CLASS), ("parentrelid", CLASS), ("isleaf", B), ("level", I4)]),
     host(2325, "pg_relation_size", &[CLASS], I8).volatile(),
     host(2997, "pg_table_size", &[CLASS], I8).volatile(),
     host(2998, "pg_indexes_size", &[CLASS], I8).volatile(),
@@ -236,6 +238,67 @@ fn format_type(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
 /// How the function at hand shows expressions: pretty when its last argument says so.
 fn style<'a>(context: &'a EvalContext, args: &[Datum]) -> Style<'a> {
     if matches!(args.last(), Some(Datum::Bool(true))) { Style::Pretty(context) } else { Style::Plain }
+}
+
+/// Whether a relation takes part in partitioning, and what it is a part of: tables and indexes.
+fn partition_parent(catalog: &crate::storage::catalog::Catalog, oid: Oid) -> Option<Option<Oid>> {
+    match catalog.get(oid).map(|e| &**e) {
+        Some(Entry::Table(table)) if table.bound.is_some() => Some(table.partition_of()),
+        Some(Entry::Table(table)) if table.is_partitioned() => Some(None),
+        Some(Entry::Index(index)) if index.parent.is_some() => Some(index.parent),
+        Some(Entry::Index(index)) if catalog.table(index.table).is_some_and(|t| t.is_partitioned()) => Some(None),
+        _ => None,
+    }
+}
+
+fn ancestors(catalog: &crate::storage::catalog::Catalog, oid: Oid) -> Vec<Oid> {
+    let mut all = Vec::new();
+    let mut at = Some(oid);
+    while let Some(oid) = at {
+        let Some(parent) = partition_parent(catalog, oid) else { break };
+        all.push(oid);
+        at = parent;
+    }
+    all
+}
+
+fn partition_root(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
+    Ok(ancestors(&context.host.catalog(), args.oid(0)?).last().map_or(Datum::Null, |oid| Datum::Oid(*oid)))
+}
+
+fn partition_ancestors(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
+    Ok(Box::new(ancestors(&context.host.catalog(), args.oid(0)?).into_iter().map(|oid| Ok(Datum::Oid(oid)))))
+}
+
+fn partition_tree(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
+    let catalog = context.host.catalog();
+    let root = args.oid(0)?;
+    if partition_parent(&catalog, root).is_none() {
+        return Ok(Box::new(std::iter::empty()));
+    }
+    let (mut rows, mut level, mut at) = (Vec::new(), vec![(root, 0)], 0);
+    while let Some((oid, depth)) = level.get(at).copied() {
+        at += 1;
+        let children: Vec<Oid> = match catalog.index(oid) {
+            Some(index) => {
+                let tables = catalog.children_of(index.table).iter();
+                tables.flat_map(|t| catalog.indexes_of(*t)).filter(|i| i.parent == Some(oid)).map(|i| i.oid).collect()
+            }
+            None => catalog.children_of(oid).to_vec(),
+        };
+        let is_partitioned = match catalog.index(oid) {
+            Some(index) => catalog.table(index.table).is_some_and(|t| t.is_partitioned()),
+            None => catalog.table(oid).is_some_and(|t| t.is_partitioned()),
+        };
+        level.extend(children.into_iter().map(|child| (child, depth + 1)));
+        let parent = partition_parent(&catalog, oid).flatten().map_or(Datum::Null, Datum::Oid);
+        rows.push((oid, parent, !is_partitioned, depth));
+    }
+    let make = |(oid, parent, leaf, depth)| {
+        let columns = [("relid", CLASS), ("parentrelid", CLASS), ("isleaf", B), ("level", I4)];
+        Ok(record(&columns, vec![Datum::Oid(oid), parent, Datum::Bool(leaf), Datum::Int4(depth)]))
+    };
+    Ok(Box::new(rows.into_iter().map(make)))
 }
 
 fn get_expr(context: &EvalContext, args: &[Datum]) -> Result<Datum> {

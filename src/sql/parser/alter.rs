@@ -25,9 +25,21 @@ impl Grammar<'_, '_> {
                 vec![AlterAction::SetSchema(column_id(self)?)]
             }
             "attach" | "detach" => {
-                let what = word(self).to_uppercase();
-                self.skip_statement();
-                vec![AlterAction::Other(format!("{what} PARTITION"))]
+                let attach = take(self, "attach");
+                if !attach {
+                    self.advance_token();
+                }
+                expect(self, "partition")?;
+                let name = object_name(self)?;
+                vec![match attach {
+                    true if kind == ObjectKind::Index => AlterAction::AttachPartition(name, None),
+                    true => AlterAction::AttachPartition(name, Some(self.bound_spec()?)),
+                    false => AlterAction::DetachPartition {
+                        name,
+                        concurrently: take(self, "concurrently"),
+                        finalize: take(self, "finalize"),
+                    },
+                }]
             }
             _ => self.list(Self::alter_action)?,
         };
@@ -97,6 +109,15 @@ impl Grammar<'_, '_> {
                 self.advance_token();
                 Ok(AlterAction::Options { options: self.option_list()?, reset })
             }
+            "inherit" => {
+                self.advance_token();
+                Ok(AlterAction::Inherit(object_name(self)?, true))
+            }
+            "no" if word_at(self, 1) == "inherit" => {
+                self.advance_token();
+                self.advance_token();
+                Ok(AlterAction::Inherit(object_name(self)?, false))
+            }
             _ => self.other_action(),
         }
     }
@@ -123,8 +144,6 @@ impl Grammar<'_, '_> {
             &["set", "unlogged"],
             &["set", "tablespace"],
             &["set", "access", "method"],
-            &["inherit"],
-            &["no", "inherit"],
             &["of"],
             &["not", "of"],
             &["replica", "identity"],

@@ -116,9 +116,15 @@ impl Grammar<'_, '_> {
             return self.named_function_factor(name, true);
         }
         if word(self) == "only" {
+            let at = span(self);
             let name = self.relation_name()?;
             let alias = self.table_alias()?;
-            return self.sampled(name, alias);
+            let mut factor = self.sampled(name, alias)?;
+            // The AST has no ONLY: a partition that no table has stands for it.
+            if let TableFactor::Table { partitions, .. } = &mut factor {
+                partitions.push(Ident { value: "only".into(), quote_style: None, span: at });
+            }
+            return Ok(factor);
         }
         let first = match token(self) {
             Token::Word(_) if paren && !is_column_id(self) => nonreserved(self)?,

@@ -5,9 +5,9 @@ use sqlparser::tokenizer::Token;
 
 use crate::error::SqlState;
 use crate::sql::statement::{
-    ColumnConstraint, ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable, CreateTableAs,
-    Expression, ForeignKeyReference, LikeClause, OnCommit, Persistence, ReferentialAction, SequenceOptions, Statement,
-    StorageOption, TableConstraint, TableConstraintKind,
+    BoundSpec, ColumnConstraint, ColumnConstraintKind, ColumnDefinition, ConstraintAttributes, CreateTable,
+    CreateTableAs, Expression, ForeignKeyReference, LikeClause, OnCommit, PartitionBy, Persistence, ReferentialAction,
+    SequenceOptions, Statement, StorageOption, TableConstraint, TableConstraintKind,
 };
 
 use super::Grammar;
@@ -42,8 +42,7 @@ impl Grammar<'_, '_> {
         let if_not_exists = self.if_not_exists();
         let table = object_name(self)?;
         match word(self) {
-            "of" => return unsupported(self, "CREATE TABLE OF"),
-            "partition" => return unsupported(self, "CREATE TABLE PARTITION OF"),
+            "of" | "partition" => return self.create_derived(table, persistence, if_not_exists),
             _ => {}
         }
         if self.at_table_as()? {
@@ -61,9 +60,7 @@ impl Grammar<'_, '_> {
         }
         expect_token(self, &Token::RParen)?;
         let inherits = if take(self, "inherits") { self.paren_list(|g| object_name(g))? } else { Vec::new() };
-        if word(self) == "partition" {
-            return unsupported(self, "PARTITION BY");
-        }
+        let partition_by = self.partition_by()?;
         let access_method = if take(self, "using") { Some(column_id(self)?) } else { None };
         let options = self.with_options()?;
         let on_commit = self.on_commit()?;
@@ -77,11 +74,129 @@ impl Grammar<'_, '_> {
             constraints,
             likes,
             inherits,
+            partition_of: None,
+            of_type: None,
+            column_options: Vec::new(),
+            partition_by,
             access_method,
             options,
             on_commit,
             tablespace,
         })))
+    }
+
+    /// CREATE TABLE PARTITION OF and OF behind the name.
+    fn create_derived(&mut self, table: ObjectName, persistence: Persistence, if_not_exists: bool) -> Parse<Statement> {
+        let is_partition = take(self, "partition");
+        expect(self, "of")?;
+        let origin = object_name(self)?;
+        let (mut column_options, mut constraints) = (Vec::new(), Vec::new());
+        if take_token(self, &Token::LParen) {
+            loop {
+                if self.at_table_constraint() {
+                    constraints.push(self.table_constraint()?);
+                } else {
+                    let column = column_id(self)?;
+                    take_all(self, &["with", "options"]);
+                    let mut all = Vec::new();
+                    while let Some(constraint) = self.column_constraint()? {
+                        all.push(constraint);
+                    }
+                    column_options.push((column, all));
+                }
+                if !take_token(self, &Token::Comma) {
+                    break;
+                }
+            }
+            expect_token(self, &Token::RParen)?;
+        }
+        let (partition_of, of_type) = match is_partition {
+            true => (Some((origin, self.bound_spec()?)), None),
+            false => (None, Some(origin)),
+        };
+        let partition_by = self.partition_by()?;
+        let access_method = if take(self, "using") { Some(column_id(self)?) } else { None };
+        let options = self.with_options()?;
+        let on_commit = self.on_commit()?;
+        let tablespace = self.tablespace()?;
+        Ok(Statement::CreateTable(Box::new(CreateTable {
+            table,
+            persistence,
+            if_not_exists,
+            columns: Vec::new(),
+            constraints,
+            likes: Vec::new(),
+            inherits: Vec::new(),
+            partition_of,
+            of_type,
+            column_options,
+            partition_by,
+            access_method,
+            options,
+            on_commit,
+            tablespace,
+        })))
+    }
+
+    /// `PARTITION BY strategy (keys)`, or nothing.
+    fn partition_by(&mut self) -> Parse<Option<PartitionBy>> {
+        if !take_all(self, &["partition", "by"]) {
+            return Ok(None);
+        }
+        let strategy = column_id(self)?;
+        let keys = self.paren_list(Self::index_key)?;
+        Ok(Some(PartitionBy { strategy, keys }))
+    }
+
+    /// `FOR VALUES ...` or DEFAULT.
+    pub(super) fn bound_spec(&mut self) -> Parse<BoundSpec> {
+        if take(self, "default") {
+            return Ok(BoundSpec::Default);
+        }
+        let at = Ident { value: "for".into(), quote_style: None, span: span(self) };
+        expect_all(self, &["for", "values"])?;
+        let at = Ident { span: span(self), ..at };
+        match word(self) {
+            "in" => {
+                self.advance_token();
+                Ok(BoundSpec::In(self.paren_list(|g| g.expression())?, at))
+            }
+            "from" => {
+                self.advance_token();
+                let from = self.paren_list(|g| g.expression())?;
+                expect(self, "to")?;
+                Ok(BoundSpec::FromTo(from, self.paren_list(|g| g.expression())?, at))
+            }
+            _ => {
+                expect(self, "with")?;
+                let (mut modulus, mut remainder) = (None, None);
+                let parts = self.paren_list(|g| {
+                    let place = span(g);
+                    let name = label(g)?.value;
+                    Ok((name, integer(g)?, place))
+                })?;
+                for (name, value, place) in parts {
+                    let (slot, shown) = match name.as_str() {
+                        "modulus" => (&mut modulus, "modulus"),
+                        "remainder" => (&mut remainder, "remainder"),
+                        _ => {
+                            let message = format!("unrecognized hash partition bound specification \"{name}\"");
+                            return Err(failure(SqlState::SYNTAX_ERROR, place, &message));
+                        }
+                    };
+                    if slot.replace(value).is_some() {
+                        let message = format!("{shown} for hash partition provided more than once");
+                        return Err(failure(SqlState::DUPLICATE_OBJECT, place, &message));
+                    }
+                }
+                let missing = |what: &str| {
+                    let message = format!("{what} for hash partition must be specified");
+                    failure(SqlState::SYNTAX_ERROR, span(self), &message)
+                };
+                let modulus = modulus.ok_or_else(|| missing("modulus"))?;
+                Ok(BoundSpec::With { modulus, remainder: remainder.ok_or_else(|| missing("remainder"))?, at })
+            }
+        }
     }
 
     /// Whether the rest is that of CREATE TABLE AS: no parenthesis, or one with plain names only.

@@ -174,6 +174,19 @@ pub enum AlterAction {
         /// RESET.
         reset: bool,
     },
+    /// ATTACH PARTITION; of an index without a bound.
+    AttachPartition(ObjectName, Option<super::BoundSpec>),
+    /// DETACH PARTITION.
+    DetachPartition {
+        /// The partition.
+        name: ObjectName,
+        /// CONCURRENTLY.
+        concurrently: bool,
+        /// FINALIZE.
+        finalize: bool,
+    },
+    /// INHERIT (true) / NO INHERIT.
+    Inherit(ObjectName, bool),
     /// Any other action, by its words: refused with 0A000 when executed.
     Other(String),
 }

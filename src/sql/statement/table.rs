@@ -30,6 +30,14 @@ pub struct CreateTable {
     pub likes: Vec<LikeClause>,
     /// INHERITS.
     pub inherits: Vec<ObjectName>,
+    /// PARTITION OF with its bound.
+    pub partition_of: Option<(ObjectName, BoundSpec)>,
+    /// OF type.
+    pub of_type: Option<ObjectName>,
+    /// What PARTITION OF and OF say of columns that come from elsewhere.
+    pub column_options: Vec<(Ident, Vec<ColumnConstraint>)>,
+    /// PARTITION BY.
+    pub partition_by: Option<PartitionBy>,
     /// USING access method.
     pub access_method: Option<Ident>,
     /// WITH (...).
@@ -38,6 +46,35 @@ pub struct CreateTable {
     pub on_commit: Option<OnCommit>,
     /// TABLESPACE.
     pub tablespace: Option<Ident>,
+}
+
+/// PARTITION BY.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PartitionBy {
+    /// RANGE, LIST or HASH, folded.
+    pub strategy: Ident,
+    /// The keys.
+    pub keys: Vec<IndexKey>,
+}
+
+/// FOR VALUES or DEFAULT. MINVALUE and MAXVALUE are written as columns of these names.
+#[derive(Clone, Debug, PartialEq)]
+pub enum BoundSpec {
+    /// DEFAULT.
+    Default,
+    /// IN.
+    In(Vec<Expression>, Ident),
+    /// FROM and TO.
+    FromTo(Vec<Expression>, Vec<Expression>, Ident),
+    /// WITH (MODULUS, REMAINDER).
+    With {
+        /// MODULUS.
+        modulus: i64,
+        /// REMAINDER.
+        remainder: i64,
+        /// Where it stands.
+        at: Ident,
+    },
 }
 
 /// LIKE in CREATE TABLE.

@@ -12,7 +12,8 @@ use crate::sql::parser;
 use crate::sql::shape::Shape;
 use crate::storage::catalog::{
     BOOTSTRAP_ROLE, Catalog, Constraint, ConstraintKind, Domain, DomainCheck, Entry, ForeignKey, ForeignKeyAction,
-    INFORMATION_SCHEMA, Index, IndexKey, IndexSource, MaterializedView, PG_CATALOG, Table, TypeKind, UserType, View,
+    INFORMATION_SCHEMA, Index, IndexKey, IndexSource, MaterializedView, PG_CATALOG, PartitionBound, RangeEnd, Table,
+    TypeKind, UserType, View,
 };
 
 /// How expressions are shown.
@@ -194,9 +195,10 @@ pub fn index(catalog: &Catalog, index: &Index, style: Style<'_>) -> String {
     };
     let keys: Vec<String> = (0..index.keys.len()).map(key).collect();
     let mut text = format!(
-        "CREATE {}INDEX {} ON {} USING {} ({})",
+        "CREATE {}INDEX {} ON {}{} USING {} ({})",
         if index.unique { "UNIQUE " } else { "" },
         quote_ident(&index.name),
+        if table.is_partitioned() { "ONLY " } else { "" },
         match style {
             // Only what the search path would not find says its schema.
             Style::Pretty(context) if context.host.search_path().contains(&table.schema) => quote_ident(&table.name),
@@ -215,6 +217,63 @@ pub fn index(catalog: &Catalog, index: &Index, style: Style<'_>) -> String {
         text.push_str(&format!(" WHERE {}", expression(catalog, Some(table), predicate, style)));
     }
     text
+}
+
+/// A value of a partition's bound as `pg_get_expr` shows it: plain numbers and truth values bare, others quoted.
+pub fn bound_value(text: &str, typ: Option<Type>) -> String {
+    let is_number = |allowed: &[Type]| typ.is_some_and(|t| allowed.iter().any(|a| a.oid == t.oid));
+    let digits = text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && !text.is_empty();
+    match () {
+        () if is_number(&[Type::INT4, Type::NUMERIC]) && digits => text.to_string(),
+        () if is_number(&[Type::BOOL]) => if text == "t" { "true" } else { "false" }.to_string(),
+        () => format!("'{}'", text.replace('\'', "''")),
+    }
+}
+
+/// The bound of a partition: `FOR VALUES ...` or DEFAULT.
+pub fn partition_bound(catalog: &Catalog, table: &Table) -> Option<String> {
+    let key = catalog.table(table.partition_of()?)?.partition_key.as_ref()?;
+    let typ = |at: usize| key.keys.get(at).map(|k| k.typ);
+    let ends = |ends: &[RangeEnd]| {
+        let one = |(at, end): (usize, &RangeEnd)| match end {
+            RangeEnd::Min => "MINVALUE".to_string(),
+            RangeEnd::Max => "MAXVALUE".to_string(),
+            RangeEnd::Value(text) => bound_value(text, typ(at)),
+        };
+        ends.iter().enumerate().map(one).collect::<Vec<_>>().join(", ")
+    };
+    Some(match table.bound.as_ref()? {
+        PartitionBound::Default => "DEFAULT".to_string(),
+        PartitionBound::List(values) => {
+            let one = |v: &Option<String>| v.as_ref().map_or("NULL".to_string(), |v| bound_value(v, typ(0)));
+            format!("FOR VALUES IN ({})", values.iter().map(one).collect::<Vec<_>>().join(", "))
+        }
+        PartitionBound::Range { from, to } => format!("FOR VALUES FROM ({}) TO ({})", ends(from), ends(to)),
+        PartitionBound::Hash { modulus, remainder } => {
+            format!("FOR VALUES WITH (modulus {modulus}, remainder {remainder})")
+        }
+    })
+}
+
+/// `pg_get_partkeydef`: `RANGE (a, b)`.
+pub fn partition_key(catalog: &Catalog, table: &Table) -> Option<String> {
+    let key = table.partition_key.as_ref()?;
+    let one = |key: &IndexKey| {
+        let source = match &key.source {
+            IndexSource::Column(number) => column_name(table, *number),
+            IndexSource::Expression(text) => {
+                let shown = expression(catalog, Some(table), text, Style::Plain);
+                match parser::parse_expression(text) {
+                    Ok(Expr::Function(_)) => shown,
+                    _ => format!("({shown})"),
+                }
+            }
+        };
+        let class = key.opclass.as_ref().map(|class| format!(" {class}")).unwrap_or_default();
+        format!("{source}{class}")
+    };
+    let keys: Vec<String> = key.keys.iter().map(one).collect();
+    Some(format!("{} ({})", key.strategy.word(), keys.join(", ")))
 }
 
 /// `pg_get_viewdef`.
@@ -274,10 +333,11 @@ pub fn constraint(catalog: &Catalog, table: &Table, constraint: &Constraint, sty
         ConstraintKind::Unique { columns, index } => key("UNIQUE", columns, *index),
         ConstraintKind::PrimaryKey { columns, index } => key("PRIMARY KEY", columns, *index),
         ConstraintKind::ForeignKey(key) => foreign_key(catalog, table, key, style),
+        ConstraintKind::NotNull { column } => format!("NOT NULL {}", column_name(table, *column)),
     };
     let flags = constraint.attributes;
     let said = [
-        (flags.no_inherit && matches!(constraint.kind, ConstraintKind::Check { .. }), " NO INHERIT"),
+        (flags.no_inherit, " NO INHERIT"),
         (flags.deferrable, " DEFERRABLE"),
         (flags.deferred, " INITIALLY DEFERRED"),
         (flags.not_enforced, " NOT ENFORCED"),

@@ -333,9 +333,11 @@ fn can_insert(writable: &Option<Vec<bool>>) -> bool {
     writable.as_ref().is_some_and(|columns| columns.contains(&true))
 }
 
-/// The standard has NOT NULL as a CHECK with a name made of OIDs.
+/// The standard has NOT NULL as a CHECK; the name is its constraint's.
 fn not_null_name(table: &Table, column: &Column) -> String {
-    format!("{}_{}_{}_not_null", table.schema, table.oid, column.number)
+    let of = |c: &&Constraint| c.kind == ConstraintKind::NotNull { column: column.number };
+    let found = table.constraints.iter().find(of).map(|c| c.name.clone());
+    found.unwrap_or_else(|| format!("{}_{}_{}_not_null", table.schema, table.oid, column.number))
 }
 
 fn not_null_columns(table: &Table) -> impl Iterator<Item = &Column> {
@@ -369,6 +371,8 @@ fn table_constraints(context: &Context<'_>, rows: &mut Rows) {
                 }
                 ConstraintKind::PrimaryKey { .. } => ("PRIMARY KEY", None),
                 ConstraintKind::ForeignKey(_) => ("FOREIGN KEY", None),
+                // They come with the columns.
+                ConstraintKind::NotNull { .. } => continue,
             };
             row(constraint.name.clone(), kind, nulls_distinct, constraint.attributes);
         }
@@ -401,6 +405,11 @@ fn check_constraints(context: &Context<'_>, rows: &mut Rows) {
     }
 }
 
+/// Whether a constraint is a key: neither CHECK nor NOT NULL.
+fn is_key(constraint: &Constraint) -> bool {
+    !matches!(constraint.kind, ConstraintKind::Check { .. } | ConstraintKind::NotNull { .. })
+}
+
 /// The columns of a constraint.
 fn columns_of<'c>(table: &'c Table, constraint: &Constraint) -> Vec<&'c Column> {
     let numbers = match &constraint.kind {
@@ -414,7 +423,7 @@ fn key_columns(context: &Context<'_>, rows: &mut Rows) {
     let catalog = context.database_name();
     for table in user_tables(context) {
         let schema = context.schema_name(table.schema);
-        for constraint in table.constraints.iter().filter(|c| !matches!(c.kind, ConstraintKind::Check { .. })) {
+        for constraint in table.constraints.iter().filter(|c| is_key(c)) {
             for (i, column) in columns_of(table, constraint).iter().enumerate() {
                 rows.push([
                     ("constraint_catalog", text(&catalog)),
@@ -495,7 +504,7 @@ fn constraint_tables(context: &Context<'_>, rows: &mut Rows) {
     let catalog = context.database_name();
     for table in user_tables(context) {
         let schema = context.schema_name(table.schema);
-        for constraint in table.constraints.iter().filter(|c| !matches!(c.kind, ConstraintKind::Check { .. })) {
+        for constraint in table.constraints.iter().filter(|c| is_key(c)) {
             let of = constraint.foreign_key().and_then(|key| context.catalog.table(key.table)).unwrap_or(table);
             rows.push([
                 ("table_catalog", text(&catalog)),

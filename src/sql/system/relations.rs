@@ -3,8 +3,8 @@
 use crate::document::{Datum, Oid, Type};
 use crate::sql::types as sql_types;
 use crate::storage::catalog::{
-    Column, Constraint, ConstraintKind, Entry, ForeignKey, Index, IndexSource, ObjectClass, Persistence, Sequence,
-    Table, TypeKind, UserType, View, is_temporary,
+    Column, Constraint, ConstraintKind, Entry, ForeignKey, Index, IndexKey, IndexSource, ObjectClass, Origin,
+    PartitionBound, PartitionStrategy, Persistence, Sequence, Table, TypeKind, UserType, View, is_temporary,
 };
 
 use super::builder::{Rows, acl, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};
@@ -68,13 +68,16 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relnamespace", Datum::Oid(table.schema)),
         ("reltype", Datum::Oid(table.row_type)),
         ("relowner", Datum::Oid(table.owner)),
-        ("relam", Datum::Oid(2)),
-        ("relfilenode", Datum::Oid(table.storage)),
+        ("relam", Datum::Oid(if table.is_partitioned() { 0 } else { 2 })),
+        ("relfilenode", Datum::Oid(if table.is_partitioned() { 0 } else { table.storage })),
         ("relpages", Datum::Int4(i32::try_from(count.unwrap_or(0).div_ceil(ROWS_PER_PAGE)).unwrap_or(i32::MAX))),
         ("reltuples", Datum::Float4(count.map_or(-1.0, |n| n as f32))),
         ("relhasindex", Datum::Bool(context.catalog.indexes_of(table.oid).next().is_some())),
         ("relpersistence", persistence(table)),
-        ("relkind", letter(if table.view.is_some() { 'm' } else { 'r' })),
+        ("relkind", letter(table_kind(table))),
+        ("relhassubclass", Datum::Bool(!context.catalog.children_of(table.oid).is_empty())),
+        ("relispartition", Datum::Bool(table.bound.is_some())),
+        ("relpartbound", optional(definition::partition_bound(&context.catalog, table))),
         ("relnatts", Datum::Int2(table.columns.iter().map(|c| c.number).max().unwrap_or(0))),
         ("relhastriggers", Datum::Bool(has_foreign_keys(context, table))),
         ("relchecks", Datum::Int2(i16::try_from(checks).unwrap_or(i16::MAX))),
@@ -84,6 +87,15 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relacl", acl(&context.catalog, ObjectClass::Relation, table.oid, 0)),
         ("reloptions", if table.options.is_empty() { Datum::Null } else { text_array(options) }),
     ]);
+}
+
+/// `relkind` of a table.
+fn table_kind(table: &Table) -> char {
+    match () {
+        () if table.view.is_some() => 'm',
+        () if table.is_partitioned() => 'p',
+        () => 'r',
+    }
 }
 
 /// Foreign keys show as triggers on both tables: psql asks for them by that.
@@ -101,11 +113,84 @@ fn index_class(context: &Context<'_>, index: &Index, rows: &mut Rows) {
         ("relam", Datum::Oid(definition::access_method(&index.method))),
         ("relfilenode", Datum::Oid(index.oid)),
         ("relpersistence", context.catalog.table(index.table).map_or(Datum::Null, persistence)),
-        ("relkind", letter('i')),
+        ("relkind", letter(if is_partitioned(context, index) { 'I' } else { 'i' })),
+        ("relispartition", Datum::Bool(index.parent.is_some())),
+        ("relhassubclass", Datum::Bool(is_partitioned(context, index) && has_parts(context, index))),
         ("relnatts", Datum::Int2((index.keys.len() + index.include.len()) as i16)),
         ("relispopulated", Datum::Bool(true)),
         ("relreplident", letter('n')),
     ]);
+}
+
+fn is_partitioned(context: &Context<'_>, index: &Index) -> bool {
+    context.catalog.table(index.table).is_some_and(Table::is_partitioned)
+}
+
+fn has_parts(context: &Context<'_>, index: &Index) -> bool {
+    let children = context.catalog.children_of(index.table).iter();
+    children.flat_map(|child| context.catalog.indexes_of(*child)).any(|part| part.parent == Some(index.oid))
+}
+
+/// `pg_inherits`: tables, and the parts of indexes.
+pub(super) fn inherits(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        match entry {
+            Entry::Table(table) => {
+                for (parent, at) in table.parents.iter().zip(1..) {
+                    inherits_row(rows, table.oid, *parent, at);
+                }
+            }
+            Entry::Index(Index { oid, parent: Some(parent), .. }) => inherits_row(rows, *oid, *parent, 1),
+            _ => {}
+        }
+    }
+}
+
+fn inherits_row(rows: &mut Rows, child: Oid, parent: Oid, at: i32) {
+    rows.push([
+        ("inhrelid", Datum::Oid(child)),
+        ("inhparent", Datum::Oid(parent)),
+        ("inhseqno", Datum::Int4(at)),
+        ("inhdetachpending", Datum::Bool(false)),
+    ]);
+}
+
+/// `pg_partitioned_table`.
+pub(super) fn partitioned(context: &Context<'_>, rows: &mut Rows) {
+    for entry in context.entries() {
+        let Entry::Table(table) = entry else { continue };
+        let Some(key) = &table.partition_key else { continue };
+        let is_default = |oid: &&Oid| {
+            let bound = context.catalog.table(**oid).and_then(|t| t.bound.as_ref());
+            bound == Some(&PartitionBound::Default)
+        };
+        let number = |key: &IndexKey| match key.source {
+            IndexSource::Column(number) => number,
+            IndexSource::Expression(_) => 0,
+        };
+        let expressions: Vec<String> = key
+            .keys
+            .iter()
+            .filter_map(|key| match &key.source {
+                IndexSource::Expression(text) => Some(text.clone()),
+                IndexSource::Column(_) => None,
+            })
+            .collect();
+        let method = if key.strategy == PartitionStrategy::Hash { "hash" } else { "btree" };
+        rows.push([
+            ("partrelid", Datum::Oid(table.oid)),
+            ("partstrat", letter(key.strategy.letter())),
+            ("partnatts", Datum::Int2(key.keys.len() as i16)),
+            (
+                "partdefid",
+                Datum::Oid(context.catalog.children_of(table.oid).iter().find(is_default).copied().unwrap_or(0)),
+            ),
+            ("partattrs", int2vector(key.keys.iter().map(number))),
+            ("partclass", oidvector(key.keys.iter().map(|k| definition::opclass(method, k)))),
+            ("partcollation", oidvector(key.keys.iter().map(|k| definition::collation_of(k.typ.oid)))),
+            ("partexprs", if expressions.is_empty() { Datum::Null } else { text(expressions.join(", ")) }),
+        ]);
+    }
 }
 
 fn view_class(context: &Context<'_>, view: &View, rows: &mut Rows) {
@@ -160,6 +245,7 @@ struct Attribute<'a> {
     identity: &'a str,
     dropped: bool,
     acl: Datum,
+    origin: Origin,
 }
 
 fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type, more: &Attribute<'_>) {
@@ -189,7 +275,8 @@ fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type,
         ("attidentity", text(more.identity)),
         ("attgenerated", text(more.generated)),
         ("attisdropped", Datum::Bool(more.dropped)),
-        ("attislocal", Datum::Bool(true)),
+        ("attislocal", Datum::Bool(!more.origin.not_local)),
+        ("attinhcount", Datum::Int4(i32::from(more.origin.inherited))),
         ("attcollation", Datum::Oid(definition::collation_of(typ.oid))),
         ("attacl", more.acl.clone()),
     ]);
@@ -247,6 +334,7 @@ fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: Oid, column: &
         identity,
         dropped: column.dropped,
         acl: acl(&context.catalog, ObjectClass::Relation, table, i32::from(column.number)),
+        origin: column.origin,
     };
     let dropped_name = format!("........pg.dropped.{}........", column.number);
     let name = if column.dropped { &dropped_name } else { &column.name };
@@ -389,6 +477,7 @@ fn constraint_row(context: &Context<'_>, rows: &mut Rows, table: &Table, constra
         ConstraintKind::Unique { columns, index } => ('u', *index, columns.clone(), Datum::Null),
         ConstraintKind::PrimaryKey { columns, index } => ('p', *index, columns.clone(), Datum::Null),
         ConstraintKind::ForeignKey(key) => ('f', key.index, key.columns.clone(), Datum::Null),
+        ConstraintKind::NotNull { column } => ('n', 0, vec![*column], Datum::Null),
     };
     let foreign = constraint.foreign_key();
     let flags = constraint.attributes;
@@ -424,8 +513,10 @@ fn constraint_row(context: &Context<'_>, rows: &mut Rows, table: &Table, constra
         ("confupdtype", action(|key| key.on_update.letter())),
         ("confdeltype", action(|key| key.on_delete.letter())),
         ("confmatchtype", action(|key| if key.match_full { 'f' } else { 's' })),
-        ("conislocal", Datum::Bool(true)),
-        ("connoinherit", Datum::Bool(kind != 'c' || flags.no_inherit)),
+        ("conislocal", Datum::Bool(!constraint.origin.not_local)),
+        ("coninhcount", Datum::Int4(i32::from(constraint.origin.inherited))),
+        ("conparentid", Datum::Oid(constraint.origin.parent)),
+        ("connoinherit", Datum::Bool((!matches!(kind, 'c' | 'n') && !table.is_partitioned()) || flags.no_inherit)),
         ("conkey", if columns.is_empty() { Datum::Null } else { int2_array(columns) }),
         ("confkey", foreign.map_or(Datum::Null, |key| int2_array(key.referenced.clone()))),
         ("conpfeqop", operators(0)),

@@ -26,6 +26,7 @@ fn column(number: i16, name: &str, typ: Type, not_null: bool) -> Column {
         dropped: false,
         missing: None,
         generated: None,
+        origin: Default::default(),
     }
 }
 
@@ -67,8 +68,20 @@ fn catalog() -> Arc<Catalog> {
         columns: vec![id, name, gone, column(4, "doc", Type::JSONB, false)],
         key: vec![1],
         constraints: vec![
-            Constraint { oid: 16_395, name: "users_pkey".into(), kind: primary, attributes: Default::default() },
-            Constraint { oid: 16_396, name: "users_name_check".into(), kind: check, attributes: Default::default() },
+            Constraint {
+                oid: 16_395,
+                name: "users_pkey".into(),
+                kind: primary,
+                attributes: Default::default(),
+                origin: Default::default(),
+            },
+            Constraint {
+                oid: 16_396,
+                name: "users_name_check".into(),
+                kind: check,
+                attributes: Default::default(),
+                origin: Default::default(),
+            },
         ],
         options: vec![("fillfactor".into(), "70".into())],
         ..Table::default()
@@ -88,6 +101,7 @@ fn catalog() -> Arc<Catalog> {
             keys,
             include: Vec::new(),
             predicate: (!primary).then(|| "(id > 1)".into()),
+            parent: None,
         })
     };
     catalog.put(index(16_388, "users_pkey", true, vec![key(IndexSource::Column(1), Type::INT4, false)]));

@@ -122,7 +122,7 @@ impl Look<'_> {
 
     /// Whether the table referred to gets new rows as a whole, so that nothing of it was checked before.
     fn is_made(&self, reference: &Arc<dyn Reference>) -> bool {
-        self.is_new_storage(reference.parent().0)
+        reference.parents().iter().any(|(table, _)| self.is_new_storage(*table))
     }
 
     fn is_new_storage(&self, table: Oid) -> bool {
@@ -136,9 +136,18 @@ impl Look<'_> {
         if let Some(known) = self.known.get(&place) {
             return Ok(*known);
         }
-        let (table, index) = reference.parent();
+        let mut found = false;
+        for (table, index) in reference.parents() {
+            found = found || self.is_in(table, index, key)?;
+        }
+        self.known.insert(place, found);
+        Ok(found)
+    }
+
+    /// Whether a key will be in a table, by one of its unique indexes.
+    fn is_in(&self, table: Oid, index: Oid, key: &[u8]) -> Checked<bool> {
         let stored = !self.is_new_storage(table);
-        let found = match index {
+        Ok(match index {
             0 => match self.rows.get(&(table, key)) {
                 Some(row) => row.new.is_some(),
                 None => {
@@ -153,9 +162,7 @@ impl Look<'_> {
                         && !self.gone.contains(entry.as_slice())
                         && fatal(self.snapshot.get_unique(index, key))?.is_some()
             }
-        };
-        self.known.insert(place, found);
-        Ok(found)
+        })
     }
 
     /// The key that a row had and that will not be there any more.
