@@ -116,6 +116,10 @@ impl Shape {
             }
             match change {
                 Rename::Relation(new) => {
+                    // An alias that only stands there for its columns is the relation's name.
+                    if item.renames && item.alias.as_ref() == Some(name) {
+                        item.alias = Some(new.clone());
+                    }
                     name.clone_from(new);
                     item.name = Some(new.clone());
                 }
@@ -568,6 +572,9 @@ pub mod form {
     pub static IS_JSON: Function = form(10_000_960, "\u{0}is json");
     /// A call of a function in SQL: its OID, the arguments.
     pub static ROUTINE: Function = form(10_000_961, "\u{0}routine");
+
+    /// A parameter inside of a function's body: the function's name, its own.
+    pub static PARAMETER: Function = form(10_000_962, "\u{0}parameter");
 
     /// An expression in a form.
     pub fn of(function: &'static Function, args: Vec<Expr>, typ: Type) -> Expr {

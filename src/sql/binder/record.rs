@@ -17,11 +17,11 @@ use crate::sql::shape::{
 };
 use crate::sql::statement::{LockWait, RowLock, Statement};
 use crate::sql::types;
-use crate::storage::catalog::PG_CATALOG;
+use crate::storage::catalog::{PG_CATALOG, Routine};
 
 use super::Binder;
 use super::coerce::{Context, can_coerce, common_type};
-use super::scope::{Clause, Entry, Item, Scope};
+use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
 use super::select::{QueryOptions, Tail};
 
 /// What has been noted so far.
@@ -60,17 +60,52 @@ pub fn bind_shape(text: &str, path: &[String], eval: &EvalContext) -> Option<Sha
     binder.params_allowed = false;
     binder.recorder = Some(Box::default());
     binder.query(&query, QueryOptions::default(), &Scope::root()).ok()?;
-    let recorder = *binder.recorder?;
-    let Recorder { items, columns, calls, json_aggregates, finished, failed, .. } = recorder;
-    Some(Shape {
-        query: finished?,
-        items,
-        columns,
-        calls,
-        records: binder.records,
-        json_aggregates,
-        is_partial: failed,
-    })
+    let records = std::mem::take(&mut binder.records);
+    binder.recorder?.into_shape(records)
+}
+
+/// Binds the statements of a function's body for their shapes; `None`: one of them is no query, or does not bind.
+pub fn bind_body_shapes(routine: &Routine, eval: &EvalContext) -> Option<Vec<Shape>> {
+    let mut shapes = Vec::new();
+    for parsed in parser::parse(&routine.query_text()).ok()? {
+        let Statement::Query(query) = parsed.statement else { return None };
+        let mut binder = Binder::new(eval, "");
+        let database = eval.host.database();
+        let path = routine.search_path.iter().filter_map(|name| binder.catalog.schema(database, name));
+        binder.search_path = std::iter::once(PG_CATALOG).chain(path).collect();
+        binder.recorder = Some(Box::default());
+        let mut args = Vec::new();
+        let mut columns = Vec::new();
+        for (i, arg) in routine.inputs().enumerate() {
+            let name = arg.name.clone().unwrap_or_else(|| format!("${}", i + 1));
+            let typ = binder.base(arg.typ);
+            let value = form::of(&form::PARAMETER, vec![form::word(&routine.name), form::word(&name)], typ);
+            args.push(value.clone());
+            columns.push(ScopeColumn { name: arg.name.clone().unwrap_or_default(), expr: value, origin: (0, 0) });
+        }
+        let item = Item {
+            name: Some(routine.name.clone()),
+            schema: None,
+            relation: None,
+            columns,
+            system: Vec::new(),
+            row_type: Type::RECORD,
+            is_scalar_function: false,
+        };
+        binder.calls.push(args);
+        let scope = Scope::over(None, vec![Entry::new(item)], Clause::default());
+        binder.query(&query, QueryOptions::default(), &scope).ok()?;
+        let records = std::mem::take(&mut binder.records);
+        shapes.push(binder.recorder?.into_shape(records)?);
+    }
+    Some(shapes)
+}
+
+impl Recorder {
+    fn into_shape(self, records: HashMap<ColumnId, Vec<(String, Type)>>) -> Option<Shape> {
+        let Self { items, columns, calls, json_aggregates, finished, failed, .. } = self;
+        Some(Shape { query: finished?, items, columns, calls, records, json_aggregates, is_partial: failed })
+    }
 }
 
 impl Binder<'_> {

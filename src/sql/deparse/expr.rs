@@ -309,7 +309,7 @@ impl Writer<'_> {
         otherwise: Option<&Expr>,
         typ: Type,
     ) -> Option<()> {
-        let lines = self.shape().is_some();
+        let lines = self.lines;
         let indented = self.layout.pretty;
         match lines {
             true => self.keyword("CASE", 0, INDENT_VAR, 0),

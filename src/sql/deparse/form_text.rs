@@ -57,6 +57,13 @@ impl Writer<'_> {
                 }
                 Some(())
             }),
+            [routine, name] if is(&form::PARAMETER) => word(routine).zip(word(name)).map(|(routine, name)| {
+                // Where columns can be named it says whose it is.
+                if self.names.has_items() && !name.starts_with('$') {
+                    self.push(&format!("{}.", quote_identifier(routine)));
+                }
+                self.push(&if name.starts_with('$') { name.to_string() } else { quote_identifier(name) });
+            }),
             [Expr::Const(Datum::Oid(oid), _), args @ ..] if is(&form::ROUTINE) => self.routine(*oid, args),
             _ => None,
         })
@@ -165,7 +172,7 @@ impl Writer<'_> {
                 }
                 self.push(")");
             }
-            ("substring", [text, from, rest @ ..]) => {
+            ("substring", [text, from, rest @ ..]) if function.oid != 2073 => {
                 self.push("SUBSTRING(");
                 plain(self, text)?;
                 self.push(" FROM ");

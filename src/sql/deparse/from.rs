@@ -161,6 +161,7 @@ impl Writer<'_> {
 
     fn shows_alias(&self, index: usize, item: &Item) -> bool {
         item.alias.is_some()
+            || self.names.columns(index).is_some_and(|(_, listed)| listed)
             || match &item.source {
                 Source::Relation { name, .. } | Source::Cte(name) => self.names.item(index) != Some(name),
                 Source::JsonTable(_) => false,

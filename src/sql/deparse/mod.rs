@@ -53,6 +53,29 @@ pub fn query(shape: &Shape, columns: &[String], layout: Layout, context: &EvalCo
     Some(writer.out)
 }
 
+/// The body of a function in SQL that was bound when it was made: RETURN, or BEGIN ATOMIC with its statements.
+pub fn body(statements: &[Shape], is_return: bool, context: &EvalContext) -> Option<String> {
+    let mut text = String::new();
+    for shape in statements.iter() {
+        if shape.is_partial {
+            return None;
+        }
+        let layout = Layout { pretty: false, wrap: if is_return { -1 } else { 0 } };
+        let mut writer = Writer::new(Columns::Shape(shape), layout, context);
+        writer.names = names::Names::new(shape);
+        if is_return {
+            writer.lines = false;
+            writer.push("RETURN ");
+            writer.returned(&shape.query)?;
+            return Some(writer.out);
+        }
+        writer.indent = 1;
+        writer.query(&shape.query, query::Place { result: None, visible: false, top: false })?;
+        text.push_str(&format!("{};\n", writer.out));
+    }
+    Some(format!("BEGIN ATOMIC\n{text}END"))
+}
+
 /// An expression without the conversions to a column's type that an assignment adds.
 pub fn without_assignment(expr: &Expr) -> &Expr {
     match expr {
@@ -109,6 +132,8 @@ struct Writer<'a> {
     context: EvalContext,
     columns: Columns<'a>,
     names: names::Names,
+    /// Clauses begin lines.
+    lines: bool,
     /// Columns are qualified.
     prefix: bool,
     /// In ORDER BY and its like, where a name could mean a target: name and expression of these.
@@ -128,6 +153,7 @@ impl<'a> Writer<'a> {
             context: EvalContext { format: Default::default(), ..context.clone() },
             columns,
             names: Default::default(),
+            lines: matches!(columns, Columns::Shape(_)),
             prefix: false,
             targets: Vec::new(),
             in_order_by: false,
@@ -147,6 +173,10 @@ impl<'a> Writer<'a> {
 
     /// Words that begin a line; the indentation changes before and after them.
     fn keyword(&mut self, words: &str, before: i32, after: i32, plus: i32) {
+        if !self.lines {
+            self.push(words);
+            return;
+        }
         self.indent += before;
         while self.out.ends_with(' ') {
             self.out.pop();

@@ -43,6 +43,11 @@ impl Names {
         self.columns.get(&item).map(|(names, listed)| (names.as_slice(), *listed))
     }
 
+    /// Whether any level that we are inside of has items.
+    pub(super) fn has_items(&self) -> bool {
+        self.levels.iter().any(|level| !level.is_empty())
+    }
+
     /// Ends a level.
     pub(super) fn leave(&mut self) {
         self.levels.pop();

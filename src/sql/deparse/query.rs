@@ -65,8 +65,10 @@ impl<'a> Writer<'a> {
         if query.ctes.is_empty() {
             return Some(());
         }
-        self.indent += INDENT;
-        self.push(" ");
+        if self.lines {
+            self.indent += INDENT;
+            self.push(" ");
+        }
         for (i, cte) in query.ctes.iter().enumerate() {
             self.push(match (i, query.recursive) {
                 (0, true) => "WITH RECURSIVE ",
@@ -105,8 +107,10 @@ impl<'a> Writer<'a> {
                 self.push(&format!(" USING {}", quote_identifier(&cycle.path)));
             }
         }
-        self.indent -= INDENT;
-        self.keyword("", 0, 0, 0);
+        if self.lines {
+            self.indent -= INDENT;
+        }
+        self.keyword(if self.lines { "" } else { " " }, 0, 0, 0);
         Some(())
     }
 
@@ -151,9 +155,19 @@ impl<'a> Writer<'a> {
         Some(())
     }
 
+    /// The expression of RETURN.
+    pub(super) fn returned(&mut self, query: &Query) -> Option<()> {
+        let Body::Select(select) = &query.body else { return None };
+        self.prefix = true;
+        self.enter(&select.from)?;
+        self.expr(&select.targets.first()?.expr, true)
+    }
+
     fn select(&mut self, select: &Select, place: Place<'_>) -> Option<()> {
-        self.indent += INDENT;
-        self.push(" ");
+        if self.lines {
+            self.indent += INDENT;
+            self.push(" ");
+        }
         if let Some(rows) = self.simple_values(select, place) {
             return self.values(rows);
         }
@@ -423,7 +437,18 @@ impl<'a> Writer<'a> {
             self.keyword("", indent, 0, 0);
         }
         self.set(left, place)?;
-        self.keyword(if enclosed { ") " } else { "" }, -indent, 0, 0);
+        self.keyword(
+            if enclosed {
+                ") "
+            } else if self.lines {
+                ""
+            } else {
+                " "
+            },
+            -indent,
+            0,
+            0,
+        );
         self.push(match kind {
             SetOpKind::Union => "UNION ",
             SetOpKind::Intersect => "INTERSECT ",

@@ -68,11 +68,14 @@ pub(crate) static LIST: &[Function] = &[
     ]),
     scalar(4032, "pg_sequence_last_value", &[CLASS], Type::INT8, sequence_last_value).volatile(),
     scalar(2098, "pg_get_functiondef", &[O], T, get_functiondef).stable(),
-    scalar(2162, "pg_get_function_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, |r, k| routine::arguments(r, k, true)).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, true))))).stable(),
-    scalar(2232, "pg_get_function_identity_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::identity_arguments).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, false))))).stable(),
-    scalar(2165, "pg_get_function_result", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, routine::result).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), system::result)))).stable(),
+    scalar(2162, "pg_get_function_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, |r, _| routine::arguments(r, c, true)).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, true))))).stable(),
+    scalar(2232, "pg_get_function_identity_arguments", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, |r, _| routine::identity_arguments(r, c)).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), |f| system::arguments(f, false))))).stable(),
+    scalar(2165, "pg_get_function_result", &[O], T, |c, a| Ok(of_routine(c, a.oid(0)?, |r, _| routine::result(r, c)).unwrap_or_else(|| of_function(a.oid(0).unwrap_or(0), system::result)))).stable(),
     scalar(3808, "pg_get_function_arg_default", &[O, I4], T, |_, _| Ok(Datum::Null)).stable(),
-    scalar(6197, "pg_get_function_sqlbody", &[O], T, |_, _| Ok(Datum::Null)).stable(),
+    scalar(6197, "pg_get_function_sqlbody", &[O], T, |c, a| {
+        let body = of_routine(c, a.oid(0)?, |r, _| routine::body(r, c).unwrap_or_else(|| routine::NO_RESULT.into()));
+        Ok(body.unwrap_or(Datum::Null))
+    }).stable(),
     set(6427, "pg_get_sequence_data", &[CLASS], Type::RECORD, get_sequence_data).volatile()
         .columns(&[("last_value", Type::INT8), ("is_called", B)]),
     set(1686, "pg_get_keywords", &[], Type::RECORD, get_keywords).stable()
@@ -437,7 +440,7 @@ fn get_sequence_data(context: &EvalContext, args: &[Datum]) -> Result<Rows> {
 
 fn get_functiondef(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let oid = args.oid(0)?;
-    if let Some(definition) = of_routine(context, oid, routine::definition) {
+    if let Some(definition) = of_routine(context, oid, |found, catalog| routine::definition(found, catalog, context)) {
         return Ok(definition);
     }
     let Some(function) = functions::by_oid(oid) else { return Ok(Datum::Null) };

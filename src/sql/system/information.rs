@@ -10,7 +10,7 @@ use crate::storage::catalog::{
 };
 
 use super::builder::{Rows, optional, text};
-use super::{Context, SystemRelation, definition, functions, usage, user_types};
+use super::{Context, SystemRelation, definition, functions, routine, usage, user_types};
 
 pub(super) fn produce(context: &Context<'_>, name: &str, rows: &mut Rows) {
     match name {
@@ -687,6 +687,7 @@ fn routines(context: &Context<'_>, rows: &mut Rows) {
             ("is_udt_dependent", yes_no(false)),
         ]);
     }
+    routine::routines(context, rows);
 }
 
 fn parameters(context: &Context<'_>, rows: &mut Rows) {
@@ -713,6 +714,7 @@ fn parameters(context: &Context<'_>, rows: &mut Rows) {
             ]);
         }
     }
+    routine::parameters(context, rows);
 }
 
 fn enabled_roles(context: &Context<'_>, rows: &mut Rows) {

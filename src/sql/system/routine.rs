@@ -1,10 +1,15 @@
 //! Functions and procedures in SQL, as `pg_proc` and `pg_get_functiondef` show them.
 
-use crate::document::Datum;
+use crate::document::{Datum, Type};
+use crate::sql::binder::bind_body_shapes;
+use crate::sql::context::EvalContext;
+use crate::sql::deparse;
+use crate::sql::user_types;
 use crate::storage::catalog::{Argument, ArgumentMode, Catalog, Entry, ObjectClass, Routine, RoutineKind};
 
-use super::builder::{Rows, acl, letter, oidvector, text, text_array};
+use super::builder::{Rows, acl, letter, oidvector, optional, text, text_array};
 use super::functions::letters;
+use super::information::type_names;
 use super::relations::type_array;
 use super::{Context, definition};
 
@@ -61,12 +66,18 @@ pub(super) fn procedures(context: &Context<'_>, rows: &mut Rows) {
                 },
             ),
             ("prosrc", text(if routine.is_bound { "" } else { &routine.body })),
+            ("prosqlbody", body(routine, context.eval).map_or(Datum::Null, text)),
             ("proacl", acl(&context.catalog, ObjectClass::Function, routine.oid, 0)),
         ]);
     }
 }
 
-fn argument(argument: &Argument, catalog: &Catalog, defaults: bool) -> String {
+/// `format_type` as the search path has it.
+fn type_name(typ: Type, context: &EvalContext) -> String {
+    user_types::format(context, typ.oid, Some(typ.typmod).filter(|typmod| *typmod >= 0))
+}
+
+fn argument(argument: &Argument, context: &EvalContext, defaults: bool) -> String {
     let mut shown = String::new();
     match argument.mode {
         ArgumentMode::Out => shown.push_str("OUT "),
@@ -78,7 +89,7 @@ fn argument(argument: &Argument, catalog: &Catalog, defaults: bool) -> String {
         shown.push_str(&definition::quote_ident(name));
         shown.push(' ');
     }
-    shown.push_str(&definition::type_name(catalog, argument.typ));
+    shown.push_str(&type_name(argument.typ, context));
     if let Some(default) = argument.default.as_ref().filter(|_| defaults) {
         shown.push_str(" DEFAULT ");
         shown.push_str(default);
@@ -87,29 +98,29 @@ fn argument(argument: &Argument, catalog: &Catalog, defaults: bool) -> String {
 }
 
 /// `pg_get_function_arguments`.
-pub(crate) fn arguments(routine: &Routine, catalog: &Catalog, defaults: bool) -> String {
+pub(crate) fn arguments(routine: &Routine, context: &EvalContext, defaults: bool) -> String {
     let shown = routine.arguments.iter().filter(|a| a.mode != ArgumentMode::Table);
-    shown.map(|a| with_mode(routine, a, catalog, defaults)).collect::<Vec<_>>().join(", ")
+    shown.map(|a| with_mode(routine, a, context, defaults)).collect::<Vec<_>>().join(", ")
 }
 
 /// `pg_get_function_identity_arguments`.
-pub(crate) fn identity_arguments(routine: &Routine, catalog: &Catalog) -> String {
+pub(crate) fn identity_arguments(routine: &Routine, context: &EvalContext) -> String {
     let is_procedure = routine.kind == RoutineKind::Procedure;
     let shown = routine
         .arguments
         .iter()
         .filter(|a| a.mode != ArgumentMode::Table && (is_procedure || a.mode != ArgumentMode::Out));
-    shown.map(|a| with_mode(routine, a, catalog, false)).collect::<Vec<_>>().join(", ")
+    shown.map(|a| with_mode(routine, a, context, false)).collect::<Vec<_>>().join(", ")
 }
 
 /// A procedure's arguments say IN as well.
-fn with_mode(routine: &Routine, shown: &Argument, catalog: &Catalog, defaults: bool) -> String {
+fn with_mode(routine: &Routine, shown: &Argument, context: &EvalContext, defaults: bool) -> String {
     let said = routine.kind == RoutineKind::Procedure && shown.mode == ArgumentMode::In;
-    format!("{}{}", if said { "IN " } else { "" }, argument(shown, catalog, defaults))
+    format!("{}{}", if said { "IN " } else { "" }, argument(shown, context, defaults))
 }
 
 /// `pg_get_function_result`.
-pub(crate) fn result(routine: &Routine, catalog: &Catalog) -> String {
+pub(crate) fn result(routine: &Routine, context: &EvalContext) -> String {
     if routine.kind == RoutineKind::Procedure {
         return NO_RESULT.to_string();
     }
@@ -117,26 +128,39 @@ pub(crate) fn result(routine: &Routine, catalog: &Catalog) -> String {
         .arguments
         .iter()
         .filter(|a| a.mode == ArgumentMode::Table)
-        .map(|a| argument(a, catalog, false))
+        .map(|a| argument(a, context, false))
         .collect();
     if !table.is_empty() {
         return format!("TABLE({})", table.join(", "));
     }
-    let name = definition::type_name(catalog, routine.returns);
+    let name = type_name(routine.returns, context);
     if routine.returns_set { format!("SETOF {name}") } else { name }
 }
 
+/// `pg_get_function_sqlbody`: of a body that was bound when it was made.
+pub(crate) fn body(routine: &Routine, context: &EvalContext) -> Option<String> {
+    if !routine.is_bound && !routine.is_return {
+        return None;
+    }
+    let shapes = bind_body_shapes(routine, context);
+    let shown = shapes.and_then(|shapes| deparse::body(&shapes, routine.is_return, context));
+    Some(shown.unwrap_or_else(|| match routine.is_return {
+        true => format!("RETURN {}", routine.body),
+        false => format!("BEGIN ATOMIC\n {}\nEND", routine.body.trim()),
+    }))
+}
+
 /// `pg_get_functiondef`.
-pub(crate) fn definition(routine: &Routine, catalog: &Catalog) -> String {
+pub(crate) fn definition(routine: &Routine, catalog: &Catalog, context: &EvalContext) -> String {
     let word = if routine.kind == RoutineKind::Procedure { "PROCEDURE" } else { "FUNCTION" };
     let schema = catalog.get(routine.schema).map(|s| definition::quote_ident(s.name())).unwrap_or_default();
     let mut shown = format!(
         "CREATE OR REPLACE {word} {schema}.{}({})\n",
         definition::quote_ident(&routine.name),
-        arguments(routine, catalog, true)
+        arguments(routine, context, true)
     );
     if routine.kind == RoutineKind::Function {
-        shown.push_str(&format!(" RETURNS {}\n", result(routine, catalog)));
+        shown.push_str(&format!(" RETURNS {}\n", result(routine, context)));
     }
     shown.push_str(" LANGUAGE sql\n");
     let mut words: Vec<String> = Vec::new();
@@ -168,13 +192,90 @@ pub(crate) fn definition(routine: &Routine, catalog: &Catalog) -> String {
     if !words.is_empty() {
         shown.push_str(&format!(" {}\n", words.join(" ")));
     }
-    if routine.is_return {
-        shown.push_str(&format!("RETURN {}\n", routine.body));
-    } else if routine.is_bound {
-        shown.push_str(&format!("BEGIN ATOMIC\n {}\nEND\n", routine.body.trim()));
+    if let Some(body) = body(routine, context) {
+        shown.push_str(&format!("{body}\n"));
     } else {
         let word = word.to_lowercase();
         shown.push_str(&format!("AS ${word}${}${word}$\n", routine.body));
     }
     shown
+}
+
+/// The routines of users.
+fn all<'c>(context: &'c Context<'_>) -> impl Iterator<Item = &'c Routine> {
+    context.catalog.entries.values().filter_map(|entry| match &**entry {
+        Entry::Routine(routine) if context.schemas.contains(&routine.schema) => Some(routine),
+        _ => None,
+    })
+}
+
+fn yes_no(value: bool) -> Datum {
+    text(if value { "YES" } else { "NO" })
+}
+
+/// `information_schema.routines`.
+pub(super) fn routines(context: &Context<'_>, rows: &mut Rows) {
+    let database = context.database_name();
+    for routine in all(context) {
+        let schema = context.schema_name(routine.schema);
+        let returns = (routine.kind == RoutineKind::Function).then(|| type_names(context, routine.returns));
+        let of_type = |value: Option<String>| value.map_or(Datum::Null, text);
+        rows.push([
+            ("specific_catalog", text(&database)),
+            ("specific_schema", text(&schema)),
+            ("specific_name", text(format!("{}_{}", routine.name, routine.oid))),
+            ("routine_catalog", text(&database)),
+            ("routine_schema", text(&schema)),
+            ("routine_name", text(&routine.name)),
+            ("routine_type", text(if returns.is_some() { "FUNCTION" } else { "PROCEDURE" })),
+            ("data_type", of_type(returns.as_ref().map(|(data_type, _, _)| data_type.clone()))),
+            ("type_udt_catalog", of_type(returns.as_ref().map(|_| database.clone()))),
+            ("type_udt_schema", of_type(returns.as_ref().map(|(_, schema, _)| schema.clone()))),
+            ("type_udt_name", of_type(returns.as_ref().map(|(_, _, name)| name.clone()))),
+            ("dtd_identifier", of_type(returns.as_ref().map(|_| "0".to_string()))),
+            ("routine_body", text("SQL")),
+            ("routine_definition", text(if routine.is_bound { "" } else { &routine.body })),
+            ("external_language", text("SQL")),
+            ("parameter_style", text("GENERAL")),
+            ("is_deterministic", yes_no(routine.volatility == 'i')),
+            ("sql_data_access", text("MODIFIES")),
+            ("is_null_call", if returns.is_some() { yes_no(routine.strict) } else { Datum::Null }),
+            ("schema_level_routine", yes_no(true)),
+            ("max_dynamic_result_sets", Datum::Int4(0)),
+            ("security_type", text(if routine.security_definer { "DEFINER" } else { "INVOKER" })),
+            ("as_locator", yes_no(false)),
+            ("is_udt_dependent", yes_no(false)),
+        ]);
+    }
+}
+
+/// `information_schema.parameters`.
+pub(super) fn parameters(context: &Context<'_>, rows: &mut Rows) {
+    let database = context.database_name();
+    for routine in all(context) {
+        for (argument, number) in routine.arguments.iter().zip(1..) {
+            let mode = match argument.mode {
+                ArgumentMode::In | ArgumentMode::Variadic => "IN",
+                ArgumentMode::InOut => "INOUT",
+                ArgumentMode::Out | ArgumentMode::Table => "OUT",
+            };
+            let (data_type, udt_schema, udt_name) = type_names(context, argument.typ);
+            rows.push([
+                ("specific_catalog", text(&database)),
+                ("specific_schema", text(context.schema_name(routine.schema))),
+                ("specific_name", text(format!("{}_{}", routine.name, routine.oid))),
+                ("ordinal_position", Datum::Int4(number)),
+                ("parameter_mode", text(mode)),
+                ("is_result", yes_no(false)),
+                ("as_locator", yes_no(false)),
+                ("parameter_name", optional(argument.name.as_ref())),
+                ("data_type", text(data_type)),
+                ("udt_catalog", text(&database)),
+                ("udt_schema", text(udt_schema)),
+                ("udt_name", text(udt_name)),
+                ("dtd_identifier", text(number.to_string())),
+                ("parameter_default", optional(argument.default.as_ref())),
+            ]);
+        }
+    }
 }
