@@ -177,6 +177,29 @@ impl Partitions {
         self.keys.iter().map(|(_, key, _)| key.eval(row, &[], eval)).collect()
     }
 
+    /// Whether partitions beside the default one have all keys of a range.
+    fn covers(&self, range: &KeyRange) -> bool {
+        let start = |bound: &Bound<Vec<u8>>| match bound {
+            Bound::Included(key) | Bound::Excluded(key) => Some(key.clone()),
+            Bound::Unbounded => None,
+        };
+        let Some(mut at) = start(&range.0) else { return false };
+        for (_, part) in &self.parts {
+            let Part::Range(from, to) = part else { return false };
+            let (lower, upper) = bytes_of(from, to);
+            let begins = start(&lower).is_none_or(|lower| lower <= at);
+            match upper {
+                Bound::Excluded(end) | Bound::Included(end) if begins && end > at => at = end,
+                Bound::Unbounded if begins => return true,
+                _ => {}
+            }
+            if matches!(&range.1, Bound::Excluded(end) if *end <= at) {
+                return true;
+            }
+        }
+        false
+    }
+
     /// The partition that has a row, or none.
     pub(crate) fn route(&self, row: &[Datum], eval: &EvalContext) -> Result<Option<Oid>> {
         Ok(self.place(&self.key_of(row, eval)?))
@@ -278,7 +301,8 @@ impl Partitions {
             Part::Hash(..) => true,
         };
         let chosen = self.parts.iter().filter(|(_, part)| wanted(part)).map(|(oid, _)| *oid);
-        Ok(chosen.chain(self.default).collect())
+        let default = self.default.filter(|_| !ranges.iter().all(|range| self.covers(range)));
+        Ok(chosen.chain(default).collect())
     }
 }
 

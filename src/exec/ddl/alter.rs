@@ -168,7 +168,10 @@ impl Ddl<'_> {
         let parent = self.current(oid)?;
         for child in children {
             if inherits && parent.columns != columns {
-                for theirs in parent.live_columns().filter(|c| c.not_null) {
+                let was_null = |c: &&crate::storage::catalog::Column| {
+                    c.not_null && columns.iter().any(|old| old.number == c.number && !old.not_null)
+                };
+                for theirs in parent.live_columns().filter(was_null) {
                     let child = self.current(child)?;
                     let name = ast::Ident::with_quote('"', &theirs.name);
                     if child.column(&theirs.name).is_some_and(|c| !c.not_null) {
@@ -220,6 +223,12 @@ impl Ddl<'_> {
         self.drop_constraint(table, if_exists, name, cascade)?;
         let Some(constraint) = found else { return Ok(()) };
         match &constraint.kind {
+            ConstraintKind::NotNull { column } => {
+                let name = self.current(oid)?.column_by_number(*column).map(|c| c.name.clone()).unwrap_or_default();
+                for child in self.children(oid) {
+                    self.disinherit_not_null(child, &name, only)?;
+                }
+            }
             ConstraintKind::Check { .. } if !constraint.attributes.no_inherit => {
                 for child in self.children(oid) {
                     self.disinherit_check(child, &constraint.name, only)?;
@@ -264,15 +273,25 @@ impl Ddl<'_> {
 
     fn add_constraint(&mut self, mut table: Table, constraint: &TableConstraint) -> Result<()> {
         if constraint.attributes.not_valid
-            && !matches!(constraint.kind, TableConstraintKind::Check { .. } | TableConstraintKind::ForeignKey { .. })
+            && !matches!(
+                constraint.kind,
+                TableConstraintKind::Check { .. }
+                    | TableConstraintKind::ForeignKey { .. }
+                    | TableConstraintKind::NotNull { .. }
+            )
         {
             return Err(err!(FEATURE_NOT_SUPPORTED, "constraints of this kind cannot be marked NOT VALID"));
         }
-        let mut parts = Parts { columns: table.columns.clone(), ..Parts::default() };
+        let mut parts = Parts { columns: table.columns.clone(), table: table.name.clone(), ..Parts::default() };
         self.table_constraint(constraint, &mut parts)?;
-        if parts.columns != table.columns {
+        if let (Some(spec), true) = (parts.not_nulls.first(), parts.columns == table.columns) {
+            return self.rename_not_null(table, spec);
+        }
+        if parts.columns != table.columns && !constraint.attributes.not_valid {
             let numbers: Vec<i16> = parts.columns.iter().filter(|c| c.not_null).map(|c| c.number).collect();
             self.refuse_nulls(&table, &numbers)?;
+        }
+        if parts.columns != table.columns {
             table.columns = parts.columns;
             self.name_not_nulls(&mut table, &parts.not_nulls)?;
             self.put(Entry::Table(table.clone()));
@@ -286,6 +305,25 @@ impl Ddl<'_> {
         for key in &parts.foreign_keys {
             self.add_foreign_key(&mut table, key, false)?;
         }
+        Ok(())
+    }
+
+    /// A further NOT NULL for a column that has one: nothing to do, unless it has another name.
+    fn rename_not_null(&mut self, mut table: Table, spec: &super::create::NotNullSpec) -> Result<()> {
+        let number = table.column(&spec.column).map_or(0, |c| c.number);
+        let kind = ConstraintKind::NotNull { column: number };
+        let Some(known) = table.constraints.iter_mut().find(|c| c.kind == kind) else { return Ok(()) };
+        if let Some(name) = spec.name.as_ref().filter(|name| **name != known.name) {
+            let (known, table) = (known.name.clone(), &table.name);
+            return Err(err!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "cannot create not-null constraint \"{name}\" on column \"{}\" of table \"{table}\"",
+                spec.column
+            )
+            .detail(format!("A not-null constraint named \"{known}\" already exists for this column.")));
+        }
+        known.origin.not_local = false;
+        self.put(Entry::Table(table));
         Ok(())
     }
 

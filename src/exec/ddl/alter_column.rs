@@ -369,8 +369,13 @@ impl Ddl<'_> {
             self.refuse_nulls(&table, &[number])?;
         }
         if !not_null && self.is_not_null_above(&table, number) {
-            let name = ident(name);
-            return Err(err!(INVALID_TABLE_DEFINITION, "column \"{name}\" is marked NOT NULL in parent table"));
+            let kind = ConstraintKind::NotNull { column: number };
+            let own = table.constraints.iter().find(|c| c.kind == kind).map(|c| c.name.clone()).unwrap_or_default();
+            return Err(err!(
+                INVALID_TABLE_DEFINITION,
+                "cannot drop inherited constraint \"{own}\" of relation \"{}\"",
+                table.name
+            ));
         }
         column_mut(&mut table, number)?.not_null = not_null;
         self.name_not_nulls(&mut table, &[])?;

@@ -70,6 +70,8 @@ pub(super) struct Parts {
     pub not_nulls: Vec<NotNullSpec>,
     /// CHECKs of the parents.
     pub inherited: Vec<Constraint>,
+    /// The table's name.
+    pub table: String,
     /// How many columns were defined before the one that is read.
     pub own: usize,
     /// Columns whose parents have different defaults.
@@ -175,7 +177,7 @@ impl Ddl<'_> {
             return Err(err!(DUPLICATE_TABLE, "relation \"{name}\" already exists"));
         }
         self.refuse_row_type_name(schema, &name)?;
-        let mut parts = Parts::default();
+        let mut parts = Parts { table: name.clone(), ..Parts::default() };
         let mut parents = self.named_parents(create)?;
         if let Some((parent, _)) = &create.partition_of {
             let entry = self.relation(parent)?;
@@ -482,7 +484,13 @@ impl Ddl<'_> {
                 let column = ident(column);
                 match parts.columns.iter_mut().find(|c| c.name == column && !c.dropped) {
                     Some(found) => found.not_null = true,
-                    None => return Err(no_key_column(&column)),
+                    None => {
+                        let table = parts.table.clone();
+                        return Err(err!(
+                            UNDEFINED_COLUMN,
+                            "column \"{column}\" of relation \"{table}\" does not exist"
+                        ));
+                    }
                 }
                 let flags = ConstraintFlags { no_inherit: *no_inherit, ..flags_of(attributes, false, false)? };
                 self.note_not_null(NotNullSpec { column, name, flags }, parts)?;
@@ -544,6 +552,11 @@ impl Ddl<'_> {
                 let at = parts.columns.len();
                 let mut new = self.declared_column(at, old.name.clone(), old.declared());
                 new.not_null = old.not_null;
+                let kind = ConstraintKind::NotNull { column: old.number };
+                if let Some(theirs) = source.constraints.iter().find(|c| c.kind == kind) {
+                    let (column, name) = (old.name.clone(), Some(theirs.name.clone()));
+                    parts.not_nulls.push(NotNullSpec { column, name, flags: theirs.attributes });
+                }
                 if including("defaults") {
                     new.default.clone_from(&old.default);
                 }
@@ -686,7 +699,14 @@ impl Ddl<'_> {
         let catalog = self.catalog();
         let Some(name) = table.column_by_number(number).map(|c| &c.name) else { return false };
         let parents = table.parents.iter().filter_map(|oid| catalog.table(*oid));
-        parents.flat_map(|parent| parent.column(name)).any(|c| c.not_null)
+        let kind = |column: &Column| ConstraintKind::NotNull { column: column.number };
+        let says = |parent: &Table| {
+            let column = parent.column(name).filter(|c| c.not_null);
+            let kept = |c: &Constraint| column.is_some_and(|column| c.kind == kind(column));
+            column.is_some() && !parent.constraints.iter().any(|c| kept(c) && c.attributes.no_inherit)
+        };
+        let mut parents = parents;
+        parents.any(says)
     }
 
     /// Gives each NOT NULL its constraint, and takes away those of columns that may be NULL.

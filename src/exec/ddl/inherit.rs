@@ -15,6 +15,12 @@ use super::Ddl;
 use super::alter_column::column_mut;
 use super::create::Parts;
 
+/// Whether the tables below have a column's NOT NULL too.
+fn inherits_not_null(parent: &Table, column: &Column) -> bool {
+    let kind = ConstraintKind::NotNull { column: column.number };
+    column.not_null && !parent.constraints.iter().any(|c| c.kind == kind && c.attributes.no_inherit)
+}
+
 impl Ddl<'_> {
     /// The parents that a new table names, in order.
     pub(super) fn named_parents(&self, create: &CreateTable) -> Result<Vec<Table>> {
@@ -89,7 +95,7 @@ impl Ddl<'_> {
         let at = parts.columns.len();
         let Some(known) = parts.columns.iter_mut().find(|c| c.name == *name) else {
             let mut column = self.declared_column(at, name.clone(), theirs.declared());
-            column.not_null = theirs.not_null;
+            column.not_null = inherits_not_null(parent, theirs);
             column.default.clone_from(&theirs.default);
             column.generated.clone_from(&theirs.generated);
             column.origin = Origin::inherited();
@@ -99,7 +105,7 @@ impl Ddl<'_> {
             parts.columns.push(column);
             return Ok(());
         };
-        known.not_null |= theirs.not_null;
+        known.not_null |= inherits_not_null(parent, theirs);
         known.origin.inherited += 1;
         let (had, declared) = (known.declared(), known.default.clone());
         let message = format!("merging multiple inherited definitions of column \"{name}\"");
@@ -213,6 +219,12 @@ impl Ddl<'_> {
                     ));
                 }
                 self.same_for_all(table, action, false)?;
+            }
+            AlterAction::SetNotNull { column, not_null: false } => {
+                self.alter_alone(table.clone(), action)?;
+                for child in self.children(table.oid) {
+                    self.disinherit_not_null(child, &ident(column), only)?;
+                }
             }
             AlterAction::SetDefault { .. } | AlterAction::SetNotNull { .. } | AlterAction::SetExpression { .. } => {
                 self.same_for_all(table, action, only)?;
@@ -414,6 +426,30 @@ impl Ddl<'_> {
         Ok(())
     }
 
+    /// Takes a NOT NULL of a parent away from the tables below.
+    pub(super) fn disinherit_not_null(&mut self, child: Oid, name: &str, only: bool) -> Result<()> {
+        let mut child = self.current(child)?;
+        let Some(number) = child.column(name).map(|c| c.number) else { return Ok(()) };
+        let kind = ConstraintKind::NotNull { column: number };
+        let Some(own) = child.constraints.iter_mut().find(|c| c.kind == kind) else { return Ok(()) };
+        own.origin.inherited = own.origin.inherited.saturating_sub(1);
+        if only {
+            own.origin.not_local = false;
+        }
+        let goes = own.origin.inherited == 0 && own.origin.not_local;
+        if goes {
+            column_mut(&mut child, number)?.not_null = false;
+            self.name_not_nulls(&mut child, &[])?;
+        }
+        self.put(Entry::Table(child.clone()));
+        if goes {
+            for below in self.children(child.oid) {
+                self.disinherit_not_null(below, name, false)?;
+            }
+        }
+        Ok(())
+    }
+
     fn add_parent(&mut self, child: Table, parent: &ast::ObjectName) -> Result<()> {
         let entry = self.relation(parent)?;
         let Entry::Table(parent) = &*entry else {
@@ -464,7 +500,7 @@ impl Ddl<'_> {
                     child.name
                 ));
             }
-            if theirs.not_null && !own.not_null {
+            if inherits_not_null(parent, theirs) && !own.not_null {
                 return Err(err!(
                     DATATYPE_MISMATCH,
                     "column \"{name}\" in child table \"{}\" must be marked NOT NULL",
@@ -511,6 +547,14 @@ impl Ddl<'_> {
             own.origin.inherited += 1;
             own.origin.not_local |= parent.is_partitioned();
         }
+        for theirs in parent.live_columns().filter(|c| inherits_not_null(parent, c)) {
+            let Some(number) = child.column(&theirs.name).map(|c| c.number) else { continue };
+            let kind = ConstraintKind::NotNull { column: number };
+            for own in child.constraints.iter_mut().filter(|c| c.kind == kind) {
+                own.origin.inherited += 1;
+                own.origin.not_local |= parent.is_partitioned();
+            }
+        }
         child.parents.push(parent.oid);
         self.put(Entry::Table(child));
         Ok(())
@@ -548,6 +592,12 @@ impl Ddl<'_> {
         for theirs in parent.constraints.iter().filter(|c| matches!(c.kind, ConstraintKind::Check { .. })) {
             let own = child.constraints.iter_mut().find(|c| c.name == theirs.name && c.kind == theirs.kind);
             own.into_iter().for_each(|c| less(&mut c.origin));
+        }
+        for theirs in parent.live_columns().filter(|c| inherits_not_null(parent, c)) {
+            let number = child.column(&theirs.name).map(|c| c.number);
+            let of =
+                |c: &&mut Constraint| matches!(c.kind, ConstraintKind::NotNull { column } if Some(column) == number);
+            child.constraints.iter_mut().filter(of).for_each(|c| less(&mut c.origin));
         }
         child.parents.retain(|p| *p != parent.oid);
         self.put(Entry::Table(child));

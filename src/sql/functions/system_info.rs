@@ -58,7 +58,7 @@ pub(crate) static LIST: &[Function] = &[
     scalar(1662, "pg_get_triggerdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(2730, "pg_get_triggerdef", &[O, B], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(3352, "pg_get_partkeydef", &[O], T, |c, a| { let catalog = c.host.catalog(); Ok(catalog.table(a.oid(0)?).and_then(|t| definition::partition_key(&catalog, t)).map_or(Datum::Null, Datum::text)) }).stable(),
-    scalar(3408, "pg_get_partition_constraintdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
+    scalar(3408, "pg_get_partition_constraintdef", &[O], T, |c, a| { let catalog = c.host.catalog(); Ok(catalog.table(a.oid(0)?).and_then(|t| definition::partition_constraint(&catalog, t)).map_or(Datum::Null, Datum::text)) }).stable(),
     scalar(3415, "pg_get_statisticsobjdef", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(6174, "pg_get_statisticsobjdef_columns", &[O], T, |_, _| Ok(Datum::Null)).stable(),
     scalar(1665, "pg_get_serial_sequence", &[T, T], T, get_serial_sequence).stable(),
@@ -125,7 +125,7 @@ pub(crate) static LIST: &[Function] = &[
     scalar(638, "pg_index_column_has_property", &[CLASS, I4, T], B, index_column_has_property).stable(),
     scalar(2561, "pg_blocking_pids", &[I4], Type::INT4_ARRAY, |_, _| Ok(Datum::Array(Box::new(Array::new(I4.oid, Vec::new()))))).volatile(),
     scalar(3424, "pg_partition_root", &[CLASS], CLASS, partition_root),
-    set(3425, "pg_partition_ancestors", &[CLASS], CLASS, partition_ancestors).volatile(),
+    set(3425, "pg_partition_ancestors", &[CLASS], CLASS, partition_ancestors).volatile().columns(&[("relid", CLASS)]),
     set(3423, "pg_partition_tree", &[CLASS], Type::RECORD, partition_tree).volatile()
         .columns(&[("relid", CLASS), ("parentrelid", CLASS), ("isleaf", B), ("level", I4)]),
     host(2325, "pg_relation_size", &[CLASS], I8).volatile(),

@@ -102,7 +102,10 @@ pub(super) fn letter(value: char) -> Datum {
 
 /// An array counted from 0, as `int2vector` and `oidvector` are.
 fn vector(element: Oid, values: Vec<Datum>) -> Datum {
-    let dims = vec![(i32::try_from(values.len()).unwrap_or(0), 0)];
+    let dims = match values.len() {
+        0 => Vec::new(),
+        length => vec![(i32::try_from(length).unwrap_or(0), 0)],
+    };
     Datum::Array(Box::new(Array { element, dims, values }))
 }
 

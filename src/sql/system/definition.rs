@@ -255,6 +255,123 @@ pub fn partition_bound(catalog: &Catalog, table: &Table) -> Option<String> {
     })
 }
 
+/// `pg_get_partition_constraintdef`: what the rows of a partition satisfy; `None`: everything may be in it.
+pub fn partition_constraint(catalog: &Catalog, table: &Table) -> Option<String> {
+    let mut parts = Vec::new();
+    let mut at = table;
+    while let Some(parent) = at.partition_of().and_then(|oid| catalog.table(oid)) {
+        let mut own = own_constraint(catalog, parent, at)?;
+        own.append(&mut parts);
+        parts = own;
+        at = parent;
+    }
+    match parts.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        many => Some(format!("({})", many.join(" AND "))),
+    }
+}
+
+/// What one bound asks for, condition by condition.
+fn own_constraint(catalog: &Catalog, parent: &Table, part: &Table) -> Option<Vec<String>> {
+    let key = parent.partition_key.as_ref()?;
+    let source = |key: &IndexKey| match &key.source {
+        IndexSource::Column(number) => column_name(parent, *number),
+        IndexSource::Expression(text) => text.clone(),
+    };
+    let names: Vec<String> = key.keys.iter().map(source).collect();
+    let shown = |at: usize, text: &str| {
+        let typ = key.keys.get(at).map(|k| k.typ);
+        let value = bound_value(text, typ);
+        match typ {
+            Some(typ) if value.starts_with('\'') => format!("{value}::{}", type_name(catalog, typ)),
+            _ => value,
+        }
+    };
+    let not_null = |name: &String| format!("({name} IS NOT NULL)");
+    Some(match part.bound.as_ref()? {
+        PartitionBound::Hash { modulus, remainder } => {
+            let keys = names.join(", ");
+            vec![format!("satisfies_hash_partition('{}'::oid, {modulus}, {remainder}, {keys})", parent.oid)]
+        }
+        PartitionBound::List(values) => {
+            let name = &names[0];
+            let known: Vec<String> = values.iter().flatten().map(|v| shown(0, v)).collect();
+            let equal = match known.as_slice() {
+                [] => None,
+                [one] => Some(format!("({name} = {one})")),
+                many => Some(format!("({name} = ANY (ARRAY[{}]))", many.join(", "))),
+            };
+            match (values.contains(&None), equal) {
+                (false, equal) => [Some(not_null(name)), equal].into_iter().flatten().collect(),
+                (true, Some(equal)) => vec![format!("(({name} IS NULL) OR {equal})")],
+                (true, None) => vec![format!("({name} IS NULL)")],
+            }
+        }
+        PartitionBound::Range { from, to } => {
+            let mut all: Vec<String> = names.iter().map(not_null).collect();
+            all.extend(range_condition(&names, from, (">", ">="), &shown));
+            all.extend(range_condition(&names, to, ("<", "<"), &shown));
+            all
+        }
+        PartitionBound::Default => {
+            let others = catalog.children_of(parent.oid).iter().filter_map(|oid| catalog.table(*oid));
+            let others: Vec<String> = others
+                .filter(|other| other.bound != Some(PartitionBound::Default))
+                .filter_map(|other| own_constraint(catalog, parent, other))
+                .map(|all| if all.len() == 1 { all[0].clone() } else { format!("({})", all.join(" AND ")) })
+                .collect();
+            match others.as_slice() {
+                [] => Vec::new(),
+                [one] => vec![format!("(NOT {one})")],
+                many => vec![format!("(NOT ({}))", many.join(" OR "))],
+            }
+        }
+    })
+}
+
+/// `(a > 1) OR ((a = 1) AND (b >= 2))`: the row is on the right side of an end. `operators`: of the keys but the last, and
+/// of the last.
+fn range_condition(
+    names: &[String],
+    ends: &[RangeEnd],
+    operators: (&str, &str),
+    shown: &dyn Fn(usize, &str) -> String,
+) -> Option<String> {
+    let fixed: Vec<(usize, &String)> = ends
+        .iter()
+        .enumerate()
+        .map_while(|(at, end)| match end {
+            RangeEnd::Value(text) => Some((at, text)),
+            RangeEnd::Min | RangeEnd::Max => None,
+        })
+        .collect();
+    // MAXVALUE behind the values of an upper end lets the last value in.
+    let behind = ends.get(fixed.len());
+    let mut terms = Vec::new();
+    for (n, (at, text)) in fixed.iter().enumerate() {
+        let is_last = n + 1 == fixed.len();
+        let operator = match (is_last, behind, operators.0) {
+            (false, _, operator) => operator,
+            (true, Some(RangeEnd::Max), "<") => "<=",
+            (true, Some(RangeEnd::Max), operator) => operator,
+            (true, _, _) => operators.1,
+        };
+        let mut conjuncts: Vec<String> =
+            fixed[..n].iter().map(|(at, text)| format!("({} = {})", names[*at], shown(*at, text))).collect();
+        conjuncts.push(format!("({} {operator} {})", names[*at], shown(*at, text)));
+        terms.push(match conjuncts.as_slice() {
+            [one] => one.clone(),
+            many => format!("({})", many.join(" AND ")),
+        });
+    }
+    match terms.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        many => Some(format!("({})", many.join(" OR "))),
+    }
+}
+
 /// `pg_get_partkeydef`: `RANGE (a, b)`.
 pub fn partition_key(catalog: &Catalog, table: &Table) -> Option<String> {
     let key = table.partition_key.as_ref()?;
