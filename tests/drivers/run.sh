@@ -41,6 +41,7 @@ app() { # app NAME COMMAND... with the DSN behind
 app SQLAlchemy timeout 300 "$cache/python/bin/python" sqlalchemy_program.py
 app Django timeout 300 "$cache/python/bin/python" django_program.py
 app Sequelize env NODE_PATH="$cache/node_modules" timeout 300 node sequelize_program.js
+app pg_dump timeout 300 bash pg_dump_program.sh
 app Drizzle env NODE_PATH="$cache/node_modules" timeout 300 node drizzle_program.mjs
 if [[ -n $node_pid ]] && grep -E 'panicked|ERROR' "$work/log" >&2; then
   failed=$((failed + 1)); echo "FAILED: the node's log asks somebody to look" >&2

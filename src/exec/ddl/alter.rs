@@ -282,6 +282,10 @@ impl Ddl<'_> {
         {
             return Err(err!(FEATURE_NOT_SUPPORTED, "constraints of this kind cannot be marked NOT VALID"));
         }
+        if let TableConstraintKind::UsingIndex { primary, index } = &constraint.kind {
+            let flags = super::foreign_key::flags_of(&constraint.attributes, true, false)?;
+            return self.constraint_using_index(table, constraint.name.as_ref().map(ident), *primary, index, flags);
+        }
         let mut parts = Parts { columns: table.columns.clone(), table: table.name.clone(), ..Parts::default() };
         self.table_constraint(constraint, &mut parts)?;
         if let (Some(spec), true) = (parts.not_nulls.first(), parts.columns == table.columns) {
@@ -305,6 +309,98 @@ impl Ddl<'_> {
         for key in &parts.foreign_keys {
             self.add_foreign_key(&mut table, key, false)?;
         }
+        Ok(())
+    }
+
+    /// ADD UNIQUE | PRIMARY KEY USING INDEX: an index that is there becomes the constraint's.
+    fn constraint_using_index(
+        &mut self,
+        mut table: Table,
+        name: Option<String>,
+        primary: bool,
+        written: &ast::Ident,
+        flags: crate::storage::catalog::ConstraintFlags,
+    ) -> Result<()> {
+        use crate::storage::catalog::IndexSource;
+        let index_name = ident(written);
+        let (at, catalog) = (self.at(written), self.catalog());
+        if table.is_partitioned() {
+            let message = "ALTER TABLE / ADD CONSTRAINT USING INDEX is not supported on partitioned tables";
+            return Err(Error::new(SqlState::FEATURE_NOT_SUPPORTED, message));
+        }
+        let found = catalog.relation(table.schema, &index_name).map(|e| (**e).clone());
+        let Some(Entry::Index(mut index)) = found else {
+            return Err(err!(UNDEFINED_OBJECT, "index \"{index_name}\" does not exist").at(at));
+        };
+        if table.constraints.iter().any(|c| c.index() == Some(index.oid)) {
+            return Err(err!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "index \"{index_name}\" is already associated with a constraint"
+            )
+            .at(at));
+        }
+        if index.table != table.oid {
+            return Err(err!(
+                OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "index \"{index_name}\" does not belong to table \"{}\"",
+                table.name
+            )
+            .at(at));
+        }
+        let cannot = "Cannot create a primary key or unique constraint using such an index.";
+        if !index.unique {
+            return Err(err!(WRONG_OBJECT_TYPE, "\"{index_name}\" is not a unique index").detail(cannot).at(at));
+        }
+        let mut columns = Vec::new();
+        for key in &index.keys {
+            match &key.source {
+                IndexSource::Column(number) => columns.push(*number),
+                IndexSource::Expression(_) => {
+                    let message = format!("index \"{index_name}\" contains expressions");
+                    return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).detail(cannot).at(at));
+                }
+            }
+        }
+        if index.predicate.is_some() {
+            return Err(err!(WRONG_OBJECT_TYPE, "\"{index_name}\" is a partial index").detail(cannot).at(at));
+        }
+        if index.keys.iter().any(|key| key.descending || key.nulls_first) {
+            let message = format!("index \"{index_name}\" column number 1 does not have default sorting behavior");
+            return Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message).detail(cannot).at(at));
+        }
+        if primary {
+            if table.primary_key().is_some() {
+                return Err(err!(
+                    INVALID_TABLE_DEFINITION,
+                    "multiple primary keys for table \"{}\" are not allowed",
+                    table.name
+                ));
+            }
+            self.refuse_nulls(&table, &columns)?;
+            for number in &columns {
+                column_mut(&mut table, *number)?.not_null = true;
+            }
+            self.name_not_nulls(&mut table, &[])?;
+        }
+        let name = name.unwrap_or_else(|| index_name.clone());
+        if table.constraints.iter().any(|c| c.name == name) {
+            return Err(super::create::duplicate_constraint(&name, &table.name));
+        }
+        if name != index_name {
+            self.refuse_duplicate(table.schema, &name)?;
+            let message =
+                format!("ALTER TABLE / ADD CONSTRAINT USING INDEX will rename index \"{index_name}\" to \"{name}\"");
+            self.notice(SqlState::SUCCESSFUL_COMPLETION, message);
+        }
+        (index.name, index.primary) = (name.clone(), primary);
+        let kind = match primary {
+            true => ConstraintKind::PrimaryKey { columns, index: index.oid },
+            false => ConstraintKind::Unique { columns, index: index.oid },
+        };
+        self.put(Entry::Index(index));
+        let oid = self.allocate();
+        table.constraints.push(Constraint { oid, name, kind, attributes: flags, origin: Default::default() });
+        self.put(Entry::Table(table));
         Ok(())
     }
 

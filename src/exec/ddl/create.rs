@@ -519,7 +519,9 @@ impl Ddl<'_> {
                     parent: None,
                 });
             }
-            TableConstraintKind::UsingIndex { .. } => return Err(Error::unsupported("a constraint USING INDEX")),
+            TableConstraintKind::UsingIndex { .. } => {
+                return Err(Error::internal("USING INDEX is an action of ALTER TABLE"));
+            }
             TableConstraintKind::ForeignKey { columns, reference } => parts.foreign_keys.push(ForeignKeySpec {
                 name,
                 columns: columns.iter().map(ident).collect(),

@@ -739,6 +739,24 @@ impl Ddl<'_> {
         if wanted.keys != part.keys || wanted.unique != part.unique || wanted.predicate != part.predicate {
             return cannot("The index definitions do not match.".to_string());
         }
+        let held = |table: &Table, index: Oid| table.constraints.iter().find(|c| c.index() == Some(index)).cloned();
+        match (held(&parent, index.oid), held(&child, part.oid)) {
+            (Some(theirs), Some(own)) => {
+                let mut child = child;
+                for c in child.constraints.iter_mut().filter(|c| c.oid == own.oid) {
+                    c.origin = Origin { parent: theirs.oid, ..Origin::inherited() };
+                }
+                self.put(Entry::Table(child));
+            }
+            (Some(theirs), None) => {
+                return cannot(format!(
+                    "The index \"{}\" belongs to a constraint in table \"{}\" but no constraint exists for index \"{}\".",
+                    index.name, parent.name, part.name
+                )
+                .replace(&index.name, &theirs.name));
+            }
+            _ => {}
+        }
         self.put(Entry::Index(Index { parent: Some(index.oid), ..part.clone() }));
         Ok(())
     }

@@ -539,6 +539,20 @@ impl Binder<'_> {
     ) -> Result<Expr> {
         let container = value.typ();
         let is_jsonb = container.oid == Type::JSONB.oid;
+        // A name is an array of "char", counted from 0.
+        if let (true, [ast::Subscript::Index { index }]) = (container.oid == Type::NAME.oid, brackets) {
+            let bound = self.expr(index, scope)?;
+            let bound = self.subscript_index(bound, false, index)?;
+            let one = || Expr::Const(crate::document::Datum::Int4(1), Type::INT4);
+            let from = self.binary("+", bound, one(), OperatorAt::all(position))?;
+            let text = self.coerce(value, Type::TEXT, Context::Implicit, position)?;
+            let letter = self.call_scalar("substr", vec![text, from, one()], &[0, 0, 0], position)?;
+            return Ok(Expr::Cast {
+                input: Box::new(letter),
+                typ: Type::CHAR,
+                kind: crate::sql::plan::CastKind::Relabel,
+            });
+        }
         let Some(element) = (if is_jsonb { Some(Type::JSONB.oid) } else { types::element_of(container.oid) }) else {
             return Err(err!(
                 DATATYPE_MISMATCH,

@@ -17,6 +17,7 @@ pub(super) const PG_DATABASE: Oid = 1262;
 pub(super) const PG_CONSTRAINT: Oid = 2606;
 pub(super) const PG_NAMESPACE: Oid = 2615;
 pub(super) const PG_REWRITE: Oid = 2618;
+const PG_ATTRDEF: Oid = 2604;
 pub(super) const PG_PROC: Oid = 1255;
 
 pub(super) fn namespaces(context: &Context<'_>, rows: &mut Rows) {
@@ -100,6 +101,13 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                     depend(rows, (PG_REWRITE, rule_oid(table.oid), 0), (PG_CLASS, table.oid, 0), 'i');
                 }
                 depend(rows, (PG_TYPE, table.row_type, 0), (PG_CLASS, table.oid, 0), 'i');
+                for parent in &table.parents {
+                    let kind = if table.bound.is_some() { 'a' } else { 'n' };
+                    depend(rows, (PG_CLASS, table.oid, 0), (PG_CLASS, *parent, 0), kind);
+                }
+                for column in table.live_columns() {
+                    default_depends(table, column, rows);
+                }
                 for constraint in &table.constraints {
                     let columns = match &constraint.kind {
                         ConstraintKind::Check { expr } => super::relations::check_columns(table, expr),
@@ -143,6 +151,21 @@ pub(super) fn depends(context: &Context<'_>, rows: &mut Rows) {
                 depend(rows, (PG_CLASS, sequence.oid, 0), (PG_CLASS, table, i32::from(column)), kind);
             }
             _ => {}
+        }
+    }
+}
+
+/// What a column's default depends on: the column, and the sequences that it asks.
+fn default_depends(table: &Table, column: &crate::storage::catalog::Column, rows: &mut Rows) {
+    let generated = column.generated.as_ref().map(|g| &g.expr);
+    let Some(default) = column.default.as_ref().or(generated) else { return };
+    let own = (PG_ATTRDEF, super::relations::default_oid(table.oid, column.number), 0);
+    depend(rows, own, (PG_CLASS, table.oid, i32::from(column.number)), 'a');
+    for (end, _) in default.match_indices("'::regclass") {
+        let head = &default[..end];
+        let start = head.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        if let Ok(oid) = head[start..].parse::<Oid>() {
+            depend(rows, own, (PG_CLASS, oid, 0), 'n');
         }
     }
 }

@@ -246,11 +246,14 @@ struct Attribute<'a> {
     dropped: bool,
     acl: Datum,
     origin: Origin,
+    /// The type that its values are stored as, where it is not the declared one.
+    stored: Option<Type>,
 }
 
 fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type, more: &Attribute<'_>) {
-    let info = sql_types::by_oid(typ.oid);
-    let is_enum = sql_types::is_enum(typ.oid);
+    let stored = more.stored.unwrap_or(typ);
+    let info = sql_types::by_oid(stored.oid);
+    let is_enum = sql_types::is_enum(stored.oid);
     // Row types and others that are not in the table of types: of variable length.
     let (len, by_value, align, storage) =
         info.map_or((-1, false, 'd', 'x'), |i| (i.len, i.by_value, i.align, i.storage));
@@ -335,6 +338,7 @@ fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: Oid, column: &
         dropped: column.dropped,
         acl: acl(&context.catalog, ObjectClass::Relation, table, i32::from(column.number)),
         origin: column.origin,
+        stored: Some(column.typ),
     };
     let dropped_name = format!("........pg.dropped.{}........", column.number);
     let name = if column.dropped { &dropped_name } else { &column.name };
@@ -392,7 +396,7 @@ fn expression_name(text: &str, count: usize) -> String {
 }
 
 /// The OID that a column's default has in `pg_attrdef`: made from the table's, out of the way of all others.
-fn default_oid(table: Oid, number: i16) -> Oid {
+pub(super) fn default_oid(table: Oid, number: i16) -> Oid {
     0x8000_0000 | (table.wrapping_mul(1601).wrapping_add(number as u32) & 0x7FFF_FFFF)
 }
 
