@@ -9,6 +9,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::binder::table::{TableExpr, bind_constant, bind_domain_check, bind_table_text};
 use crate::sql::binder::{BindContext, bind_query, bind_query_raw};
+use crate::sql::binder::{note_domain_expr, note_table_expr};
 use crate::sql::context::{EvalContext, Host};
 use crate::sql::deparse;
 use crate::sql::parser;
@@ -92,12 +93,22 @@ fn canonical(text: &str, kind: TableExpr, table: &Table, eval: &EvalContext) -> 
     let bound = bind_table_text(text, kind, table, eval)?;
     let explicit =
         matches!(written, ast::Expr::Cast { .. }) || !matches!(kind, TableExpr::Default(..) | TableExpr::Generated(..));
+    let again = |text: &str| bind_table_text(text, kind, table, eval).map(|again| again.expr.typ() == bound.expr.typ());
+    if let Some(noted) = note_table_expr(&parsed, kind, table, eval) {
+        let name = |id| {
+            let (_, number, _) = noted.columns.iter().find(|(c, _, _)| *c == id)?;
+            Some(super::ddl::quote_ident(&table.column_by_number(*number)?.name))
+        };
+        let shown = deparse::noted_expression(&noted.expr, &name, false, eval);
+        if let Some(shown) = shown.filter(|shown| again(shown).unwrap_or(false)) {
+            return Ok(shown);
+        }
+    }
     let expr = if explicit { &bound.expr } else { deparse::without_assignment(&bound.expr) };
     let name = |id| {
         let (_, number, _) = bound.columns.iter().find(|(c, _, _)| *c == id)?;
         Some(super::ddl::quote_ident(&table.column_by_number(*number)?.name))
     };
-    let again = |text: &str| bind_table_text(text, kind, table, eval).map(|again| again.expr.typ() == bound.expr.typ());
     Ok(match deparse::expression(expr, &name, false, eval) {
         Some(shown) if again(&shown).unwrap_or(false) => shown,
         _ if matches!(kind, TableExpr::Default(..) | TableExpr::IndexKey) => text.to_string(),
@@ -128,6 +139,12 @@ pub(crate) fn canonical_predicate(text: &str, table: &Table, eval: &EvalContext)
 /// A CHECK of a domain as it is kept.
 pub(crate) fn canonical_domain_check(text: &str, base: Type, eval: &EvalContext) -> Result<String> {
     let (expr, _) = bind_domain_check(text, base, eval, "")?;
+    let noted = note_domain_expr(&parser::parse_expression(text)?, base, eval);
+    let value = |_| Some("VALUE".to_string());
+    let shown = noted.and_then(|noted| deparse::noted_expression(&noted, &value, false, eval));
+    if let Some(shown) = shown.filter(|shown| bind_domain_check(shown, base, eval, "").is_ok()) {
+        return Ok(shown);
+    }
     Ok(match deparse::expression(&expr, &|_| Some("VALUE".to_string()), false, eval) {
         Some(shown) if bind_domain_check(&shown, base, eval, "").is_ok() => shown,
         _ => format!("({text})"),

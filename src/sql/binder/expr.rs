@@ -267,7 +267,10 @@ impl Binder<'_> {
         }
         // An array constructor takes the wanted type into its elements.
         let bound = match stripped {
-            ast::Expr::Array(array) if types::element_of(typ.oid).is_some() => {
+            ast::Expr::Array(array)
+                if types::element_of(typ.oid).is_some()
+                    && !(self.is_verbatim() && matches!(inner, ast::Expr::Nested(_))) =>
+            {
                 self.array(array, Some(Type::new(typ.oid)), self.expr_at(whole), scope)?
             }
             _ => self.expr(inner, scope)?,

@@ -61,7 +61,7 @@ mod values;
 mod window;
 mod with;
 
-pub use record::{bind_body_shapes, bind_shape};
+pub use record::{bind_body_shapes, bind_shape, note_domain_expr, note_table_expr};
 pub use relation::{Relation, relation_by_name};
 pub use routine::{bind_call, bind_routine_statement, can_assign, convert};
 pub use table::{TableExpr, bind_columns, bind_constant, bind_table_expr, bind_type};

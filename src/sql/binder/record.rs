@@ -17,12 +17,13 @@ use crate::sql::shape::{
 };
 use crate::sql::statement::{LockWait, RowLock, Statement};
 use crate::sql::types;
-use crate::storage::catalog::{PG_CATALOG, Routine};
+use crate::storage::catalog::{PG_CATALOG, Routine, Table};
 
 use super::Binder;
 use super::coerce::{Context, can_coerce, common_type};
 use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
 use super::select::{QueryOptions, Tail};
+use super::table::{BoundTableExpr, TableExpr};
 
 /// What has been noted so far.
 #[derive(Default)]
@@ -41,6 +42,8 @@ pub(super) struct Recorder {
     pub(super) from: Vec<From>,
     /// The item that is made next.
     pub(super) source: Option<Source>,
+    /// What is bound is a text of ours, where casts of arrays stand as they were bound.
+    pub(super) verbatim: bool,
     pub(super) lateral: bool,
     /// Something has no form.
     pub(super) failed: bool,
@@ -101,6 +104,23 @@ pub fn bind_body_shapes(routine: &Routine, eval: &EvalContext) -> Option<Vec<Sha
     Some(shapes)
 }
 
+/// Binds an expression over a table's columns for being shown; `None`: it has no form, or does not bind.
+pub fn note_table_expr(expr: &ast::Expr, kind: TableExpr, table: &Table, eval: &EvalContext) -> Option<BoundTableExpr> {
+    let mut binder = Binder::new(eval, "");
+    let verbatim = matches!(kind, TableExpr::Any);
+    binder.recorder = Some(Box::new(Recorder { verbatim, ..Recorder::default() }));
+    let bound = binder.bind_table_expr(expr, kind, table).ok()?;
+    (!binder.recorder?.failed).then_some(bound)
+}
+
+/// The same of a domain's CHECK.
+pub fn note_domain_expr(expr: &ast::Expr, base: Type, eval: &EvalContext) -> Option<Expr> {
+    let mut binder = Binder::new(eval, "");
+    binder.recorder = Some(Box::default());
+    let (bound, _) = binder.bind_domain_expr(expr, base).ok()?;
+    (!binder.recorder?.failed).then_some(bound)
+}
+
 impl Recorder {
     fn into_shape(self, records: HashMap<ColumnId, Vec<(String, Type)>>) -> Option<Shape> {
         let Self { items, columns, calls, json_aggregates, finished, failed, .. } = self;
@@ -109,6 +129,11 @@ impl Recorder {
 }
 
 impl Binder<'_> {
+    /// Whether a cast of an array in parentheses is one of the whole.
+    pub(super) fn is_verbatim(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| recorder.verbatim)
+    }
+
     pub(super) fn is_recording(&self) -> bool {
         self.recorder.is_some()
     }

@@ -52,14 +52,7 @@ pub fn bind_table_expr(
     context: &EvalContext,
     source: &str,
 ) -> Result<BoundTableExpr> {
-    let mut binder = Binder::new(context, source);
-    binder.params_allowed = false;
-    let columns: Vec<(ColumnId, i16, Type)> = match kind {
-        TableExpr::Default(..) => Vec::new(),
-        _ => table.live_columns().map(|c| (binder.column(), c.number, c.typ)).collect(),
-    };
-    let expr = binder.table_expr(expr, kind, table, &columns)?;
-    Ok(BoundTableExpr { expr, columns })
+    Binder::new(context, source).bind_table_expr(expr, kind, table)
 }
 
 /// As [`bind_table_expr`], from the text in the catalog.
@@ -76,26 +69,7 @@ pub fn bind_domain_check(text: &str, base: Type, context: &EvalContext, source: 
 
 /// As [`bind_domain_check`], from the expression.
 pub fn bind_domain_expr(expr: &ast::Expr, base: Type, context: &EvalContext, source: &str) -> Result<(Expr, ColumnId)> {
-    let mut binder = Binder::new(context, source);
-    binder.params_allowed = false;
-    let id = binder.column();
-    let value = ScopeColumn { name: "value".to_string(), expr: Expr::Column(id, base), origin: (0, 0) };
-    let item = Item {
-        name: None,
-        schema: None,
-        relation: None,
-        columns: vec![value],
-        system: Vec::new(),
-        row_type: Type::RECORD,
-        is_scalar_function: false,
-    };
-    let scope = Scope::over(None, vec![Entry::new(item)], Clause::Check);
-    let bound = binder.expr(expr, &scope)?;
-    let position = binder.expr_at(expr);
-    if bound.contains_subquery() {
-        return Err(err!(FEATURE_NOT_SUPPORTED, "cannot use subquery in check constraint").at(position));
-    }
-    Ok((binder.coerce_bool(bound, "CHECK", position)?, id))
+    Binder::new(context, source).bind_domain_expr(expr, base)
 }
 
 /// Binds an expression without columns or parameters and gives it a type (if one is asked for): arguments of EXECUTE
@@ -149,6 +123,43 @@ pub fn bind_columns<'t>(names: &[ast::Ident], table: &'t Table, source: &str) ->
 }
 
 impl Binder<'_> {
+    pub(super) fn bind_table_expr(
+        &mut self,
+        expr: &ast::Expr,
+        kind: TableExpr,
+        table: &Table,
+    ) -> Result<BoundTableExpr> {
+        self.params_allowed = false;
+        let columns: Vec<(ColumnId, i16, Type)> = match kind {
+            TableExpr::Default(..) => Vec::new(),
+            _ => table.live_columns().map(|c| (self.column(), c.number, c.typ)).collect(),
+        };
+        let expr = self.table_expr(expr, kind, table, &columns)?;
+        Ok(BoundTableExpr { expr, columns })
+    }
+
+    pub(super) fn bind_domain_expr(&mut self, expr: &ast::Expr, base: Type) -> Result<(Expr, ColumnId)> {
+        self.params_allowed = false;
+        let id = self.column();
+        let value = ScopeColumn { name: "value".to_string(), expr: Expr::Column(id, base), origin: (0, 0) };
+        let item = Item {
+            name: None,
+            schema: None,
+            relation: None,
+            columns: vec![value],
+            system: Vec::new(),
+            row_type: Type::RECORD,
+            is_scalar_function: false,
+        };
+        let scope = Scope::over(None, vec![Entry::new(item)], Clause::Check);
+        let bound = self.expr(expr, &scope)?;
+        let position = self.expr_at(expr);
+        if bound.contains_subquery() {
+            return Err(err!(FEATURE_NOT_SUPPORTED, "cannot use subquery in check constraint").at(position));
+        }
+        Ok((self.coerce_bool(bound, "CHECK", position)?, id))
+    }
+
     /// Binds a kept expression over given ids of a table's columns.
     pub(super) fn table_expr(
         &mut self,

@@ -26,6 +26,13 @@ impl Writer<'_> {
     }
 
     pub(super) fn type_name(&self, typ: Type) -> String {
+        // Without a length these words would mean one of 1.
+        match Type::new(typ.oid) {
+            Type::BPCHAR if typ.typmod < 0 => return "bpchar".to_string(),
+            Type::BPCHAR_ARRAY if typ.typmod < 0 => return "bpchar[]".to_string(),
+            Type::BIT if typ.typmod < 0 => return "\"bit\"".to_string(),
+            _ => {}
+        }
         let typmod = Some(typ.typmod).filter(|typmod| *typmod >= 0);
         match self.layout.pretty || self.shape().is_some() {
             true => user_types::format(&self.context, typ.oid, typmod),
@@ -51,10 +58,7 @@ impl Writer<'_> {
         };
         self.push(&text);
         if label == Label::Always || (needed && label == Label::WhereNeeded) {
-            let name = match value {
-                Datum::Bit(_) if typ.typmod < 0 => "\"bit\"".to_string(),
-                _ => self.type_name(typ),
-            };
+            let name = self.type_name(typ);
             self.push("::");
             self.push(&name);
         }

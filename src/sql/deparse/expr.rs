@@ -34,8 +34,8 @@ pub(super) fn symbol(function: u32, arity: usize) -> Option<&'static str> {
 impl Writer<'_> {
     /// An expression; where conversions are not `implicit`ly shown, only those that were written are.
     pub(super) fn expr(&mut self, expr: &Expr, implicit: bool) -> Option<()> {
-        // Without a shape nothing says which were written.
-        let implicit = implicit || self.shape().is_none();
+        // Otherwise nothing says which were written.
+        let implicit = implicit || !self.noted;
         guard(|| self.write(expr, implicit))
     }
 
@@ -91,12 +91,10 @@ impl Writer<'_> {
         match input {
             // A constant of the type says its type by the cast.
             Expr::Const(value, from)
-                if from.oid == typ.oid
-                    && from.typmod < 0
-                    && (self.shape().is_some() || !matches!(value, Datum::Null)) =>
+                if from.oid == typ.oid && from.typmod < 0 && (self.noted || !matches!(value, Datum::Null)) =>
             {
-                match (value, self.shape()) {
-                    (Datum::Int4(_) | Datum::Numeric(_) | Datum::Bool(_), None) => {
+                match (value, self.noted) {
+                    (Datum::Int4(_) | Datum::Numeric(_) | Datum::Bool(_), false) => {
                         let text = super::constant::quoted(&self.text(value, *from));
                         self.push(&text);
                     }
@@ -119,7 +117,7 @@ impl Writer<'_> {
     /// A cast that is shown.
     pub(super) fn shown_cast(&mut self, expr: &Expr) -> Option<()> {
         if let Some((function, args)) = cast_input(expr).and_then(super::json::returned)
-            && self.shape().is_some()
+            && self.noted
         {
             return self.json_function(function, args, expr.typ())?;
         }
@@ -270,7 +268,7 @@ impl Writer<'_> {
                 self.push("ROW(");
                 self.separated(fields, |w, field| w.top_level(field, true))?;
                 self.push(")");
-                if *typ != Type::RECORD && self.shape().is_some() {
+                if *typ != Type::RECORD && self.noted {
                     let name = self.type_name(*typ);
                     self.push("::");
                     self.push(&name);
@@ -358,7 +356,7 @@ impl Writer<'_> {
             }
             _ => {}
         }
-        if let ("extract", [Expr::Const(Datum::Text(field), _), value], None) = (function.name, args, self.shape()) {
+        if let ("extract", [Expr::Const(Datum::Text(field), _), value], false) = (function.name, args, self.noted) {
             self.push(&format!("EXTRACT({field} FROM "));
             self.expr(value, true)?;
             self.push(")");
@@ -370,8 +368,7 @@ impl Writer<'_> {
     /// `name(arguments)`.
     pub(super) fn function(&mut self, function: &'static Function, args: &[Expr]) -> Option<()> {
         // Names of ours that no text can say.
-        if function.name.starts_with(|c: char| c.is_control()) || (self.shape().is_some() && function.oid >= 10_000_000)
-        {
+        if function.name.starts_with(|c: char| c.is_control()) || (self.noted && function.oid >= 10_000_000) {
             return None;
         }
         self.push(&format!("{}(", quote_identifier(function.name)));
@@ -434,8 +431,7 @@ impl Writer<'_> {
         let catalog = self.context.host.catalog();
         let known = match input {
             Expr::Column(id, _) => {
-                let shape = self.shape()?;
-                let own = shape.records.get(id).cloned();
+                let own = self.shape().and_then(|shape| shape.records.get(id).cloned());
                 own.or_else(|| user_types::fields(&catalog, input.typ().oid))
             }
             Expr::Call { function, .. } if !function.columns.is_empty() => {
@@ -529,7 +525,7 @@ impl Writer<'_> {
         }
         match expr {
             Expr::Cast { input, kind: CastKind::TypmodAssign, .. } => self.is_simple(input, parent),
-            Expr::Cast { kind: CastKind::TypmodExplicit, .. } if self.shape().is_some() => true,
+            Expr::Cast { kind: CastKind::TypmodExplicit, .. } if self.noted => true,
             Expr::Cast { input, .. } => self.is_simple(input, Parent::Cast),
             Expr::Call { function, args, .. } => {
                 if function.oid == form::COLLATE.oid || function.oid == form::ROWS.oid {

@@ -79,6 +79,8 @@ impl Writer<'_> {
     }
 
     fn routine(&mut self, oid: u32, args: &[Expr]) -> Option<()> {
+        // Kept expressions hold what the function does: it may be replaced.
+        self.shape()?;
         let catalog = self.context.host.catalog();
         let Some(Entry::Routine(routine)) = catalog.get(oid).map(|entry| &**entry) else { return None };
         let path = self.context.host.search_path();

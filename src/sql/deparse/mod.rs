@@ -42,6 +42,14 @@ pub fn expression(expr: &Expr, name: Name<'_>, pretty: bool, context: &EvalConte
     Some(writer.out)
 }
 
+/// An expression that was bound for being shown ([`super::binder::note_table_expr`]): only casts that were written are.
+pub fn noted_expression(expr: &Expr, name: Name<'_>, pretty: bool, context: &EvalContext) -> Option<String> {
+    let mut writer = Writer::new(Columns::Named(name), Layout { pretty, wrap: 0 }, context);
+    (writer.noted, writer.lines) = (true, true);
+    writer.expr(expr, false)?;
+    Some(writer.out)
+}
+
 /// A query as text, its output columns having these names.
 pub fn query(shape: &Shape, columns: &[String], layout: Layout, context: &EvalContext) -> Option<String> {
     if shape.is_partial {
@@ -132,6 +140,8 @@ struct Writer<'a> {
     context: EvalContext,
     columns: Columns<'a>,
     names: names::Names,
+    /// What was bound notes how it was written.
+    noted: bool,
     /// Clauses begin lines.
     lines: bool,
     /// Columns are qualified.
@@ -153,6 +163,7 @@ impl<'a> Writer<'a> {
             context: EvalContext { format: Default::default(), ..context.clone() },
             columns,
             names: Default::default(),
+            noted: matches!(columns, Columns::Shape(_)),
             lines: matches!(columns, Columns::Shape(_)),
             prefix: false,
             targets: Vec::new(),

@@ -4,8 +4,7 @@
 use sqlparser::ast::Expr;
 
 use crate::document::{Oid, Type};
-use crate::sql::binder::bind_shape;
-use crate::sql::binder::table::{TableExpr, bind_table_expr};
+use crate::sql::binder::{TableExpr, bind_shape, note_domain_expr, note_table_expr};
 use crate::sql::context::EvalContext;
 use crate::sql::deparse::{self, Layout};
 use crate::sql::parser;
@@ -43,12 +42,12 @@ fn pretty(table: &Table, text: &str, context: &EvalContext) -> Option<String> {
     while let Expr::Nested(inner) = parsed {
         parsed = *inner;
     }
-    let bound = bind_table_expr(&parsed, TableExpr::Any, table, context, "").ok()?;
+    let bound = note_table_expr(&parsed, TableExpr::Any, table, context)?;
     let name = |id| {
         let (_, number, _) = bound.columns.iter().find(|(c, _, _)| *c == id)?;
         Some(column_name(table, *number))
     };
-    deparse::expression(&bound.expr, &name, true, context)
+    deparse::noted_expression(&bound.expr, &name, true, context)
 }
 
 /// Relations that an expression names by OID, by name.
@@ -518,8 +517,9 @@ pub fn domain_constraint(catalog: &Catalog, domain: &Domain, check: &DomainCheck
     let pretty = match style {
         Style::Pretty(context) => {
             let base = crate::sql::user_types::base(catalog, domain.base);
-            let bound = crate::sql::binder::table::bind_domain_check(&check.expr, base, context, "").ok();
-            bound.and_then(|(expr, _)| deparse::expression(&expr, &|_| Some("VALUE".to_string()), true, context))
+            let parsed = parser::parse_expression(&check.expr).ok();
+            let bound = parsed.and_then(|parsed| note_domain_expr(&parsed, base, context));
+            bound.and_then(|expr| deparse::noted_expression(&expr, &|_| Some("VALUE".to_string()), true, context))
         }
         Style::Plain => None,
     };
