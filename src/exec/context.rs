@@ -60,6 +60,13 @@ impl Context {
         }
     }
 
+    /// The same for a statement inside of this one, with other parameters.
+    pub(crate) fn inside(&self, params: Arc<[Datum]>, sees_writes: bool) -> Self {
+        let inner = self.refreshed();
+        let view = if sees_writes { inner.view.clone() } else { self.view.clone() };
+        Self { params, view, ..inner }
+    }
+
     /// Whether a constraint is checked at commit only.
     pub(crate) fn is_deferred(&self, constraint: &Constraint) -> bool {
         self.deferral.is_deferred(constraint)

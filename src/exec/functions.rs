@@ -46,6 +46,8 @@ pub(crate) fn call(session: &Shared, name: &str, args: &[Datum]) -> Result<Datum
             Some(Datum::TimestampTz(until)) => sleep(session, until.saturating_sub(session.clock()) as f64 / 1e6),
             _ => Err(Error::internal("pg_sleep_until() was called with other arguments")),
         },
+        "run_routine" => super::routine::run(session, args, false),
+        "run_routine_rows" => super::routine::run(session, args, true),
         "current_of" => match args {
             [Datum::Text(cursor), Datum::Oid(table)] => current_of(session, cursor, *table),
             _ => Err(Error::internal("current_of() was called with other arguments")),

@@ -86,6 +86,12 @@ pub(crate) struct State {
     pub transaction_since: Option<i64>,
     /// The session's cursors and prepared statements, for the running statement if it asks for them.
     pub own: OwnObjects,
+    /// The running statement, for functions that run statements of their own.
+    pub statement: std::sync::Weak<super::context::Context>,
+    /// Statements of such functions, bound: by the function and their place in its body.
+    pub bodies: HashMap<(Oid, usize), Arc<super::prepared::Bound>>,
+    /// How deep such functions have called one another.
+    pub routine_depth: usize,
 }
 
 /// What `pg_cursors` and `pg_prepared_statements` show, and WHERE CURRENT OF asks for.
@@ -143,6 +149,9 @@ impl Shared {
                 state: "idle",
                 transaction_since: None,
                 own: OwnObjects::default(),
+                statement: std::sync::Weak::new(),
+                bodies: HashMap::new(),
+                routine_depth: 0,
             }),
         }
     }

@@ -206,8 +206,8 @@ fn has_effects(plan: &Rel) -> bool {
     let mut found = false;
     plan.walk_exprs(&mut |e| {
         if let Expr::Call { function, .. } = e {
-            found |=
-                matches!(function.body, Body::Host) || matches!(function.name, "set_config" | "setval" | "nextval");
+            found |= matches!(function.body, Body::Host)
+                || matches!(function.name, "set_config" | "setval" | "nextval" | "run_routine_rows");
         }
         !found
     });

@@ -392,6 +392,10 @@ impl Session {
         }
         let user = self.shared.lock().current_user.0;
         bound.authorize(user)?;
+        let context = Arc::new(context);
+        if bound.has_effects {
+            self.shared.lock().statement = Arc::downgrade(&context);
+        }
         if let Some(point) = &bound.point {
             let mut rows = Vec::new();
             let done = point.run(&context, &mut |row| {
@@ -405,7 +409,6 @@ impl Session {
                 });
             }
         }
-        let context = Arc::new(context);
         if verb != Verb::Select {
             let cancel = self.shared.cancel.clone();
             let (count, rows) = aside(deadline.guard(&cancel, source::modify(&context, &bound.query))).await?;

@@ -294,7 +294,7 @@ fn full_partitions(context: &Arc<Context>, table: &Arc<Table>, partitions: usize
 }
 
 /// The `lower` side of a statement's context.
-fn query_context(context: &Arc<Context>) -> (Arc<QueryContext>, Arc<StatementSource>) {
+fn query_context(context: &Arc<Context>, plan: &Rel) -> (Arc<QueryContext>, Arc<StatementSource>) {
     let source = Arc::new(StatementSource { context: context.clone(), count: AtomicU64::new(0) });
     let server = &context.shared.server;
     let query = QueryContext::new(
@@ -302,14 +302,26 @@ fn query_context(context: &Arc<Context>) -> (Arc<QueryContext>, Arc<StatementSou
         source.clone(),
         server.task(),
         context.shared.cancel.clone(),
-        server.config.parallelism,
+        // Functions that change something are called one after the other.
+        if runs_routines(plan) { 1 } else { server.config.parallelism },
     );
     (query, source)
 }
 
+/// Whether a plan calls functions that run statements of their own.
+fn runs_routines(plan: &Rel) -> bool {
+    let mut found = false;
+    plan.walk_exprs(&mut |e| {
+        found |=
+            matches!(e, Expr::Call { function, .. } if matches!(function.name, "run_routine" | "run_routine_rows"));
+        !found
+    });
+    found
+}
+
 /// Runs a query.
 pub(crate) async fn query(context: &Arc<Context>, query: &Query) -> Result<RowStream> {
-    let (lowered, _) = query_context(context);
+    let (lowered, _) = query_context(context, &query.plan);
     let output: Vec<(ColumnId, Type)> = query.output.iter().map(|c| (c.id, c.typ)).collect();
     let batches = match &query.locking {
         None => lower::execute(&query.plan, &output, &context.params, &lowered).await?,
@@ -487,7 +499,7 @@ fn expose_locators(rel: &mut Rel, locators: &mut Vec<(ColumnId, Oid, bool)>) -> 
 
 /// Runs INSERT, UPDATE or DELETE: the number of rows changed and the rows of RETURNING.
 pub(crate) async fn modify(context: &Arc<Context>, query: &Query) -> Result<(u64, Vec<Vec<Datum>>)> {
-    let (lowered, source) = query_context(context);
+    let (lowered, source) = query_context(context, &query.plan);
     let _guard = lowered.stop.guard();
     let output: Vec<(ColumnId, Type)> = query.output.iter().map(|c| (c.id, c.typ)).collect();
     if let Rel::Modify(modify) = &query.plan {

@@ -75,9 +75,11 @@ impl Ddl<'_> {
             }
             Some(_) => return Err(Error::internal("a routine was expected")),
         }
-        self.check_body(&routine)?;
         let (oid, is_new) = (routine.oid, existing.is_none());
-        self.put(Entry::Routine(routine));
+        self.put(Entry::Routine(routine.clone()));
+        // The body may call the function itself.
+        self.publish();
+        self.check_body(&routine)?;
         if is_new {
             self.default_acl(ObjectClass::Function, oid, schema);
         }
@@ -148,8 +150,13 @@ impl Ddl<'_> {
                 }
                 None => {}
             }
-            if written.mode == ArgumentMode::Variadic {
-                return Err(Error::unsupported("a VARIADIC argument of a function in SQL"));
+            let is_array = types::element_of(typ.oid).is_some()
+                || matches!(Type::new(typ.oid), Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY);
+            if written.mode == ArgumentMode::Variadic && !is_array {
+                return Err(err!(INVALID_FUNCTION_DEFINITION, "VARIADIC parameter must be an array"));
+            }
+            if arguments.iter().any(|a| a.mode == ArgumentMode::Variadic) && input {
+                return Err(err!(INVALID_FUNCTION_DEFINITION, "VARIADIC parameter must be the last input parameter"));
             }
             arguments.push(Argument { mode: written.mode, name, typ: Type::new(typ.oid), default });
         }
@@ -208,13 +215,24 @@ impl Ddl<'_> {
             return Ok(());
         }
         let shown = kind_name(routine.kind);
-        let in_function = |error: Error| error.at(0).context(format!("SQL function \"{}\"", routine.name));
-        let parsed = parser::parse(&routine.query_text()).map_err(in_function)?;
+        // Where the body stands in the statement, if it is written there as it is.
+        let offset = match routine.is_return {
+            true => None,
+            false => self.text.find(&routine.body).map(|at| self.text[..at].chars().count() as u32),
+        };
+        let in_function = |error: Error| {
+            let mut error = error;
+            let position = error.report().position.filter(|position| *position > 0);
+            error.report_mut().position = position.zip(offset).map(|(position, offset)| position + offset);
+            error.context(format!("SQL function \"{}\"", routine.name))
+        };
+        let text = routine.query_text();
+        let parsed = parser::parse(&text).map_err(in_function)?;
         let mut last = None;
         for part in &parsed {
             last = None;
             if crate::exec::prepared::is_query(&part.statement) {
-                let query = bind_routine_statement(&part.statement, routine, &self.eval).map_err(in_function)?;
+                let query = bind_routine_statement(&part.statement, routine, &self.eval, &text).map_err(in_function)?;
                 let gives = query.verb == Verb::Select || !query.output.is_empty();
                 last = gives.then_some(query);
             } else if matches!(

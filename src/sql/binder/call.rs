@@ -134,12 +134,19 @@ impl Binder<'_> {
             let routines = self.routines(schema.as_deref(), &name);
             if !routines.is_empty() {
                 let (args, at, ..) = self.bind_arguments(call, &arguments, scope)?;
-                let resolved = self.resolve_routine(&routines, &name, args, &arguments.names, &at, position)?;
+                let resolved = self.resolve_routine(
+                    &routines,
+                    &name,
+                    args,
+                    &arguments.names,
+                    &at,
+                    (position, arguments.variadic),
+                )?;
                 if self.is_recording() {
-                    let value = self.unrecorded(|binder| binder.routine_value(&resolved, position))?;
+                    let value = self.unrecorded(|binder| binder.routine_value(&resolved, position, scope))?;
                     return Ok(resolved.noted(self, value.typ()));
                 }
-                return self.routine_value(&resolved, position);
+                return self.routine_value(&resolved, position, scope);
             }
         }
         let shown = schema.as_ref().map_or(name.clone(), |schema| format!("{schema}.{name}"));
@@ -708,7 +715,7 @@ impl Binder<'_> {
     }
 
     /// A set-returning call in an expression: its rows come from a `ProjectSet` below.
-    fn set_call(&mut self, resolved: Resolved, position: u32, scope: &Scope<'_>) -> Result<Expr> {
+    pub(super) fn set_call(&mut self, resolved: Resolved, position: u32, scope: &Scope<'_>) -> Result<Expr> {
         let mut level = scope.level.borrow_mut();
         if level.in_aggregate {
             return Err(err!(

@@ -517,9 +517,6 @@ impl Binder<'_> {
             return Ok(None);
         }
         let position = self.at(name.span());
-        if with_ordinality {
-            return Err(Error::unsupported("WITH ORDINALITY of a function in SQL").at(position));
-        }
         let ast::Expr::Function(call) = call_of(name.clone(), args.to_vec()) else { return Ok(None) };
         let Some((exprs, names)) = super::routine::plain_arguments(&call) else {
             return Err(Error::unsupported("this form of argument").at(position));
@@ -530,7 +527,7 @@ impl Binder<'_> {
             bound.push(self.expr(expr, &scope)?);
             at.push(self.expr_at(expr));
         }
-        let call = self.resolve_routine(&routines, &folded, bound, &names, &at, position)?;
+        let call = self.resolve_routine(&routines, &folded, bound, &names, &at, (position, false))?;
         let mut definitions = None;
         if let Some(alias) = alias.filter(|alias| alias.columns.iter().any(|c| c.data_type.is_some())) {
             let mut columns = Vec::new();
@@ -542,7 +539,7 @@ impl Binder<'_> {
             definitions = Some(columns);
         }
         self.note_routine(&call, definitions.as_deref(), before);
-        let (rel, mut columns, is_scalar) = self.routine_rows(&call, definitions, position)?;
+        let (rel, mut columns, is_scalar) = self.routine_rows(&call, definitions, with_ordinality, position)?;
         let is_plain = call.get()?.outputs().next().is_none();
         if let (Some(alias), true, [column]) = (alias, is_scalar && is_plain, columns.as_mut_slice()) {
             column.name = ident(&alias.name);

@@ -135,6 +135,8 @@ struct Binder<'a> {
     calls: Vec<Vec<Expr>>,
     /// Notes how things are written, where that was asked for.
     recorder: Option<Box<record::Recorder>>,
+    /// These functions.
+    bodies: Vec<Oid>,
 }
 
 impl<'a> Binder<'a> {
@@ -161,6 +163,7 @@ impl<'a> Binder<'a> {
             merge_action: None,
             calls: Vec::new(),
             recorder: None,
+            bodies: Vec::new(),
         }
     }
 

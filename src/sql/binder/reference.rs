@@ -134,7 +134,7 @@ impl Binder<'_> {
             }
         };
         match self.find_item(schema, table, scope) {
-            FoundItem::Item(item, owner, _) => {
+            FoundItem::Item(item, owner, nullable) => {
                 let mut matching = item.columns.iter().filter(|c| c.name == *column);
                 let found = matching.next();
                 if found.is_some() && matching.next().is_some() {
@@ -143,11 +143,32 @@ impl Binder<'_> {
                 let found = found.or_else(|| item.system.iter().find(|c| c.name == *column));
                 match found {
                     Some(found) => Ok(self.reference(found, span, owner)),
-                    None => Err(self.undefined_column(Some(table), column, scope).at(self.at(span))),
+                    None => {
+                        // `t.f` calls f(t).
+                        let routines = self.routines(None, column);
+                        if !routines.is_empty() {
+                            let args = vec![self.whole_row(&item, nullable, span, owner)];
+                            let (position, at) = (self.at(span), [self.at(span)]);
+                            let call = self.resolve_routine(&routines, column, args, &[], &at, (position, false));
+                            if let Ok(call) = call {
+                                return self.routine_value(&call, position, scope);
+                            }
+                        }
+                        Err(self.undefined_column(Some(table), column, scope).at(self.at(span)))
+                    }
                 }
             }
             FoundItem::Forbidden(error) => Err(error.at(self.at(span))),
-            FoundItem::None => Err(self.missing_item(schema, table, scope).at(self.at(span))),
+            FoundItem::None => {
+                // Inside of a function an argument of a composite type may be named so.
+                if !self.calls.is_empty()
+                    && schema.is_none()
+                    && let Some(argument) = self.find_column(table, span, scope)?
+                {
+                    return self.field_of(argument, &names[1], None, self.at(span));
+                }
+                Err(self.missing_item(schema, table, scope).at(self.at(span)))
+            }
         }
     }
 

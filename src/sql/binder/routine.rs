@@ -9,13 +9,15 @@ use crate::document::{Datum, Oid, Type};
 use crate::err;
 use crate::error::{Error, Result, SqlState};
 use crate::sql::context::EvalContext;
+use crate::sql::function::{Body as FunctionBody, Function, Volatility};
 use crate::sql::parser;
-use crate::sql::plan::{Expr, JoinKind, OutputColumn, Query, Rel, Subquery, SubqueryKind};
+use crate::sql::plan::{Expr, JoinKind, OutputColumn, Query, Rel, SetCall, Subquery, SubqueryKind};
 use crate::sql::statement::Statement;
 use crate::sql::types;
 use crate::storage::catalog::{ArgumentMode, Entry as CatalogEntry, PG_CATALOG, Routine, RoutineKind};
 
 use super::Binder;
+use super::call::Resolved;
 use super::coerce::{Context, is_composite};
 use super::relation::row_fields;
 use super::resolve::{Candidate, Choice, choose};
@@ -24,6 +26,41 @@ use super::select::QueryOptions;
 
 /// How deep bodies may call one another: who calls itself is found out by it.
 const CALLS_MAX: usize = 32;
+
+/// (routine, its arguments): what a body gives that is not bound in the place of its call.
+static RUN_ROUTINE: Function = Function {
+    oid: 10_000_905,
+    name: "run_routine",
+    args: &[Type::OID],
+    variadic: false,
+    defaults: 0,
+    returns: Type::ANY,
+    columns: &[],
+    strict: false,
+    volatility: Volatility::Volatile,
+    body: FunctionBody::Host,
+};
+
+/// The same, as rows.
+static RUN_ROUTINE_ROWS: Function = Function {
+    oid: 10_000_906,
+    name: "run_routine_rows",
+    args: &[Type::OID],
+    variadic: false,
+    defaults: 0,
+    returns: Type::ANY,
+    columns: &[],
+    strict: false,
+    volatility: Volatility::Volatile,
+    body: FunctionBody::Set(run_routine_rows),
+};
+
+fn run_routine_rows(context: &EvalContext, args: &[Datum]) -> Result<Box<dyn Iterator<Item = Result<Datum>> + Send>> {
+    match context.host.call(RUN_ROUTINE_ROWS.name, args)? {
+        Datum::Array(rows) => Ok(Box::new(rows.values.into_iter().map(Ok))),
+        _ => Err(Error::internal("a routine's rows are an array")),
+    }
+}
 
 /// A call of a routine with its arguments as declared.
 pub(super) struct RoutineCall {
@@ -74,16 +111,16 @@ impl Binder<'_> {
         args: Vec<Expr>,
         names: &[Option<String>],
         at: &[u32],
-        position: u32,
+        (position, variadic): (u32, bool),
     ) -> Result<RoutineCall> {
         let oids: Vec<Oid> = args.iter().map(|e| e.typ().oid).collect();
         // Candidates see the arguments in the order of the call.
         let mut candidates: Vec<Candidate<(usize, Vec<usize>)>> = Vec::new();
         for (i, entry) in routines.iter().enumerate() {
             let CatalogEntry::Routine(routine) = &**entry else { continue };
-            let Some((slots, declared)) = places(routine, args.len(), names) else { continue };
+            let Some((slots, declared, gathered)) = places(routine, args.len(), names, variadic) else { continue };
             if candidates.iter().all(|c| c.args != declared) {
-                candidates.push(Candidate { what: (i, slots), args: declared, gathered: 0 });
+                candidates.push(Candidate { what: (i, slots), args: declared, gathered });
             }
         }
         let chosen = match choose(&self.catalog, candidates, &oids) {
@@ -96,11 +133,12 @@ impl Binder<'_> {
             }
         };
         let (index, slots) = chosen.what;
+        let gathered = chosen.gathered;
         let entry = routines[index].clone();
         let CatalogEntry::Routine(routine) = &*entry else { return Err(Error::internal("a routine was expected")) };
         let input: Vec<_> = routine.inputs().collect();
         // Polymorphic arguments: what the call gives them.
-        let declared_types: Vec<Oid> = slots.iter().map(|s| input[(*s).min(input.len() - 1)].typ.oid).collect();
+        let declared_types = chosen.args;
         let element = declared_types.iter().zip(&oids).find_map(|(declared, actual)| match Type::new(*declared) {
             Type::ANYELEMENT | Type::ANYCOMPATIBLE => Some(*actual),
             Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY => types::element_of(*actual),
@@ -114,6 +152,19 @@ impl Binder<'_> {
             _ => typ,
         };
         let mut placed: Vec<Option<Expr>> = vec![None; input.len()];
+        let mut args = args;
+        let at_rest = at.get(args.len() - gathered.min(args.len())).copied().unwrap_or(position);
+        let rest = args.split_off(args.len() - gathered.min(args.len()));
+        if let (Some(last), false) = (input.last(), rest.is_empty()) {
+            let typ = Type::new(concrete(last.typ).oid);
+            let element = types::element_of(typ.oid).map(Type::new);
+            let element = element.ok_or_else(|| Error::internal("a VARIADIC argument is an array"))?;
+            let mut elements = Vec::with_capacity(rest.len());
+            for value in rest {
+                elements.push(self.coerce(value, element, Context::Implicit, at_rest)?);
+            }
+            placed[input.len() - 1] = Some(Expr::Array { elements, nested: false, typ, element });
+        }
         for ((arg, slot), at) in args.into_iter().zip(&slots).zip(at) {
             let typ = concrete(input[*slot].typ);
             placed[*slot] = Some(self.coerce(arg, Type::new(typ.oid), Context::Implicit, *at)?);
@@ -152,23 +203,18 @@ impl Binder<'_> {
     }
 
     /// Binds the body of a call: what it selects, over the arguments.
-    fn routine_body(&mut self, call: &RoutineCall) -> Result<Body> {
+    /// `None`: the body runs when it is called, as it has several statements, changes something or calls itself.
+    fn routine_body(&mut self, call: &RoutineCall) -> Result<Option<Body>> {
         let routine = call.get()?;
-        if self.calls.len() >= CALLS_MAX {
-            return Err(err!(STATEMENT_TOO_COMPLEX, "stack depth limit exceeded")
-                .hint("Functions in SQL are put in the place of their calls: they cannot call themselves."));
+        if self.calls.len() >= CALLS_MAX || self.bodies.contains(&routine.oid) {
+            return Ok(None);
         }
         let parsed = parser::parse(&routine.query_text())?;
         let mut statements = parsed.into_iter();
         let (first, more) = (statements.next(), statements.next());
         let query = match (first.map(|p| p.statement), more) {
             (Some(Statement::Query(query)), None) => query,
-            _ => {
-                return Err(Error::unsupported(format!(
-                    "a call of function {}() in a query, as its body is not a single SELECT",
-                    routine.name
-                )));
-            }
+            _ => return Ok(None),
         };
         let database = self.eval.host.database();
         let mut path: Vec<Oid> =
@@ -201,10 +247,12 @@ impl Binder<'_> {
         let outer_path = std::mem::replace(&mut self.search_path, path);
         let outer_source = std::mem::take(&mut self.source);
         self.calls.push(params);
+        self.bodies.push(routine.oid);
         if routine.security_definer {
             self.views.push(Some(routine.owner));
         }
         let bound = self.unrecorded(|binder| binder.query(&query, QueryOptions::default(), &outer));
+        self.bodies.pop();
         if routine.security_definer {
             self.views.pop();
         }
@@ -212,7 +260,7 @@ impl Binder<'_> {
         self.search_path = outer_path;
         self.source = outer_source;
         let bound = bound?;
-        Ok(Body { rel: bound.rel, columns: bound.columns })
+        Ok(Some(Body { rel: bound.rel, columns: bound.columns }))
     }
 
     /// A parameter `$n` inside of a body; `None`: we are in none.
@@ -223,18 +271,28 @@ impl Binder<'_> {
     }
 
     /// A call as a value.
-    pub(super) fn routine_value(&mut self, call: &RoutineCall, position: u32) -> Result<Expr> {
+    pub(super) fn routine_value(&mut self, call: &RoutineCall, position: u32, scope: &Scope<'_>) -> Result<Expr> {
         let routine = call.get()?.clone();
         if routine.kind == RoutineKind::Procedure {
             return Err(err!(WRONG_OBJECT_TYPE, "{}({}) is a procedure", routine.name, type_list(&routine))
                 .hint("To call a procedure, use CALL.")
                 .at(position));
         }
-        let body = self.routine_body(call)?;
         let outputs: Vec<(String, Type)> = self.routine_columns(call)?;
         let typ = match outputs.as_slice() {
             [(_, typ)] => *typ,
             _ => call.returns,
+        };
+        if routine.returns_set {
+            let resolved = Resolved { function: &RUN_ROUTINE_ROWS, args: run_arguments(call)?, typ };
+            let value = self.set_call(resolved, position, scope)?;
+            if let (Expr::Column(id, _), true) = (&value, typ == Type::RECORD) {
+                self.records.insert(*id, outputs);
+            }
+            return Ok(value);
+        }
+        let Some(body) = self.routine_body(call)? else {
+            return Ok(Expr::Call { function: &RUN_ROUTINE, args: run_arguments(call)?, typ });
         };
         let value = match outputs.as_slice() {
             [_] => {
@@ -251,9 +309,6 @@ impl Binder<'_> {
                 typ: call.returns,
             },
         };
-        if routine.returns_set {
-            return Err(Error::unsupported("a set-returning function in SQL outside of FROM").at(position));
-        }
         let strict = |value: Expr| match routine.strict && !call.args.is_empty() {
             false => value,
             true => {
@@ -320,15 +375,30 @@ impl Binder<'_> {
         &mut self,
         call: &RoutineCall,
         definitions: Option<Vec<(String, Type)>>,
+        with_ordinality: bool,
         position: u32,
     ) -> Result<(Rel, Vec<OutputColumn>, bool)> {
         let routine = call.get()?.clone();
-        let body = self.routine_body(call)?;
         let columns = match definitions {
             Some(columns) => columns,
             None => self.routine_columns(call)?,
         };
         let is_scalar = columns.len() == 1 && !is_composite(call.returns.oid);
+        let body = if with_ordinality { None } else { self.routine_body(call)? };
+        let Some(body) = body else {
+            let mut made: Vec<OutputColumn> = Vec::with_capacity(columns.len());
+            for (name, typ) in columns {
+                made.push(OutputColumn { id: self.column(), name, typ, origin: (0, 0) });
+            }
+            let typ = if is_scalar { made[0].typ } else { Type::RECORD };
+            let run = Expr::Call { function: &RUN_ROUTINE_ROWS, args: run_arguments(call)?, typ };
+            let set = SetCall { call: run, columns: made.iter().map(|c| (c.id, c.typ)).collect() };
+            let ordinality = with_ordinality.then(|| self.column());
+            let rel = Rel::Function { calls: vec![set], ordinality, input: Box::new(Rel::OneRow), outer: false };
+            let number = |id| OutputColumn { id, name: "ordinality".to_string(), typ: Type::INT8, origin: (0, 0) };
+            made.extend(ordinality.map(number));
+            return Ok((rel, made, is_scalar && !with_ordinality));
+        };
         let mut exprs = Vec::new();
         let mut made = Vec::new();
         if columns.len() != body.columns.len() {
@@ -369,6 +439,13 @@ impl Binder<'_> {
     }
 }
 
+/// What a running body is called with.
+fn run_arguments(call: &RoutineCall) -> Result<Vec<Expr>> {
+    let mut args = vec![Expr::Const(Datum::Oid(call.get()?.oid), Type::OID)];
+    args.extend(call.args.iter().cloned());
+    Ok(args)
+}
+
 /// An argument that costs nothing to compute again.
 fn is_plain(arg: &Expr) -> bool {
     match arg {
@@ -378,9 +455,30 @@ fn is_plain(arg: &Expr) -> bool {
     }
 }
 
-/// Where the arguments of a call go, and the types declared there, in the order of the call; `None`: they do not fit.
-fn places(routine: &Routine, count: usize, names: &[Option<String>]) -> Option<(Vec<usize>, Vec<Oid>)> {
+/// Where the arguments of a call go, the types declared there in the order of the call, and how many at the end are
+/// gathered into a VARIADIC array; `None`: they do not fit.
+fn places(
+    routine: &Routine,
+    count: usize,
+    names: &[Option<String>],
+    variadic: bool,
+) -> Option<(Vec<usize>, Vec<Oid>, usize)> {
     let input: Vec<_> = routine.inputs().collect();
+    let array = input.last().filter(|a| a.mode == ArgumentMode::Variadic);
+    if variadic && array.is_none() {
+        return None;
+    }
+    let fixed = input.len().saturating_sub(1);
+    if let Some(array) = array.filter(|_| !variadic && names.iter().all(Option::is_none) && count > fixed) {
+        let element = match array.typ {
+            Type::ANYARRAY => Type::ANYELEMENT.oid,
+            Type::ANYCOMPATIBLEARRAY => Type::ANYCOMPATIBLE.oid,
+            typ => types::element_of(typ.oid)?,
+        };
+        let gathered = count - fixed;
+        let declared = input[..fixed].iter().map(|a| a.typ.oid).chain(std::iter::repeat_n(element, gathered));
+        return Some(((0..fixed).collect(), declared.collect(), gathered));
+    }
     if count > input.len() {
         return None;
     }
@@ -398,7 +496,7 @@ fn places(routine: &Routine, count: usize, names: &[Option<String>]) -> Option<(
     let filled = (0..input.len()).all(|i| slots.contains(&i) || input[i].default.is_some());
     filled.then(|| {
         let declared = slots.iter().map(|s| input[*s].typ.oid).collect();
-        (slots, declared)
+        (slots, declared, 0)
     })
 }
 
@@ -446,8 +544,14 @@ pub fn convert(value: Datum, from: Type, to: Type, eval: &EvalContext) -> Result
 }
 
 /// Binds one statement of a routine's body; its arguments are the parameters.
-pub fn bind_routine_statement(statement: &Statement, routine: &Routine, eval: &EvalContext) -> Result<Query> {
-    let mut binder = Binder::new(eval, "");
+/// `text` is what positions refer to (empty: none).
+pub fn bind_routine_statement(
+    statement: &Statement,
+    routine: &Routine,
+    eval: &EvalContext,
+    text: &str,
+) -> Result<Query> {
+    let mut binder = Binder::new(eval, text);
     let inputs: Vec<_> = routine.inputs().collect();
     let params: Vec<Expr> = inputs.iter().enumerate().map(|(i, a)| Expr::Param(i, a.typ)).collect();
     let columns = inputs.iter().zip(&params).map(|(a, expr)| ScopeColumn {
@@ -466,6 +570,8 @@ pub fn bind_routine_statement(statement: &Statement, routine: &Routine, eval: &E
     };
     binder.params = inputs.iter().map(|a| a.typ).collect();
     binder.calls.push(params);
+    // A body that calls itself does so when it runs.
+    binder.bodies.push(routine.oid);
     if routine.security_definer {
         binder.views.push(Some(routine.owner));
     }
@@ -509,7 +615,7 @@ pub fn bind_call(call: &ast::Expr, eval: &EvalContext, text: &str) -> Result<(Ar
         let mut keep = out.iter().map(|o| !o);
         names.retain(|_| keep.next().unwrap_or(true));
     }
-    let call = binder.resolve_routine(&routines, &shown, args, &names, &at, position).map_err(|error| {
+    let call = binder.resolve_routine(&routines, &shown, args, &names, &at, (position, false)).map_err(|error| {
         match error.code() {
             SqlState::UNDEFINED_FUNCTION => {
                 let message = error.message().replacen("function", "procedure", 1);
