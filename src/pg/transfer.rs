@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::document::Datum;
 use crate::err;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SqlState};
 use crate::exec::{CopyFormat, CopyIn, CopyOptions, OutputColumn, RowStream};
 
 use super::backend;
@@ -40,11 +41,16 @@ enum Event {
 struct Batch {
     rows: Vec<Vec<Datum>>,
     lines: Vec<u64>,
+    /// Rows that were skipped, and what is to be said about them.
+    skipped: (u64, Vec<String>),
 }
 
 impl Connection {
     /// COPY FROM STDIN: gives the tag.
     pub(super) async fn copy_in(&mut self, mut copy: CopyIn, interrupt: &Interrupt) -> Result<String> {
+        if let Some(path) = copy.options.file.clone() {
+            return self.copy_from_file(copy, &path, interrupt).await;
+        }
         let is_binary = copy.options.format == CopyFormat::Binary;
         backend::put_copy_response(&mut self.wire.output, true, is_binary, copy.columns.len());
         self.wire.send(Some(interrupt)).await?;
@@ -74,6 +80,76 @@ impl Connection {
             }
         }
         self.wire.run(self.session.finish_copy(copy), interrupt).await
+    }
+
+    /// COPY FROM a file on the server.
+    async fn copy_from_file(&mut self, mut copy: CopyIn, path: &str, interrupt: &Interrupt) -> Result<String> {
+        let mut file = tokio::fs::File::open(path).await.map_err(|error| {
+            file_error(&error, format!("could not open file \"{path}\" for reading")).hint(
+                "COPY FROM instructs the PostgreSQL server process to read a file. You may want a client-side facility \
+                 such as psql's \\copy.",
+            )
+        })?;
+        if file.metadata().await.is_ok_and(|metadata| metadata.is_dir()) {
+            return Err(err!(WRONG_OBJECT_TYPE, "\"{path}\" is a directory"));
+        }
+        let size_max = self.shared.config.message_size_max.0 as usize;
+        let mut decoder =
+            CopyDecoder::new(copy.columns.clone(), copy.options.clone(), self.session.eval_context(), size_max);
+        let mut piece = vec![0; PIECE_BYTES];
+        loop {
+            let read = file.read(&mut piece).await;
+            let read = read.map_err(|error| file_error(&error, "could not read from COPY file".to_string()))?;
+            decoder.feed(&piece[..read]);
+            while decoder.read(read == 0)? {
+                self.push(&mut copy, Batch::take(&mut decoder), interrupt).await?;
+            }
+            if read == 0 {
+                self.push(&mut copy, Batch::take(&mut decoder), interrupt).await?;
+                break;
+            }
+        }
+        self.wire.run(self.session.finish_copy(copy), interrupt).await
+    }
+
+    /// COPY TO a file on the server.
+    async fn copy_to_file(
+        &mut self,
+        columns: &[OutputColumn],
+        mut stream: RowStream,
+        options: Arc<CopyOptions>,
+        path: &str,
+        interrupt: &Interrupt,
+    ) -> Result<String> {
+        let mut file = tokio::fs::File::create(path).await.map_err(|error| {
+            file_error(&error, format!("could not open file \"{path}\" for writing")).hint(
+                "COPY TO instructs the PostgreSQL server process to write a file. You may want a client-side facility \
+                 such as psql's \\copy.",
+            )
+        })?;
+        let failed = |error: std::io::Error| file_error(&error, "could not write to COPY file".to_string());
+        let mut encoder = CopyEncoder::new(columns, options, self.session.eval_context());
+        let mut out = Vec::new();
+        encoder.header(columns, &mut out);
+        let mut count = 0u64;
+        while let Some(batch) = self.wire.run(stream.next(), interrupt).await {
+            let batch = batch?;
+            interrupt.cancel.check()?;
+            let rows_of_batch = {
+                let rows = Rows::new(&batch, encoder.row_encoder())?;
+                for row in 0..rows.len() {
+                    encoder.row(&rows, row, &mut out)?;
+                }
+                rows.len()
+            };
+            count += rows_of_batch as u64;
+            file.write_all(&without_frames(&out)).await.map_err(failed)?;
+            out.clear();
+        }
+        encoder.trailer(&mut out);
+        file.write_all(&without_frames(&out)).await.map_err(failed)?;
+        file.flush().await.map_err(failed)?;
+        Ok(format!("COPY {count}"))
     }
 
     /// The rest of a long COPY FROM.
@@ -124,6 +200,7 @@ impl Connection {
 
     async fn push(&mut self, copy: &mut CopyIn, batch: Batch, interrupt: &Interrupt) -> Result<()> {
         interrupt.cancel.check()?;
+        copy.skip(batch.skipped.0, batch.skipped.1);
         if batch.rows.is_empty() {
             return Ok(());
         }
@@ -203,6 +280,9 @@ impl Connection {
         options: Arc<CopyOptions>,
         interrupt: &Interrupt,
     ) -> Result<String> {
+        if let Some(path) = options.file.clone() {
+            return self.copy_to_file(columns, stream, options, &path, interrupt).await;
+        }
         let is_binary = options.format == CopyFormat::Binary;
         backend::put_copy_response(&mut self.wire.output, false, is_binary, columns.len());
         let mut encoder = CopyEncoder::new(columns, options, self.session.eval_context());
@@ -239,7 +319,7 @@ impl Connection {
 impl Batch {
     fn take(decoder: &mut CopyDecoder) -> Self {
         let (rows, lines) = decoder.take_batch();
-        Self { rows, lines }
+        Self { rows, lines, skipped: decoder.take_skipped() }
     }
 }
 
@@ -252,18 +332,41 @@ fn decode(mut decoder: CopyDecoder, mut pieces: mpsc::Receiver<Vec<u8>>, batches
             None => is_last = true,
         }
         loop {
-            let batch = match decoder.read(is_last) {
-                Ok(true) => Ok(Batch::take(&mut decoder)),
-                Ok(false) if is_last => Ok(Batch::take(&mut decoder)),
+            let (batch, is_end) = match decoder.read(is_last) {
+                Ok(true) => (Ok(Batch::take(&mut decoder)), false),
+                Ok(false) if is_last => (Ok(Batch::take(&mut decoder)), true),
                 Ok(false) => break,
-                Err(error) => Err(error),
+                Err(error) => (Err(error), true),
             };
-            let is_end = batch.as_ref().is_err() || (is_last && batch.as_ref().is_ok_and(|b| b.rows.is_empty()));
             if batches.blocking_send(batch).is_err() || is_end {
                 return;
             }
         }
     }
+}
+
+/// What CopyData messages carry.
+fn without_frames(messages: &[u8]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(messages.len());
+    let mut rest = messages;
+    while let [_, a, b, c, d, tail @ ..] = rest {
+        let length = (u32::from_be_bytes([*a, *b, *c, *d]) as usize).saturating_sub(4).min(tail.len());
+        data.extend_from_slice(&tail[..length]);
+        rest = &tail[length..];
+    }
+    data
+}
+
+/// What the operating system says of a file.
+fn file_error(error: &std::io::Error, doing: String) -> Error {
+    use std::io::ErrorKind;
+    let (code, reason) = match error.kind() {
+        ErrorKind::NotFound => (SqlState::UNDEFINED_FILE, "No such file or directory".to_string()),
+        ErrorKind::PermissionDenied => (SqlState::INSUFFICIENT_PRIVILEGE, "Permission denied".to_string()),
+        ErrorKind::IsADirectory => (SqlState::WRONG_OBJECT_TYPE, "Is a directory".to_string()),
+        _ => (SqlState::IO_ERROR, error.to_string()),
+    };
+    Error::new(code, format!("{doing}: {reason}"))
 }
 
 /// The type byte of a message.

@@ -40,6 +40,10 @@ pub(in crate::pg) struct CopyDecoder {
     lines: Vec<u64>,
     /// Input bytes of the batch.
     batch_bytes: usize,
+    /// Rows skipped so far, those of this batch, and what is to be said about these.
+    skipped: u64,
+    skipped_here: u64,
+    notes: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +78,9 @@ impl CopyDecoder {
             batch: Vec::new(),
             lines: Vec::new(),
             batch_bytes: 0,
+            skipped: 0,
+            skipped_here: 0,
+            notes: Vec::new(),
         }
     }
 
@@ -152,14 +159,48 @@ impl CopyDecoder {
             }
             return Ok(true);
         }
-        let values = self.values(bytes)?;
-        self.batch.push(values);
-        self.lines.push(self.line);
+        let bytes = &self.buffer[text];
+        match self.values(bytes)? {
+            Values::Row(values) => {
+                self.batch.push(values);
+                self.lines.push(self.line);
+            }
+            Values::Skipped(skipped) => self.skip(skipped)?,
+        }
         Ok(true)
     }
 
+    /// Counts a row that cannot be read.
+    fn skip(&mut self, (column, value): (usize, String)) -> Result<()> {
+        self.skipped += 1;
+        self.skipped_here += 1;
+        let column = &self.columns[column].name;
+        if self.options.log_verbosity > 0 {
+            let line = self.line;
+            self.notes.push(format!(
+                "skipping row due to data type incompatibility at line {line} for column \"{column}\": \"{value}\""
+            ));
+        }
+        match self.options.reject_limit {
+            Some(limit) if self.skipped > limit => {
+                let error = err!(
+                    INVALID_TEXT_REPRESENTATION,
+                    "skipped more than REJECT_LIMIT ({limit}) rows due to data type incompatibility"
+                );
+                let table = &self.options.table;
+                Err(error.context(format!("COPY {table}, line {}, column {column}: \"{value}\"", self.line)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How many rows were skipped since the last call, and what is to be said about them.
+    pub(in crate::pg) fn take_skipped(&mut self) -> (u64, Vec<String>) {
+        (std::mem::take(&mut self.skipped_here), std::mem::take(&mut self.notes))
+    }
+
     /// The values of the line that has been split.
-    fn values(&self, line: &[u8]) -> Result<Vec<Datum>> {
+    fn values(&self, line: &[u8]) -> Result<Values> {
         if self.fields.len() > self.columns.len() {
             let error = err!(BAD_COPY_FILE_FORMAT, "extra data after last expected column");
             return Err(self.in_line(error, line));
@@ -170,14 +211,27 @@ impl CopyDecoder {
         }
         let mut values = Vec::with_capacity(self.columns.len());
         for (index, column) in self.columns.iter().enumerate() {
+            if self.fields.is_default(index) && !self.options.has_default[index] {
+                let error = err!(BAD_COPY_FILE_FORMAT, "unexpected default marker in COPY data")
+                    .detail(format!("Column \"{}\" has no default value.", column.name));
+                return Err(self.in_line(error, line));
+            }
             let Some(bytes) = self.fields.get(index, line) else {
                 values.push(Datum::Null);
                 continue;
             };
-            let value = self.value(index, column.typ, bytes);
-            values.push(value.map_err(|error| self.in_column(error, &column.name, bytes))?);
+            match self.value(index, column.typ, bytes) {
+                Ok(value) => values.push(value),
+                Err(error) if self.options.skips_errors && is_of_data(&error) => {
+                    return Ok(Values::Skipped((index, shown(bytes))));
+                }
+                Err(error) => return Err(self.in_column(error, &column.name, bytes)),
+            }
         }
-        Ok(values)
+        if self.options.default.is_some() {
+            values.extend((0..self.columns.len()).map(|index| Datum::Bool(self.fields.is_default(index))));
+        }
+        Ok(Values::Row(values))
     }
 
     fn value(&self, index: usize, typ: Type, bytes: &[u8]) -> Result<Datum> {
@@ -296,6 +350,19 @@ impl CopyDecoder {
 }
 
 /// Adds a context below what the error says already (JSON names its own place).
+/// What a line has given.
+enum Values {
+    Row(Vec<Datum>),
+    /// It cannot be read: the column and its text.
+    Skipped((usize, String)),
+}
+
+/// Whether an error says that a text is no value of a type.
+fn is_of_data(error: &Error) -> bool {
+    let code = error.code().to_string();
+    code.starts_with("22") || code.starts_with("23")
+}
+
 fn with_context(mut error: Error, context: String) -> Error {
     let inner = error.report_mut().context.take();
     error.context(inner.map_or(context.clone(), |inner| format!("{inner}\n{context}")))
@@ -406,6 +473,33 @@ mod tests {
             assert_eq!(document.as_ref().get("a").unwrap().as_str(), Some("x\ty"));
             assert_eq!(rows[1][0], Datum::Null);
         }
+    }
+
+    #[test]
+    fn rows_are_skipped_and_defaults_are_marked() {
+        let wanted = CopyOptions {
+            default: Some("\\D".to_string()),
+            has_default: vec![false, true],
+            skips_errors: true,
+            log_verbosity: 1,
+            reject_limit: Some(1),
+            ..options(CopyFormat::Text)
+        };
+        let columns = [("a", Type::INT4), ("b", Type::TEXT)];
+        let mut one = decoder(&columns, wanted.clone());
+        one.feed(b"1\t\\D\nx\ty\n2\tz\n");
+        assert!(!one.read(true).unwrap());
+        let row = |a: i32, b: Datum, marked: bool| vec![Datum::Int4(a), b, Datum::Bool(false), Datum::Bool(marked)];
+        assert_eq!(one.take_batch().0, vec![row(1, Datum::Null, true), row(2, Datum::text("z"), false)]);
+        let (skipped, notes) = one.take_skipped();
+        assert_eq!((skipped, notes.len()), (1, 1));
+        assert!(notes[0].ends_with("at line 2 for column \"a\": \"x\""), "{notes:?}");
+        let mut many = decoder(&columns, wanted.clone());
+        many.feed(b"x\ty\ny\tz\n");
+        assert!(many.read(true).unwrap_err().message().starts_with("skipped more than REJECT_LIMIT (1)"));
+        let mut none = decoder(&columns, wanted);
+        none.feed(b"\\D\ty\n");
+        assert_eq!(none.read(true).unwrap_err().message(), "unexpected default marker in COPY data");
     }
 
     #[test]

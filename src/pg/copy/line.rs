@@ -212,6 +212,8 @@ pub(super) struct Fields {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Field {
     Null,
+    /// The column's default.
+    Default,
     Line(Range<usize>),
     Scratch(Range<usize>),
 }
@@ -224,10 +226,15 @@ impl Fields {
     /// The bytes of a field; `None` is NULL.
     pub(super) fn get<'a>(&'a self, index: usize, line: &'a [u8]) -> Option<&'a [u8]> {
         match &self.fields[index] {
-            Field::Null => None,
+            Field::Null | Field::Default => None,
             Field::Line(range) => Some(&line[range.clone()]),
             Field::Scratch(range) => Some(&self.scratch[range.clone()]),
         }
+    }
+
+    /// Whether a field stands for its column's default.
+    pub(super) fn is_default(&self, index: usize) -> bool {
+        self.fields[index] == Field::Default
     }
 
     /// Whether some value was unescaped: then it need not be the UTF-8 that the line was.
@@ -250,9 +257,13 @@ impl Fields {
 
     fn split_text(&mut self, line: &[u8], options: &CopyOptions) {
         let (null, delimiter) = (options.null.as_bytes(), options.delimiter);
+        let default = options.default.as_deref().map(str::as_bytes);
         let push = |fields: &mut Vec<Field>, raw: Range<usize>, value: Field| {
-            let is_null = line[raw] == *null;
-            fields.push(if is_null { Field::Null } else { value });
+            fields.push(match &line[raw] {
+                raw if raw == null => Field::Null,
+                raw if Some(raw) == default => Field::Default,
+                _ => value,
+            });
         };
         if memchr::memchr(b'\\', line).is_none() {
             let mut start = 0;
@@ -302,8 +313,12 @@ impl Fields {
             // A field without quotes ends at the next delimiter.
             let end = memchr::memchr2(delimiter, quote, &line[start..]).map_or(line.len(), |at| start + at);
             let next = if line.get(end) != Some(&quote) {
-                let is_null = line[start..end] == *options.null.as_bytes();
-                self.fields.push(if is_null { Field::Null } else { Field::Line(start..end) });
+                let default = options.default.as_deref().map(str::as_bytes);
+                self.fields.push(match &line[start..end] {
+                    raw if raw == options.null.as_bytes() => Field::Null,
+                    raw if Some(raw) == default => Field::Default,
+                    _ => Field::Line(start..end),
+                });
                 end
             } else {
                 let value_start = self.scratch.len();
@@ -419,6 +434,12 @@ pub(super) mod tests {
             force_quote: Vec::new(),
             force_not_null: Vec::new(),
             force_null: Vec::new(),
+            default: None,
+            has_default: Vec::new(),
+            skips_errors: false,
+            reject_limit: None,
+            log_verbosity: 0,
+            file: None,
             table: "t".to_string(),
         }
     }

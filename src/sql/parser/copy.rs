@@ -104,7 +104,6 @@ impl Grammar<'_, '_> {
         match name.as_str() {
             "format" => {
                 given.once("format", at)?;
-                let place = span(self);
                 let format = self.option_value()?;
                 options.format = match format.as_str() {
                     "text" => CopyFormat::Text,
@@ -112,7 +111,7 @@ impl Grammar<'_, '_> {
                     "binary" => CopyFormat::Binary,
                     _ => {
                         let message = format!("COPY format \"{format}\" not recognized");
-                        return Err(failure(SqlState::INVALID_PARAMETER_VALUE, place, &message));
+                        return Err(failure(SqlState::INVALID_PARAMETER_VALUE, at, &message));
                     }
                 };
             }
@@ -168,30 +167,27 @@ impl Grammar<'_, '_> {
             }
             "on_error" => {
                 given.once("on_error", at)?;
-                let place = span(self);
                 let value = self.option_value()?;
                 options.on_error_ignore = match value.as_str() {
                     "stop" => false,
                     "ignore" => true,
                     _ => {
                         let message = format!("COPY ON_ERROR \"{value}\" not recognized");
-                        return Err(failure(SqlState::INVALID_PARAMETER_VALUE, place, &message));
+                        return Err(failure(SqlState::INVALID_PARAMETER_VALUE, at, &message));
                     }
                 };
             }
             "reject_limit" => {
                 given.once("reject_limit", at)?;
-                let place = span(self);
                 let value = self.option_value()?;
                 let limit = value.parse::<i64>().ok().filter(|n| *n > 0);
                 options.reject_limit = Some(limit.ok_or_else(|| {
                     let message = format!("REJECT_LIMIT ({value}) must be greater than zero");
-                    failure(SqlState::INVALID_PARAMETER_VALUE, place, &message)
+                    failure(SqlState::INVALID_PARAMETER_VALUE, Span::empty(), &message)
                 })?);
             }
             "log_verbosity" => {
                 given.once("log_verbosity", at)?;
-                let place = span(self);
                 let value = self.option_value()?;
                 options.log_verbosity = match value.as_str() {
                     "silent" => -1,
@@ -199,7 +195,7 @@ impl Grammar<'_, '_> {
                     "verbose" => 1,
                     _ => {
                         let message = format!("COPY LOG_VERBOSITY \"{value}\" not recognized");
-                        return Err(failure(SqlState::INVALID_PARAMETER_VALUE, place, &message));
+                        return Err(failure(SqlState::INVALID_PARAMETER_VALUE, at, &message));
                     }
                 };
             }
