@@ -18,10 +18,10 @@ impl Session {
     /// SET CONSTRAINTS; no names: ALL.
     pub(super) fn set_constraints(&mut self, written: &[ObjectName], deferred: bool) -> Result<Response> {
         let context = self.statement_context(Arc::from([]))?;
-        if self.transaction.as_ref().is_none_or(|t| t.block == Block::Auto) {
+        let in_block = self.transaction.as_ref().is_some_and(|t| t.block != Block::Auto);
+        if !in_block {
             let message = "SET CONSTRAINTS can only be used in transaction blocks";
             self.shared.notice("WARNING", err!(NO_ACTIVE_SQL_TRANSACTION, "{message}"));
-            return Ok(Response::Command("SET CONSTRAINTS".into()));
         }
         let catalog = context.view.catalog.clone();
         let path = self.shared.lock().search_path(self.shared.database);
@@ -55,6 +55,9 @@ impl Session {
                 mode.one.insert(constraint.oid, deferred);
                 concerned.push(constraint.oid);
             }
+        }
+        if !in_block {
+            return Ok(Response::Command("SET CONSTRAINTS".into()));
         }
         if written.is_empty() {
             mode.one.clear();

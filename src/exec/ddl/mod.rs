@@ -284,7 +284,7 @@ impl<'a> Ddl<'a> {
             Some(entry) => Ok(entry),
             None => {
                 let written = self.written(name)?;
-                Err(err!(UNDEFINED_TABLE, "relation \"{written}\" does not exist").at(self.name_position(name)))
+                Err(err!(UNDEFINED_TABLE, "relation \"{written}\" does not exist"))
             }
         }
     }

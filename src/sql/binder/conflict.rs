@@ -34,7 +34,8 @@ impl Binder<'_> {
                     SYNTAX_ERROR,
                     "ON CONFLICT DO UPDATE requires inference specification or constraint name"
                 )
-                .hint("For example, ON CONFLICT (column_name)."));
+                .hint("For example, ON CONFLICT (column_name).")
+                .at(self.at(on_conflict.span)));
             }
             None => Vec::new(),
         };
@@ -53,9 +54,6 @@ impl Binder<'_> {
         let mut none = Rel::OneRow;
         let assignments = self.assignments(&update.assignments, table, &mut none, &scope)?;
         self.writes_all(table, Access::Update, assignments.iter().map(|(number, _)| *number));
-        if none != Rel::OneRow {
-            return Err(Error::unsupported("a subquery for several columns in ON CONFLICT DO UPDATE"));
-        }
         let predicate = match &update.predicate {
             Some(predicate) => {
                 scope.set_clause(Clause::ConflictWhere);
@@ -101,7 +99,7 @@ impl Binder<'_> {
                 IndexKeySource::Column(name) => {
                     let folded = ident(name);
                     let at = table.position(&folded).ok_or_else(|| {
-                        err!(UNDEFINED_COLUMN, "column \"{folded}\" does not exist").at(self.at(name.span))
+                        err!(UNDEFINED_COLUMN, "column \"{folded}\" does not exist").at(self.before(name.span))
                     })?;
                     // What is no column of the table is in no index.
                     wanted_columns.push(table.nth_column(at).map_or(0, |column| column.number));

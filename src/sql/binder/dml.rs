@@ -227,6 +227,11 @@ impl Binder<'_> {
         let folded = ident(name);
         let Some(at) = target.position(&folded) else {
             let relation = target.relation_name();
+            if ["ctid", "xmin", "cmin", "xmax", "cmax", "tableoid"].contains(&folded.as_str()) {
+                return Err(
+                    err!(FEATURE_NOT_SUPPORTED, "cannot assign to system column \"{folded}\"").at(self.at(name.span))
+                );
+            }
             let error = err!(UNDEFINED_COLUMN, "column \"{folded}\" of relation \"{relation}\" does not exist");
             return Err(error.at(self.at(name.span)));
         };
@@ -424,6 +429,20 @@ impl Binder<'_> {
         let id = self.column();
         let rel = Rel::Project { input: Box::new(bound.rel), exprs: vec![(id, row)] };
         let output = OutputColumn { id, name: "row".to_string(), typ: Type::RECORD, origin: (0, 0) };
+        if *source == Rel::OneRow {
+            // ON CONFLICT DO UPDATE has no rows below it to compute the row with: each column asks for itself.
+            if rel.is_volatile() {
+                return Err(Error::unsupported("a volatile subquery for several columns in ON CONFLICT DO UPDATE"));
+            }
+            for (index, (target, typ)) in targets.iter().zip(types).enumerate() {
+                let (rel, renamed) = rel.copy_with_new_columns(&mut self.next_column);
+                let id = renamed.get(&id).copied().unwrap_or(id);
+                let columns = vec![OutputColumn { id, ..output.clone() }];
+                let input = Box::new(subquery_expr(SubqueryKind::Scalar, Bound { rel, columns }, Type::RECORD));
+                self.assign_bound(target, (Expr::Field { input, index, typ }, position), table, scope, out)?;
+            }
+            return Ok(());
+        }
         let subquery = subquery_expr(SubqueryKind::Scalar, Bound { rel, columns: vec![output] }, Type::RECORD);
         let kept = self.column();
         let mut exprs: Vec<(ColumnId, Expr)> =

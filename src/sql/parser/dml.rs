@@ -1,7 +1,7 @@
 //! INSERT, UPDATE, DELETE, MERGE, and the statements that begin like a query.
 
 use sqlparser::ast::{Expr, Ident, ObjectName, Query, SelectInto, SetExpr, Subscript, With};
-use sqlparser::tokenizer::Token;
+use sqlparser::tokenizer::{Span, Token};
 
 use crate::error::SqlState;
 use crate::sql::statement::{
@@ -86,7 +86,8 @@ impl Grammar<'_, '_> {
             None if take_all(self, &["default", "values"]) => InsertSource::DefaultValues,
             None => self.insert_source()?,
         };
-        let on_conflict = if take_all(self, &["on", "conflict"]) { Some(self.on_conflict()?) } else { None };
+        let at = span(self);
+        let on_conflict = if take_all(self, &["on", "conflict"]) { Some(self.on_conflict(at)?) } else { None };
         let returning = self.returning()?;
         Ok(Insert { with, table, alias, columns, overriding, source, on_conflict, returning })
     }
@@ -149,7 +150,7 @@ impl Grammar<'_, '_> {
         }
     }
 
-    fn on_conflict(&mut self) -> Parse<OnConflict> {
+    fn on_conflict(&mut self, at: Span) -> Parse<OnConflict> {
         let target = if take_all(self, &["on", "constraint"]) {
             Some(ConflictTarget::Constraint(column_id(self)?))
         } else if *token(self) == Token::LParen {
@@ -161,19 +162,12 @@ impl Grammar<'_, '_> {
         };
         expect(self, "do")?;
         if take(self, "nothing") {
-            return Ok(OnConflict { target, update: None });
-        }
-        if target.is_none() {
-            let at = span(self);
-            if word(self) == "update" {
-                let message = "ON CONFLICT DO UPDATE requires inference specification or constraint name";
-                return Err(failure(SqlState::SYNTAX_ERROR, at, message));
-            }
+            return Ok(OnConflict { target, update: None, span: at });
         }
         expect_all(self, &["update", "set"])?;
         let assignments = self.list(Self::assignment)?;
         let predicate = if take(self, "where") { Some(self.expr()?) } else { None };
-        Ok(OnConflict { target, update: Some(ConflictUpdate { assignments, predicate }) })
+        Ok(OnConflict { target, update: Some(ConflictUpdate { assignments, predicate }), span: at })
     }
 
     fn assignment(&mut self) -> Parse<Assignment> {
@@ -195,8 +189,20 @@ impl Grammar<'_, '_> {
             if query || (row && *token(self) == Token::RParen) {
                 self.prev_token();
             } else {
+                let first = span(self);
                 let values = self.list(Self::value_or_default)?;
                 expect_token(self, &Token::RParen)?;
+                if values.len() == 1 && !row {
+                    let message = "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression";
+                    return Err(failure(SqlState::FEATURE_NOT_SUPPORTED, first, message));
+                }
+                if values.iter().any(|value| matches!(value, ValueOrDefault::Value(Expr::QualifiedWildcard(..)))) {
+                    let values = values.into_iter().filter_map(|value| match value {
+                        ValueOrDefault::Value(value) => Some(value),
+                        ValueOrDefault::Default => None,
+                    });
+                    return Ok(Assignment::Expr(targets, Expr::Tuple(values.collect())));
+                }
                 if values.len() != targets.len() {
                     let message = "number of columns does not match number of values";
                     return Err(failure(SqlState::SYNTAX_ERROR, at, message));

@@ -1,6 +1,7 @@
 //! INSERT, UPDATE, DELETE, MERGE and CREATE TABLE AS.
 
 use sqlparser::ast::{Expr, Ident, ObjectName, Query, SelectItem, TableWithJoins, With};
+use sqlparser::tokenizer::Span;
 
 use super::{IndexKey, Statement, StorageOption, ValueOrDefault};
 
@@ -51,6 +52,8 @@ pub struct OnConflict {
     pub target: Option<ConflictTarget>,
     /// DO NOTHING is `None`.
     pub update: Option<ConflictUpdate>,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// The conflict target.
