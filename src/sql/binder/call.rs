@@ -753,12 +753,19 @@ impl Binder<'_> {
             .filter_map(|id| level.sets.iter().find(|(_, call)| call.columns[0].0 == id).map(|(depth, _)| depth + 1))
             .max()
             .unwrap_or(0);
+        let call = Expr::Call { function, args, typ };
+        // The same call twice runs side by side with itself, and GROUP BY means the one of the SELECT list.
+        if !call.is_volatile()
+            && let Some((_, known)) = level.sets.iter().find(|(_, known)| known.call == call)
+        {
+            return Ok(Expr::Column(known.columns[0].0, typ));
+        }
         let id = self.column();
         if !function.columns.is_empty() {
             let fields = function.columns.iter().map(|(name, typ)| (name.to_string(), *typ)).collect();
             self.records.insert(id, fields);
         }
-        let call = SetCall { call: Expr::Call { function, args, typ }, columns: vec![(id, typ)] };
+        let call = SetCall { call, columns: vec![(id, typ)] };
         self.note_call(id, || Call::Set(call.call.clone()));
         level.sets.push((depth, call));
         Ok(Expr::Column(id, typ))

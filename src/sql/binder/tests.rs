@@ -197,6 +197,7 @@ fn catalog() -> Catalog {
         search_path: vec!["public".into()],
         columns: vec![("a".into(), Type::INT4), ("b".into(), Type::TEXT), ("d".into(), Type::NUMERIC)],
         options: Vec::new(),
+        defaults: Vec::new(),
     }));
     catalog
 }

@@ -162,6 +162,7 @@ fn catalog() -> Catalog {
         identity: None,
         dropped: false,
         missing: None,
+        origin: Default::default(),
         domain: None,
         generated: None,
     });

@@ -134,6 +134,7 @@ fn catalog() -> Arc<Catalog> {
         search_path: vec!["public".into()],
         columns: vec![("a".into(), Type::INT4)],
         options: Vec::new(),
+        defaults: Vec::new(),
     }));
     catalog.comments.insert((TABLE, 2), "what it is called".into());
     Arc::new(catalog)
