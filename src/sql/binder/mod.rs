@@ -34,6 +34,7 @@ mod expr;
 mod from;
 mod grouping;
 mod insert;
+mod join;
 mod json;
 mod literal;
 mod merge;
