@@ -180,10 +180,13 @@ fn lock(context: &Context) -> std::sync::MutexGuard<'_, Pending> {
     context.pending.lock().unwrap_or_else(|p| p.into_inner())
 }
 
+/// All keys of a table, where its index has no entries yet.
+type Keys = Option<HashSet<Vec<u8>>>;
+
 /// How rows referred to are looked up.
 struct Parents {
-    /// The tables that hold them, each with its index, and all keys where the index has no entries yet.
-    parts: Vec<(Table, Index, Option<HashSet<Vec<u8>>>)>,
+    /// The tables that hold them, each with its index.
+    parts: Vec<(Table, Index, Keys)>,
 }
 
 impl Parents {

@@ -44,7 +44,7 @@ pub(crate) fn members(
     table: Oid,
     columns: &[(ColumnId, i16, Type)],
     filters: &[Expr],
-) -> Result<Vec<(Oid, Vec<(ColumnId, i16, Type)>)>> {
+) -> Result<Vec<super::lower::Member>> {
     let by_number: HashMap<ColumnId, (i16, Type)> =
         columns.iter().map(|(id, number, typ)| (*id, (*number, *typ))).collect();
     let conditions: Vec<Expr> = filters.iter().map(|e| point::numbered(e, &by_number)).collect();

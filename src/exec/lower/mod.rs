@@ -58,6 +58,9 @@ use super::server::{Cancel, ServerConfig};
 /// Rows in a batch.
 pub(crate) const BATCH_ROWS: usize = 8192;
 
+/// A table of a tree, with the columns read by its own numbers.
+pub(crate) type Member = (Oid, Vec<(ColumnId, i16, Type)>);
+
 /// Where rows come from: the statement's snapshot with the transaction's own writes, and the system relations.
 pub(crate) trait TableSource: Send + Sync {
     /// Plans the reading of a table: chooses the access path by the filters, answers partitions that can be read at the
@@ -65,7 +68,7 @@ pub(crate) trait TableSource: Send + Sync {
     fn scan(&self, request: &ScanRequest) -> Result<Vec<ScanPartition>>;
     /// The tables whose rows a scan of a tree reads, each with the columns asked for by its own numbers; `filters` leave out
     /// those that have no such rows.
-    fn members(&self, request: &ScanRequest) -> Result<Vec<(Oid, Vec<(ColumnId, i16, Type)>)>>;
+    fn members(&self, request: &ScanRequest) -> Result<Vec<Member>>;
     /// The rows of a system relation: the columns at these positions.
     fn system(&self, name: &str, columns: &[usize]) -> Result<Vec<Vec<Datum>>>;
     /// Runs a data-modifying statement of WITH and answers its RETURNING rows.

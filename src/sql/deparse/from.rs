@@ -13,11 +13,11 @@ impl Writer<'_> {
         for (i, item) in from.iter().enumerate() {
             if i == 0 {
                 self.keyword(" FROM ", -INDENT, INDENT, 2);
-                self.from_item(item)?;
+                self.item_of_from(item)?;
                 continue;
             }
             self.push(", ");
-            let text = self.aside(|w| w.from_item(item))?;
+            let text = self.aside(|w| w.item_of_from(item))?;
             if text.starts_with('\n') {
                 while self.out.ends_with(' ') {
                     self.out.pop();
@@ -36,7 +36,7 @@ impl Writer<'_> {
         usize::try_from(self.layout.wrap).is_ok_and(|wrap| line + more > wrap)
     }
 
-    fn from_item(&mut self, from: &From) -> Option<()> {
+    fn item_of_from(&mut self, from: &From) -> Option<()> {
         match from {
             From::Item(index) => self.plain_item(*index),
             From::Join { item, kind, left, right, on } => self.join(*item, *kind, (left, right), on),
@@ -52,7 +52,7 @@ impl Writer<'_> {
         if enclosed {
             self.push("(");
         }
-        self.from_item(sides.0)?;
+        self.item_of_from(sides.0)?;
         let words = match (kind, on) {
             (JoinKind::Inner, On::None) => " CROSS JOIN ",
             (JoinKind::Inner, _) => " JOIN ",
@@ -64,7 +64,7 @@ impl Writer<'_> {
         if enclosed_right {
             self.push("(");
         }
-        self.from_item(sides.1)?;
+        self.item_of_from(sides.1)?;
         if enclosed_right {
             self.push(")");
         }

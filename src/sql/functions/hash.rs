@@ -113,7 +113,7 @@ fn extended(value: &Datum, typ: Type, seed: u64) -> u64 {
         u64::from(high) << 32 | u64::from(low)
     };
     let float = |value: f64| match value {
-        v if v == 0.0 => seed,
+        0.0 => seed,
         v if v.is_nan() => bytes(&f64::NAN.to_ne_bytes()),
         v => bytes(&v.to_ne_bytes()),
     };
