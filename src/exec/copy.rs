@@ -290,6 +290,10 @@ fn copied_table(name: &ast::ObjectName, context: &Context, direction: &str) -> R
             Entry::Table(table) if table.view.is_some() && direction == "to" => {
                 Err(err!(WRONG_OBJECT_TYPE, "cannot copy to materialized view \"{}\"", table.name))
             }
+            Entry::Table(table) if table.is_partitioned() && direction == "from" => {
+                Err(err!(WRONG_OBJECT_TYPE, "cannot copy from partitioned table \"{}\"", table.name)
+                    .hint("Try the COPY (SELECT ...) TO variant."))
+            }
             Entry::Table(table) => Ok(table.clone()),
             Entry::View(view) => {
                 let error = err!(WRONG_OBJECT_TYPE, "cannot copy {direction} view \"{}\"", view.name);

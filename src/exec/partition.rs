@@ -254,6 +254,16 @@ impl Partitions {
             keys: self.keys.iter().map(key).collect(),
             predicate: None,
         };
+        let asks_null = |(key, _, _): &(Expr, Compiled, Type)| {
+            conditions.iter().any(|c| matches!(c, Expr::IsNull(input, false) if **input == *key))
+        };
+        if self.keys.iter().any(asks_null) {
+            match self.strategy {
+                PartitionStrategy::Range => return Ok(self.default.into_iter().collect()),
+                PartitionStrategy::List => return Ok(self.place(&[Datum::Null]).into_iter().collect()),
+                PartitionStrategy::Hash => {}
+            }
+        }
         let path = match conditions {
             [] => None,
             conditions => access_path::choose(&[candidate], conditions, &[]),

@@ -18,7 +18,7 @@ mod inherit;
 mod routine;
 mod types;
 
-pub use inherit::{Origin, PartitionBound, PartitionKey, PartitionStrategy, RangeEnd};
+pub use inherit::{Origin, PartitionBound, PartitionKey, PartitionStrategy, Physical, RangeEnd, ReplicaIdentity};
 pub use routine::{Argument, ArgumentMode, Routine, RoutineKind};
 pub use types::{Cached, Domain, DomainCheck, EnumLabel, RangeType, TypeKind, UserType};
 
@@ -154,6 +154,12 @@ pub struct Table {
     /// Which rows of its parent it has, where it is a partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<PartitionBound>,
+    /// REPLICA IDENTITY.
+    #[serde(default)]
+    pub replica_identity: ReplicaIdentity,
+    /// The index of CLUSTER ON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clustered: Option<Oid>,
 }
 
 /// The query behind a materialized view.
@@ -216,6 +222,9 @@ pub struct Column {
     /// Whether it is its own or its parents'.
     #[serde(default)]
     pub origin: Origin,
+    /// What was said of how it is stored: shown, and nothing here asks.
+    #[serde(default)]
+    pub physical: Physical,
 }
 
 /// A generated column.

@@ -102,6 +102,7 @@ pub(crate) fn table(oid: Oid, name: &str, storage: Oid, index: Option<Oid>) -> T
         domain: None,
         generated: None,
         origin: Default::default(),
+        physical: Default::default(),
     };
     let constraints = index.map(|index| Constraint {
         oid: oid + 3,

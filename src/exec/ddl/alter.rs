@@ -114,7 +114,7 @@ impl Ddl<'_> {
             AlterAction::RenameConstraint(old, new) => self.rename_constraint_tree(table, &ident(old), ident(new)),
             AlterAction::Options { options, reset } => self.set_options(table, options, *reset),
             AlterAction::Other(what) => Err(Error::unsupported(format!("ALTER TABLE {what}"))),
-            _ => Err(Error::unsupported("this form of ALTER TABLE")),
+            action => self.alter_physical(table, action),
         }
     }
 

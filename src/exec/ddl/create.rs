@@ -110,6 +110,7 @@ pub(super) fn new_column(position: usize, name: String, typ: Type) -> Column {
         missing: None,
         generated: None,
         origin: Default::default(),
+        physical: Default::default(),
     }
 }
 
@@ -302,9 +303,6 @@ impl Ddl<'_> {
         if let Some(collation) = &definition.collation {
             check_collation(collation)?;
         }
-        if definition.storage.is_some() || definition.compression.is_some() {
-            return Err(Error::unsupported("STORAGE and COMPRESSION of a column"));
-        }
         let serial = serial_type(&definition.data_type);
         let typ = match serial {
             Some(typ) => typ,
@@ -313,6 +311,12 @@ impl Ddl<'_> {
         check_column(&name, typ)?;
         let at = inherited.unwrap_or(parts.columns.len());
         let mut made = self.declared_column(at, name.clone(), typ);
+        if let Some(word) = &definition.storage {
+            made.physical.storage = super::physical::storage_letter(word, made.typ)?;
+        }
+        if let Some(word) = &definition.compression {
+            made.physical.compression = super::physical::compression_letter(word, made.typ)?;
+        }
         self.constrain_column(&mut made, at, serial, &definition.constraints, table, parts)?;
         match inherited {
             Some(at) => {
@@ -554,6 +558,12 @@ impl Ddl<'_> {
                 let at = parts.columns.len();
                 let mut new = self.declared_column(at, old.name.clone(), old.declared());
                 new.not_null = old.not_null;
+                if including("storage") {
+                    new.physical.storage = old.physical.storage;
+                }
+                if including("compression") {
+                    new.physical.compression = old.physical.compression;
+                }
                 let kind = ConstraintKind::NotNull { column: old.number };
                 if let Some(theirs) = source.constraints.iter().find(|c| c.kind == kind) {
                     let (column, name) = (old.name.clone(), Some(theirs.name.clone()));

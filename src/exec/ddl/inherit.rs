@@ -210,7 +210,7 @@ impl Ddl<'_> {
             }
             AlterAction::SetType { column, .. } => {
                 self.refuse_inherited(table, column, "alter", "")?;
-                self.refuse_partition_key(table, column, "alter type of")?;
+                self.refuse_partition_key(table, column, "alter")?;
                 if only && !self.children(table.oid).is_empty() {
                     return Err(err!(
                         INVALID_TABLE_DEFINITION,

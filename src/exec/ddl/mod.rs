@@ -20,6 +20,7 @@ mod inherit;
 mod membership;
 mod owned;
 pub(crate) mod partition;
+mod physical;
 mod remove;
 mod rewrite;
 mod role;

@@ -520,7 +520,9 @@ impl Ddl<'_> {
 
     /// ATTACH PARTITION.
     pub(super) fn attach_partition(&mut self, parent: Table, name: &ast::ObjectName, spec: &BoundSpec) -> Result<()> {
-        let entry = self.relation(name)?;
+        let Some(entry) = self.find(name)? else {
+            return Err(err!(UNDEFINED_TABLE, "relation \"{}\" does not exist", self.written(name)?));
+        };
         let Entry::Table(child) = &*entry else {
             return Err(err!(
                 WRONG_OBJECT_TYPE,

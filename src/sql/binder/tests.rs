@@ -76,6 +76,7 @@ fn column(number: i16, name: &str, typ: Type) -> Column {
         domain: None,
         generated: None,
         origin: Default::default(),
+        physical: Default::default(),
     }
 }
 

@@ -118,6 +118,52 @@ impl Grammar<'_, '_> {
                 self.advance_token();
                 Ok(AlterAction::Inherit(object_name(self)?, false))
             }
+            "cluster" if word_at(self, 1) == "on" => {
+                self.advance_token();
+                self.advance_token();
+                Ok(AlterAction::ClusterOn(Some(column_id(self)?)))
+            }
+            "replica" => {
+                expect_all(self, &["replica", "identity"])?;
+                let kind = word(self).to_string();
+                if !["default", "full", "nothing", "using"].contains(&kind.as_str()) {
+                    return unexpected(self);
+                }
+                self.advance_token();
+                let index = match kind.as_str() {
+                    "using" => {
+                        expect(self, "index")?;
+                        Some(column_id(self)?)
+                    }
+                    _ => None,
+                };
+                Ok(AlterAction::ReplicaIdentity(kind, index))
+            }
+            "set" if matches!(word_at(self, 1), "logged" | "unlogged") => {
+                self.advance_token();
+                let logged = word(self) == "logged";
+                self.advance_token();
+                Ok(AlterAction::SetLogged(logged))
+            }
+            "set" if word_at(self, 1) == "tablespace" => {
+                self.advance_token();
+                self.advance_token();
+                Ok(AlterAction::SetTablespace(column_id(self)?))
+            }
+            "set" if word_at(self, 1) == "access" => {
+                self.advance_token();
+                expect_all(self, &["access", "method"])?;
+                Ok(AlterAction::SetAccessMethod(column_id(self)?))
+            }
+            "set" if word_at(self, 1) == "without" && word_at(self, 2) == "cluster" => {
+                (0..3).for_each(|_| self.advance_token());
+                Ok(AlterAction::ClusterOn(None))
+            }
+            "set" if word_at(self, 1) == "without" && word_at(self, 2) == "oids" => {
+                // No table has them any more.
+                (0..3).for_each(|_| self.advance_token());
+                Ok(AlterAction::Options { options: Vec::new(), reset: true })
+            }
             _ => self.other_action(),
         }
     }
@@ -137,16 +183,8 @@ impl Grammar<'_, '_> {
             &["disable", "row", "level", "security"],
             &["force", "row", "level", "security"],
             &["no", "force", "row", "level", "security"],
-            &["cluster", "on"],
-            &["set", "without", "cluster"],
-            &["set", "without", "oids"],
-            &["set", "logged"],
-            &["set", "unlogged"],
-            &["set", "tablespace"],
-            &["set", "access", "method"],
             &["of"],
             &["not", "of"],
-            &["replica", "identity"],
             &["depends", "on", "extension"],
             &["no", "depends", "on", "extension"],
         ];

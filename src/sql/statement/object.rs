@@ -187,6 +187,16 @@ pub enum AlterAction {
     },
     /// INHERIT (true) / NO INHERIT.
     Inherit(ObjectName, bool),
+    /// SET LOGGED (true) / UNLOGGED.
+    SetLogged(bool),
+    /// REPLICA IDENTITY: DEFAULT, FULL, NOTHING or INDEX with its name.
+    ReplicaIdentity(String, Option<Ident>),
+    /// CLUSTER ON; `None` is SET WITHOUT CLUSTER.
+    ClusterOn(Option<Ident>),
+    /// SET TABLESPACE.
+    SetTablespace(Ident),
+    /// SET ACCESS METHOD.
+    SetAccessMethod(Ident),
     /// Any other action, by its words: refused with 0A000 when executed.
     Other(String),
 }

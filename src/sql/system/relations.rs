@@ -4,7 +4,8 @@ use crate::document::{Datum, Oid, Type};
 use crate::sql::types as sql_types;
 use crate::storage::catalog::{
     Column, Constraint, ConstraintKind, Entry, ForeignKey, Index, IndexKey, IndexSource, ObjectClass, Origin,
-    PartitionBound, PartitionStrategy, Persistence, Sequence, Table, TypeKind, UserType, View, is_temporary,
+    PartitionBound, PartitionStrategy, Persistence, Physical, ReplicaIdentity, Sequence, Table, TypeKind, UserType,
+    View, is_temporary,
 };
 
 use super::builder::{Rows, acl, int2_array, int2vector, letter, oid_array, oidvector, optional, text, text_array};
@@ -83,7 +84,7 @@ fn table_class(context: &Context<'_>, table: &Table, rows: &mut Rows) {
         ("relchecks", Datum::Int2(i16::try_from(checks).unwrap_or(i16::MAX))),
         ("relhasrules", Datum::Bool(table.view.is_some())),
         ("relispopulated", Datum::Bool(table.view.as_ref().is_none_or(|v| v.populated))),
-        ("relreplident", letter('d')),
+        ("relreplident", letter(table.replica_identity.letter())),
         ("relacl", acl(&context.catalog, ObjectClass::Relation, table.oid, 0)),
         ("reloptions", if table.options.is_empty() { Datum::Null } else { text_array(options) }),
     ]);
@@ -248,6 +249,7 @@ struct Attribute<'a> {
     origin: Origin,
     /// The type that its values are stored as, where it is not the declared one.
     stored: Option<Type>,
+    physical: Physical,
 }
 
 fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type, more: &Attribute<'_>) {
@@ -263,7 +265,8 @@ fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type,
         ("attrelid", Datum::Oid(relation)),
         ("attname", text(name)),
         ("atttypid", Datum::Oid(if more.dropped { 0 } else { typ.oid })),
-        ("attstattarget", Datum::Int4(if number > 0 { -1 } else { 0 })),
+        ("attstattarget", Datum::Int4(if number > 0 { more.physical.statistics.map_or(-1, i32::from) } else { 0 })),
+        ("attcompression", more.physical.compression.map_or_else(|| text(""), letter)),
         ("attlen", Datum::Int2(len)),
         ("attnum", Datum::Int2(number)),
         ("attndims", Datum::Int4(i32::from(is_array))),
@@ -271,7 +274,7 @@ fn attribute(rows: &mut Rows, relation: Oid, number: i16, name: &str, typ: Type,
         ("atttypmod", Datum::Int4(typ.typmod)),
         ("attbyval", Datum::Bool(by_value)),
         ("attalign", letter(align)),
-        ("attstorage", letter(storage)),
+        ("attstorage", letter(more.physical.storage.unwrap_or(storage))),
         ("attnotnull", Datum::Bool(more.not_null)),
         ("atthasdef", Datum::Bool(more.has_default)),
         ("atthasmissing", Datum::Bool(more.has_missing)),
@@ -339,6 +342,7 @@ fn table_attribute(context: &Context<'_>, rows: &mut Rows, table: Oid, column: &
         acl: acl(&context.catalog, ObjectClass::Relation, table, i32::from(column.number)),
         origin: column.origin,
         stored: Some(column.typ),
+        physical: column.physical,
     };
     let dropped_name = format!("........pg.dropped.{}........", column.number);
     let name = if column.dropped { &dropped_name } else { &column.name };
@@ -443,6 +447,19 @@ pub(super) fn indexes(context: &Context<'_>, rows: &mut Rows) {
             ("indnullsnotdistinct", Datum::Bool(index.nulls_not_distinct)),
             ("indisprimary", Datum::Bool(index.primary)),
             ("indimmediate", Datum::Bool(!is_deferrable(context, index))),
+            (
+                "indisclustered",
+                Datum::Bool(context.catalog.table(index.table).is_some_and(|t| t.clustered == Some(index.oid))),
+            ),
+            (
+                "indisreplident",
+                Datum::Bool(
+                    context
+                        .catalog
+                        .table(index.table)
+                        .is_some_and(|t| t.replica_identity == ReplicaIdentity::Index(index.oid)),
+                ),
+            ),
             ("indisvalid", Datum::Bool(true)),
             ("indisready", Datum::Bool(true)),
             ("indislive", Datum::Bool(true)),

@@ -27,6 +27,7 @@ fn column(number: i16, name: &str, typ: Type, not_null: bool) -> Column {
         missing: None,
         generated: None,
         origin: Default::default(),
+        physical: Default::default(),
     }
 }
 

@@ -26,6 +26,40 @@ impl Origin {
     }
 }
 
+/// How a column's values are stored, as far as it was said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Physical {
+    /// SET STATISTICS.
+    pub statistics: Option<i16>,
+    /// STORAGE: `p`, `e`, `m` or `x`.
+    pub storage: Option<char>,
+    /// COMPRESSION: `p` or `l`.
+    pub compression: Option<char>,
+}
+
+/// REPLICA IDENTITY: which columns tell an old row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum ReplicaIdentity {
+    #[default]
+    Default,
+    Full,
+    Nothing,
+    Index(Oid),
+}
+
+impl ReplicaIdentity {
+    /// `relreplident`.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Default => 'd',
+            Self::Full => 'f',
+            Self::Nothing => 'n',
+            Self::Index(_) => 'i',
+        }
+    }
+}
+
 /// How a partitioned table divides its rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PartitionKey {
