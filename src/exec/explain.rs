@@ -273,11 +273,40 @@ impl Printer<'_> {
         let alias = target_alias(modify).filter(|alias| *alias != table);
         let alias = alias.map(|alias| format!(" {}", super::ddl::quote_ident(alias))).unwrap_or_default();
         self.node(depth, &format!("{verb} on {table}{alias}"), rel);
+        for name in self.changed_members(modify) {
+            self.detail(depth, format!("{verb} on {name}"));
+        }
         if let ModifyKind::Insert { on_conflict: Some(conflict), .. } = &modify.kind {
             let what = if conflict.update.is_some() { "UPDATE" } else { "NOTHING" };
             self.detail(depth, format!("Conflict Resolution: {what}"));
         }
         self.rel(modify.kind.source(), depth + 1);
+    }
+
+    /// The tables of a tree that a statement without joins changes, as its scan names them.
+    fn changed_members(&self, modify: &Modify) -> Vec<String> {
+        let (mut rel, mut conditions) = (modify.kind.source(), Vec::new());
+        loop {
+            match rel {
+                Rel::Project { input, .. } => rel = input,
+                Rel::Filter { input, predicate } => {
+                    conditions.extend(predicate.clone().into_conjuncts());
+                    rel = input;
+                }
+                _ => break,
+            }
+        }
+        let Rel::Scan { table, columns, alias, tree: true } = rel else { return Vec::new() };
+        let members = super::tree::members(self.context, *table, columns, &conditions).unwrap_or_default();
+        let name = |oid: &crate::document::Oid| {
+            let name = self.context.view.catalog.table(*oid).map_or("", |t| t.name.as_str());
+            super::ddl::quote_ident(name)
+        };
+        match members.as_slice() {
+            [] => Vec::new(),
+            [(one, _)] => vec![format!("{} {}", name(one), super::ddl::quote_ident(alias))],
+            many => many.iter().zip(1..).map(|((oid, _), at)| format!("{} {alias}_{at}", name(oid))).collect(),
+        }
     }
 
     fn scan(&mut self, whole: &Rel, scan: &Rel, conditions: &[Expr], depth: usize) {

@@ -219,6 +219,9 @@ impl Ddl<'_> {
             parts.uniques.extend(self.keys_for_partition(parent));
         }
         self.finish_table(table, parts, create.partition_by.as_ref())?;
+        for like in &create.likes {
+            self.finish_like(like, oid)?;
+        }
         if let (true, Some(parent)) = (create.partition_of.is_some(), parents.first()) {
             self.check_default_partition(parent)?;
             self.complete_partition(parent, oid)?;
@@ -540,14 +543,8 @@ impl Ddl<'_> {
     /// Copies what LIKE names into the definition.
     fn copy_like(&mut self, likes: &[LikeClause], position: usize, parts: &mut Parts) -> Result<()> {
         for like in likes.iter().filter(|l| l.position == position) {
-            let source = self.table(&like.table)?;
-            let including = |word: &str| {
-                like.options
-                    .iter()
-                    .rev()
-                    .find(|(_, w)| w.eq_ignore_ascii_case(word) || w.eq_ignore_ascii_case("all"))
-                    .is_some_and(|(on, _)| *on)
-            };
+            let source = self.like_source(&like.table)?;
+            let including = |word: &str| like.includes(word);
             if including("indexes") {
                 self.copy_keys(&source, parts);
             }
@@ -596,7 +593,66 @@ impl Ddl<'_> {
         Ok(())
     }
 
+    /// What LIKE copies when the table is there: indexes without constraints, and comments.
+    fn finish_like(&mut self, like: &LikeClause, oid: Oid) -> Result<()> {
+        let (source, made) = (self.like_source(&like.table)?, self.current(oid)?);
+        let catalog = self.catalog();
+        if like.includes("indexes") {
+            let held = |index: &Oid| source.constraints.iter().any(|c| c.index() == Some(*index));
+            for index in catalog.indexes_of(source.oid).filter(|i| !held(&i.oid)) {
+                let wanted = super::partition::mapped_index(&source, index, &made)?;
+                let copy = self.index_like(&made, wanted, None)?;
+                if like.includes("comments") {
+                    self.copy_comment((index.oid, 0), (copy, 0));
+                }
+            }
+        }
+        if like.includes("comments") {
+            for column in source.live_columns() {
+                if let Some(own) = made.column(&column.name) {
+                    self.copy_comment((source.oid, i32::from(column.number)), (oid, i32::from(own.number)));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What LIKE names: a table, or a view or composite type as one.
+    fn like_source(&self, name: &ast::ObjectName) -> Result<Table> {
+        let view = match self.find(name)?.as_deref() {
+            Some(Entry::View(view)) => Some(view.clone()),
+            Some(_) => return self.table(name),
+            None => None,
+        };
+        if let Some(view) = view {
+            let columns = view.columns.iter().enumerate();
+            let columns = columns.map(|(at, (name, typ))| new_column(at, name.clone(), *typ)).collect();
+            return Ok(Table { oid: view.oid, name: view.name, schema: view.schema, columns, ..Table::default() });
+        }
+        let (schema, written) = self.parts(name)?;
+        let catalog = self.catalog();
+        let path = match schema {
+            Some(schema) => catalog.schema(self.shared.database, &schema).into_iter().collect(),
+            None => self.shared.lock().search_path(self.shared.database).to_vec(),
+        };
+        let found = path.iter().find_map(|schema| catalog.types.get(&(*schema, written.clone())));
+        match found.and_then(|oid| catalog.user_type(*oid)).map(|t| &t.kind) {
+            Some(crate::storage::catalog::TypeKind::Composite { relation, columns }) => {
+                Ok(Table { oid: *relation, name: written, columns: columns.clone(), ..Table::default() })
+            }
+            _ => self.table(name),
+        }
+    }
+
+    fn copy_comment(&mut self, from: (Oid, i32), to: (Oid, i32)) {
+        if let Some(text) = self.catalog().comments.get(&from).cloned() {
+            self.change().comment(to, Some(text));
+            self.publish();
+        }
+    }
+
     fn copy_keys(&self, source: &Table, parts: &mut Parts) {
+        let catalog = self.catalog();
         let name = |number: &i16| source.column_by_number(*number).map(|c| c.name.clone()).unwrap_or_default();
         for constraint in &source.constraints {
             let (columns, primary) = match &constraint.kind {
@@ -606,12 +662,13 @@ impl Ddl<'_> {
                     continue;
                 }
             };
+            let index = constraint.index().and_then(|oid| catalog.index(oid));
             parts.uniques.push(UniqueSpec {
                 name: None,
                 primary,
                 columns: columns.iter().map(name).collect(),
-                include: Vec::new(),
-                nulls_not_distinct: false,
+                include: index.map(|i| i.include.iter().map(name).collect()).unwrap_or_default(),
+                nulls_not_distinct: index.is_some_and(|i| i.nulls_not_distinct),
                 flags: constraint.attributes,
                 parent: None,
             });

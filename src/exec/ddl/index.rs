@@ -113,6 +113,7 @@ impl Ddl<'_> {
         for name in &create.include {
             let name = ident(name);
             include.push(table.column(&name).ok_or_else(|| undefined_column(&name))?.number);
+            labels.push(name);
         }
         let mut predicate = None;
         if let Some(written) = &create.predicate {

@@ -209,8 +209,9 @@ impl Ddl<'_> {
                 self.rename_column_tree(table.oid, old, new)?;
             }
             AlterAction::SetType { column, .. } => {
-                self.refuse_inherited(table, column, "alter", "")?;
-                self.refuse_partition_key(table, column, "alter")?;
+                let at = self.at(column);
+                self.refuse_inherited(table, column, "alter", "").map_err(|error| error.at(at))?;
+                self.refuse_partition_key(table, column, "alter").map_err(|error| error.at(at))?;
                 if only && !self.children(table.oid).is_empty() {
                     return Err(err!(
                         INVALID_TABLE_DEFINITION,

@@ -427,49 +427,50 @@ impl Ddl<'_> {
                 self.put(Entry::Index(Index { parent: Some(index.oid), ..own }));
                 oid
             }
-            None => {
-                let labels: Vec<String> = wanted
-                    .keys
-                    .iter()
-                    .map(|k| match &k.source {
-                        IndexSource::Column(n) => {
-                            child.column_by_number(*n).map(|c| c.name.clone()).unwrap_or_default()
-                        }
-                        IndexSource::Expression(text) => text
-                            .split_once('(')
-                            .map(|(f, _)| f.to_string())
-                            .filter(|f| !f.is_empty())
-                            .unwrap_or("expr".into()),
-                    })
-                    .collect();
-                let name = self.free_name(child.schema, &child.name, &super::index::unique_labels(&labels), "idx", &[]);
-                let key = |k: IndexKey| KeySpec {
-                    source: k.source,
-                    typ: k.typ,
-                    descending: k.descending,
-                    nulls_first: k.nulls_first,
-                    opclass: k.opclass,
-                };
-                let new = NewIndex {
-                    name,
-                    method: wanted.method.clone(),
-                    unique: wanted.unique,
-                    primary: false,
-                    is_row_key: false,
-                    nulls_not_distinct: wanted.nulls_not_distinct,
-                    keys: wanted.keys.into_iter().map(key).collect(),
-                    include: wanted.include,
-                    predicate: wanted.predicate,
-                    parent: Some(index.oid),
-                };
-                self.make_index(&child, new)?
-            }
+            None => self.index_like(&child, wanted, Some(index.oid))?,
         };
         let part = self.catalog().index(part).cloned().ok_or_else(|| Error::internal("an index was made just now"))?;
         for below in self.children(child.oid) {
             self.index_for_partition(&child, &part, below)?;
         }
         Ok(())
+    }
+
+    /// Makes an index of a table that is like another one, under a name of its own.
+    pub(super) fn index_like(&mut self, child: &Table, wanted: Index, parent: Option<Oid>) -> Result<Oid> {
+        let included = |n: &i16| child.column_by_number(*n).map(|c| c.name.clone());
+        let labels: Vec<String> = wanted
+            .keys
+            .iter()
+            .map(|k| match &k.source {
+                IndexSource::Column(n) => child.column_by_number(*n).map(|c| c.name.clone()).unwrap_or_default(),
+                IndexSource::Expression(text) => {
+                    text.split_once('(').map(|(f, _)| f.to_string()).filter(|f| !f.is_empty()).unwrap_or("expr".into())
+                }
+            })
+            .chain(wanted.include.iter().filter_map(included))
+            .collect();
+        let name = self.free_name(child.schema, &child.name, &super::index::unique_labels(&labels), "idx", &[]);
+        let key = |k: IndexKey| KeySpec {
+            source: k.source,
+            typ: k.typ,
+            descending: k.descending,
+            nulls_first: k.nulls_first,
+            opclass: k.opclass,
+        };
+        let new = NewIndex {
+            name,
+            method: wanted.method.clone(),
+            unique: wanted.unique,
+            primary: false,
+            is_row_key: false,
+            nulls_not_distinct: wanted.nulls_not_distinct,
+            keys: wanted.keys.into_iter().map(key).collect(),
+            include: wanted.include,
+            predicate: wanted.predicate,
+            parent: parent,
+        };
+        self.make_index(child, new)
     }
 
     /// A partition gets a foreign key of the table it is a part of.
@@ -765,7 +766,7 @@ impl Ddl<'_> {
 }
 
 /// An index of a partitioned table as one of a partition.
-fn mapped_index(parent: &Table, index: &Index, child: &Table) -> Result<Index> {
+pub(super) fn mapped_index(parent: &Table, index: &Index, child: &Table) -> Result<Index> {
     let number = |n: i16| child.number_of(parent, n).ok_or_else(|| Error::internal("a partition has all columns"));
     let mut mapped = index.clone();
     for key in &mut mapped.keys {

@@ -88,6 +88,14 @@ pub struct LikeClause {
     pub position: usize,
 }
 
+impl LikeClause {
+    /// Whether the last word about an option includes it.
+    pub fn includes(&self, word: &str) -> bool {
+        let of = |(_, w): &&(bool, String)| w.eq_ignore_ascii_case(word) || w.eq_ignore_ascii_case("all");
+        self.options.iter().rev().find(of).is_some_and(|(on, _)| *on)
+    }
+}
+
 /// A column of CREATE TABLE or ADD COLUMN.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ColumnDefinition {
