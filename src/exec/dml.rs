@@ -20,7 +20,7 @@ use super::evaluator::{Keys, check_violation, not_null_violation};
 use super::integrity;
 use super::partition::{self, Within};
 use super::rows::{encode_row, primary_key, read_row};
-use super::rules::TableRules;
+use super::rules::{TableRules, assigned_columns, moves_keys};
 use super::tree::TreePlan;
 use super::view::ReadView;
 
@@ -45,6 +45,8 @@ pub(crate) struct CompiledModify {
     checks: Vec<(String, Compiled)>,
     view_checks: Vec<(String, Compiled)>,
     returning: Option<Vec<Compiled>>,
+    /// The columns that an UPDATE assigns.
+    assigned: Vec<i16>,
     /// The rows are those of several tables.
     pub(super) tree: Option<TreePlan>,
 }
@@ -182,6 +184,7 @@ pub(crate) fn compile_modify(modify: &Modify, source: &[ColumnId]) -> Result<Com
             None => None,
             Some(exprs) => Some(exprs.iter().map(|(_, expr)| one(expr)).collect::<Result<_>>()?),
         },
+        assigned: assigned_columns(&modify.kind),
         tree: modify.tree.then(|| TreePlan::new(modify, source)),
     })
 }
@@ -245,6 +248,8 @@ pub(crate) struct Writer<'a> {
     /// Rows written whose late unique keys are to be looked at.
     late_rows: Vec<Vec<u8>>,
     row_key_index: Option<Arc<Keys>>,
+    /// Unique keys are looked at row by row.
+    moves_keys: bool,
     view: ReadView,
     rowids: std::ops::Range<i64>,
     /// Rows that this statement has changed already.
@@ -293,6 +298,7 @@ impl<'a> Writer<'a> {
         let schema = context.view.catalog.get(table.schema).map(|s| s.name().to_string()).unwrap_or_default();
         let writer = Self {
             context,
+            moves_keys: !single && moves_keys(&context.view.catalog, table.oid, &plan.assigned),
             plan: plan.clone(),
             within: partition::within(context, table)?,
             is_member: false,
@@ -364,7 +370,7 @@ impl<'a> Writer<'a> {
 
     /// Whether `apply` asks for unique keys anyway. It never sees a temporary table.
     fn leaves_to_apply(&self) -> bool {
-        self.context.is_auto && !self.plan.has_conflict_clause() && !is_temporary(self.table.oid)
+        self.context.is_auto && !self.moves_keys && !self.plan.has_conflict_clause() && !is_temporary(self.table.oid)
     }
 
     /// Takes one row of the source.
@@ -802,6 +808,18 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// 23505 when another row has the key that a row gets.
+    fn check_moved(&self, key: &[u8], row: &[Datum]) -> Result<()> {
+        let Some(keys) = self.row_key_index.as_ref().filter(|_| self.moves_keys && self.late.is_empty()) else {
+            return Ok(());
+        };
+        if !self.exists(key)? {
+            return Ok(());
+        }
+        let found = keys.values_of(&mut row.to_vec())?.unwrap_or_default();
+        Err(keys.duplicate(&found, &self.schema))
+    }
+
     /// Whether this transaction has written a row with the key.
     fn is_buffered(&self, key: &[u8]) -> bool {
         let buffer = self.context.buffer.lock().unwrap_or_else(|p| p.into_inner());
@@ -902,6 +920,7 @@ impl<'a> Writer<'a> {
         integrity::note(self.context, &self.rules, Some(&old), Some(&row))?;
         if moved {
             self.write(key, None, expect)?;
+            self.check_moved(&new_key, &row)?;
             self.moves.push((new_key, row));
         } else {
             self.check_unique(&new_key, &row, Some(key))?;

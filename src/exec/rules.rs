@@ -8,12 +8,39 @@ use crate::document::{Datum, Oid};
 use crate::error::Result;
 use crate::sql::context::EvalContext;
 use crate::sql::eval::{Compiled, compile};
-use crate::storage::catalog::{Catalog, Table};
+use crate::sql::plan::{MergeAction, ModifyKind};
+use crate::storage::catalog::{Catalog, IndexSource, Table};
 
 use super::foreign_key::Link;
 use super::kept::bind_generated;
 use super::partition::Partitions;
 use super::rows::row_columns;
+
+/// Whether an UPDATE of these columns can give a row a key that another row has at that moment: a unique index over
+/// one of them (or over an expression) is looked at row by row then, in the order of the rows.
+pub(crate) fn moves_keys(catalog: &Catalog, table: Oid, assigned: &[i16]) -> bool {
+    let touches = |source: &IndexSource| match source {
+        IndexSource::Column(number) => assigned.contains(number),
+        IndexSource::Expression(_) => true,
+    };
+    let mut unique = catalog.indexes_of(table).filter(|index| index.unique);
+    !assigned.is_empty() && unique.any(|index| index.keys.iter().any(|key| touches(&key.source)))
+}
+
+/// The columns that a modification assigns to rows that are there.
+pub(crate) fn assigned_columns(kind: &ModifyKind) -> Vec<i16> {
+    match kind {
+        ModifyKind::Update { assignments, .. } => assignments.iter().map(|(number, _)| *number).collect(),
+        ModifyKind::Merge { arms, .. } => {
+            let updates = arms.iter().filter_map(|arm| match &arm.action {
+                MergeAction::Update(values) => Some(values),
+                _ => None,
+            });
+            updates.flatten().map(|(number, _)| *number).collect()
+        }
+        ModifyKind::Insert { .. } | ModifyKind::Delete { .. } => Vec::new(),
+    }
+}
 
 /// The generated columns of a table.
 #[derive(Debug, Default)]

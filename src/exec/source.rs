@@ -302,15 +302,21 @@ fn query_context(context: &Arc<Context>, plan: &Rel) -> (Arc<QueryContext>, Arc<
         source.clone(),
         server.task(),
         context.shared.cancel.clone(),
-        // Functions that change something are called one after the other.
-        if runs_routines(plan) { 1 } else { server.config.parallelism },
+        if is_in_order(context, plan) { 1 } else { server.config.parallelism },
     );
     (query, source)
 }
 
-/// Whether a plan calls functions that run statements of their own.
-fn runs_routines(plan: &Rel) -> bool {
+/// Whether a plan runs row by row in the order of the rows: it calls functions that run statements of their own, or
+/// gives rows keys that others may have at that moment.
+fn is_in_order(context: &Context, plan: &Rel) -> bool {
     let mut found = false;
+    plan.walk(&mut |rel| {
+        if let Rel::Modify(modify) = rel {
+            let assigned = super::rules::assigned_columns(&modify.kind);
+            found |= super::rules::moves_keys(&context.view.catalog, modify.table, &assigned);
+        }
+    });
     plan.walk_exprs(&mut |e| {
         found |=
             matches!(e, Expr::Call { function, .. } if matches!(function.name, "run_routine" | "run_routine_rows"));
