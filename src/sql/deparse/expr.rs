@@ -114,6 +114,18 @@ impl Writer<'_> {
         Some(())
     }
 
+    /// A cast with a length over one that is not shown: each has its parentheses.
+    fn hidden_cast(&mut self, input: &Expr, typ: Type) -> Option<()> {
+        if !self.layout.pretty || !self.noted || self.is_simple(input, Parent::Cast) {
+            return self.cast(input, typ);
+        }
+        self.push("(");
+        self.inside(input, Parent::Cast, false)?;
+        let name = self.type_name(typ);
+        self.push(&format!(")::{name}"));
+        Some(())
+    }
+
     /// A cast that is shown.
     pub(super) fn shown_cast(&mut self, expr: &Expr) -> Option<()> {
         if let Some((function, args)) = cast_input(expr).and_then(super::json::returned)
@@ -127,11 +139,11 @@ impl Writer<'_> {
                 (
                     Expr::Cast { input: inner, typ: same, kind: CastKind::Relabel | CastKind::InOut },
                     CastKind::TypmodExplicit,
-                ) if same.oid == typ.oid => self.cast(inner, *typ),
+                ) if same.oid == typ.oid => self.hidden_cast(inner, *typ),
                 (Expr::Call { function, args, typ: same }, CastKind::TypmodExplicit)
                     if same.oid == typ.oid && args.len() == 1 && is_cast(function.oid, args[0].typ(), *same) =>
                 {
-                    self.cast(&args[0], *typ)
+                    self.hidden_cast(&args[0], *typ)
                 }
                 (input, CastKind::TypmodAssign) => self.expr(input, true),
                 (input, CastKind::Domain(domain)) => self.cast(input, Type::new(*domain)),
