@@ -163,6 +163,7 @@ fn catalog() -> Catalog {
         dropped: false,
         missing: None,
         origin: Default::default(),
+        physical: Default::default(),
         domain: None,
         generated: None,
     });
