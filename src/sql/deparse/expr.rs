@@ -143,7 +143,7 @@ impl Writer<'_> {
                 (Expr::Call { function, args, typ: same }, CastKind::TypmodExplicit)
                     if same.oid == typ.oid && args.len() == 1 && is_cast(function.oid, args[0].typ(), *same) =>
                 {
-                    self.hidden_cast(&args[0], *typ)
+                    self.cast(&args[0], *typ)
                 }
                 (input, CastKind::TypmodAssign) => self.expr(input, true),
                 (input, CastKind::Domain(domain)) => self.cast(input, Type::new(*domain)),
