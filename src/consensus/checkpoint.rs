@@ -69,6 +69,13 @@ impl Replica {
         if signatures.len() >= self.quorum.q {
             let (epoch, seq, content) = (vote.epoch, vote.seq, checkpoint.content);
             self.adopt_stable(Arc::new(CheckpointCert { epoch, seq, content, signatures }));
+        } else if signatures.len() >= self.quorum.weak() && vote.seq > self.ledger.seq {
+            // Somebody correct has executed that far: enough to take the state, not to forget the past. It may be the
+            // only way on, if the quorum lacks this replica's vote and too few remember the decisions before.
+            let (epoch, seq, content) = (vote.epoch, vote.seq, checkpoint.content);
+            if self.ahead.as_ref().is_none_or(|ahead| ahead.seq < seq) {
+                self.ahead = Some(Arc::new(CheckpointCert { epoch, seq, content, signatures }));
+            }
         }
         Ok(())
     }
@@ -117,6 +124,12 @@ impl Replica {
             return;
         }
         self.truncate(cert.seq);
+        self.hand_over();
+    }
+
+    /// Goes on to the next epoch if the stable checkpoint is the last of this one and executed here.
+    pub(super) fn hand_over(&mut self) {
+        let Some(cert) = self.stable.clone() else { return };
         if cert.seq == self.ledger.seq && self.ledger.is_last_of_epoch() && cert.epoch == self.members.epoch {
             self.switch_epoch(cert);
         }

@@ -43,8 +43,9 @@
 //!     that view, on everything reserved; a restarted primary abdicates. It asks its peers for the newest votes of its
 //!     own and is mute up to those as well; until n−f−1 have answered it says nothing.
 //! 13. *Retransmission*. STATUS tells where one stands; whoever has more answers. Content is fetched by digest.
-//! 14. *State transfer*. From any peer, manifest and chunks checked against the certificate before they are staged. A
-//!     chunk that rots on disk is repaired in the same way ([`scrub`]).
+//! 14. *State transfer*. From any peer, manifest and chunks checked against the certificate before they are staged: that
+//!     of a stable checkpoint, or f+1 votes for one that is not stable yet. A chunk that rots on disk is repaired in the
+//!     same way ([`scrub`]).
 //! 15. *Epochs*. A change of members, signed by administrators and ordered like any request, takes effect after the first
 //!     checkpoint at least L further on, once that is stable. One at a time; a newcomer is a learner first. An epoch
 //!     starts at view 0 with nothing in flight.

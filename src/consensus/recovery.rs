@@ -195,6 +195,9 @@ impl Replica {
         (self.view_since, self.executed_at, self.status_at) = (now, now, now);
         self.probing = Some(Probing { answered: BTreeSet::new(), asked_at: now, votes: Vec::new() });
         self.broadcast(Message::Probe(Probe { incarnation: self.incarnation }));
+        // The end of an epoch may have reached the disk without the handover. Nothing was said in the next one then: its
+        // reservation is written after the handover.
+        self.hand_over();
         self.try_wake();
     }
 

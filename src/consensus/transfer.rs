@@ -1,4 +1,5 @@
-//! State transfer: a replica that has fallen too far behind takes the state at a certified checkpoint from anybody.
+//! State transfer: a replica that has fallen too far behind takes the state at a certified checkpoint from anybody. A
+//! stable one is certified, and one that f+1 have voted for: a correct replica among them has executed it.
 //!
 //! Nothing is believed. The manifest must hash to the state root in the certificate and its ledger to the other roots;
 //! every chunk must hash to its entry in the manifest before it is staged. Chunks already staged are kept when the target
@@ -8,8 +9,8 @@ use super::codec::decode;
 use super::ledger::Ledger;
 use super::message::*;
 use super::planted::{self, Bug};
-use super::replica::{Output, Record, Replica, Snapshot};
-use super::signed::Refusal;
+use super::replica::{Deferred, Output, Record, Replica, Snapshot};
+use super::signed::{Kind, Refusal};
 use super::types::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -160,7 +161,7 @@ impl Replica {
             self.low = cert.seq;
             self.slots.clear();
             self.enter_epoch();
-        } else {
+        } else if cert.signatures.len() >= self.quorum.q {
             self.adopt_stable(cert);
         }
         self.settle_stable();
@@ -168,12 +169,21 @@ impl Replica {
         self.collect();
     }
 
-    /// The installed state is durable: a restart may begin from it.
+    /// The installed state is durable: a restart may begin from it. If it is not stable yet, this vote may be what lacks.
     pub(super) fn state_installed(&mut self, seq: SeqNo) {
-        let manifest = self.snapshots.get(&seq).and_then(|snapshot| snapshot.manifest.clone());
+        let snapshot = self.snapshots.get(&seq);
+        let manifest = snapshot.and_then(|snapshot| snapshot.manifest.clone());
+        let content = snapshot.zip(manifest.as_ref()).map(|(snapshot, manifest)| {
+            (snapshot.ledger.members.epoch, snapshot.ledger.content(Chunk::root(&manifest.chunks)))
+        });
+        let open = content.filter(|(epoch, _)| *epoch == self.members.epoch && seq > self.low);
+        let vote = open.map(|(_, content)| {
+            let vote = self.vote(Kind::Checkpoint, View(0), seq, content.digest());
+            Deferred::Checkpoint(CheckpointVote { vote, content })
+        });
         let records = manifest.map(Record::Snapshot).into_iter().chain(self.stable.clone().map(Record::Stable));
         let records = records.collect();
-        self.persist(records, Vec::new());
+        self.persist(records, vote.into_iter().collect());
     }
 }
 

@@ -317,6 +317,13 @@ fn past_failures_stay_fixed() {
     check([204].into_iter(), &[Family::Churn], false);
     // A checkpoint that became stable during a transfer to an older one was forgotten, and the node stayed behind.
     check([872].into_iter(), &[Family::Disk], false);
+    // A node crashed between the last checkpoint of an epoch and the handover, and never went over.
+    check([688].into_iter(), &[Family::Reconfiguration], false);
+    // One of five correct nodes lagged; two of the others had restarted and could not vouch for what it lacked, so that
+    // no checkpoint became stable without it, and it could take no state before one did.
+    check([1948].into_iter(), &[Family::Byzantine], false);
+    // The simulator wrote to a disk whose node had just crashed, and let a node read what was not synced.
+    check([339].into_iter(), &[Family::Churn], false);
 }
 
 /// The proof that the simulator is no decoration: with a rule broken, some seed fails. `CONSENSUS_MUTATIONS=s` plants

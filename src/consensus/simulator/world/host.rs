@@ -23,6 +23,8 @@ impl World {
             disk.snapshots.pop_last();
         }
         disk.rotten.clear();
+        // What is read is synced first: it might not be there a second time.
+        disk.synced = disk.records.len();
         let checkpoint = node.disk.snapshots.keys().next_back().copied().unwrap_or_default();
         let recovered = Recovered { records: node.disk.records.clone(), checkpoint, incarnation: self.now };
         let replica =
@@ -80,7 +82,14 @@ impl World {
         if !is_bounded {
             return Err(format!("I9: {sizes:?} in memory, {bound} positions expected"));
         }
-        outputs.into_iter().try_for_each(|output| self.obey(at, output))
+        for output in outputs {
+            if self.nodes[at].replica.is_none() {
+                // The process has ended at an earlier one.
+                break;
+            }
+            self.obey(at, output)?;
+        }
+        Ok(())
     }
 
     pub(super) fn obey(&mut self, at: usize, output: Output) -> Result<(), String> {
