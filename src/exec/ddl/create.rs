@@ -189,7 +189,7 @@ impl Ddl<'_> {
             if !parent.is_partitioned() {
                 return Err(crate::exec::tree::not_partitioned(parent));
             }
-            self.refuse_mixed_persistence(parent, self.temporary, &name, false)?;
+            self.refuse_mixed_persistence(parent, self.temporary, false)?;
             parents.push(parent.clone());
         }
         self.inherit_parts(&parents, &mut parts)?;

@@ -193,11 +193,11 @@ impl Ddl<'_> {
                 self.add_column_tree(table.clone(), *if_not_exists, column, only)?;
             }
             AlterAction::DropColumn { if_exists, column, cascade } => {
-                self.refuse_inherited(table, column, "drop", "")?;
+                self.refuse_inherited(table, column, "drop")?;
                 self.drop_column_tree(table.clone(), *if_exists, column, *cascade, only)?;
             }
             AlterAction::RenameColumn(old, new) => {
-                self.refuse_inherited(table, old, "rename", "renamed")?;
+                self.refuse_inherited(table, old, "rename")?;
                 let children = self.children(table.oid);
                 if only && !children.is_empty() && table.column(&ident(old)).is_some() {
                     let name = ident(old);
@@ -210,7 +210,7 @@ impl Ddl<'_> {
             }
             AlterAction::SetType { column, .. } => {
                 let at = self.at(column);
-                self.refuse_inherited(table, column, "alter", "").map_err(|error| error.at(at))?;
+                self.refuse_inherited(table, column, "alter").map_err(|error| error.at(at))?;
                 self.refuse_partition_key(table, column, "alter").map_err(|error| error.at(at))?;
                 if only && !self.children(table.oid).is_empty() {
                     return Err(err!(
@@ -250,7 +250,7 @@ impl Ddl<'_> {
         Ok(())
     }
 
-    fn refuse_inherited(&self, table: &Table, column: &ast::Ident, verb: &str, _done: &str) -> Result<()> {
+    fn refuse_inherited(&self, table: &Table, column: &ast::Ident, verb: &str) -> Result<()> {
         let name = ident(column);
         match table.column(&name) {
             Some(column) if column.origin.inherited > 0 => {

@@ -118,7 +118,7 @@ impl Ddl<'_> {
                 }
                 PartitionBound::List(list)
             }
-            (PartitionStrategy::Range, BoundSpec::FromTo(from, to, at)) => {
+            (PartitionStrategy::Range, BoundSpec::FromTo(from, to, _)) => {
                 for (ends, word) in [(from, "FROM"), (to, "TO")] {
                     if ends.len() != key.keys.len() {
                         return Err(err!(
@@ -127,7 +127,6 @@ impl Ddl<'_> {
                         ));
                     }
                 }
-                let _ = at;
                 let (from, to) = (self.range_ends(parent, key, from)?, self.range_ends(parent, key, to)?);
                 PartitionBound::Range { from, to }
             }
@@ -554,7 +553,7 @@ impl Ddl<'_> {
             return Err(err!(DUPLICATE_TABLE, "circular inheritance not allowed")
                 .detail(format!("\"{}\" is already a child of \"{}\".", parent.name, child.name)));
         }
-        self.refuse_mixed_persistence(&parent, is_temporary(child.oid), &child.name, true)?;
+        self.refuse_mixed_persistence(&parent, is_temporary(child.oid), true)?;
         if let Some(extra) = child.live_columns().find(|c| parent.column(&c.name).is_none()) {
             return Err(err!(
                 DATATYPE_MISMATCH,
@@ -626,13 +625,7 @@ impl Ddl<'_> {
     }
 
     /// Temporary tables have temporary partitions, others have others.
-    pub(super) fn refuse_mixed_persistence(
-        &self,
-        parent: &Table,
-        temporary: bool,
-        name: &str,
-        attach: bool,
-    ) -> Result<()> {
+    pub(super) fn refuse_mixed_persistence(&self, parent: &Table, temporary: bool, attach: bool) -> Result<()> {
         let (parent_name, is_temp) = (&parent.name, is_temporary(parent.oid));
         let message = match (is_temp, temporary, attach) {
             (true, false, true) => {
@@ -649,7 +642,6 @@ impl Ddl<'_> {
             }
             _ => return Ok(()),
         };
-        let _ = name;
         Err(Error::new(SqlState::WRONG_OBJECT_TYPE, message))
     }
 
