@@ -314,7 +314,7 @@ fn errors_name_the_token_and_its_position() {
         (r"SELECT E'\xff'", "22021", "invalid byte sequence for encoding \"UTF8\": 0xff", 0),
         ("SELECT sum(a) OVER (ROWS UNBOUNDED FOLLOWING)", "42P20", "frame start cannot be UNBOUNDED FOLLOWING", 26),
         ("CREATE ROLE r FOO", "42601", "unrecognized role option \"foo\"", 15),
-        ("COPY t FROM STDIN (FORMAT x)", "22023", "COPY format \"x\" not recognized", 27),
+        ("COPY t FROM STDIN (FORMAT x)", "22023", "COPY format \"x\" not recognized", 20),
         ("UPDATE t SET (a, b) = (1, 2, 3)", "42601", "number of columns does not match number of values", 23),
     ] {
         assert_eq!(error(text), (code.into(), message.into(), position), "{text}");
