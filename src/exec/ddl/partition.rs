@@ -467,7 +467,7 @@ impl Ddl<'_> {
             keys: wanted.keys.into_iter().map(key).collect(),
             include: wanted.include,
             predicate: wanted.predicate,
-            parent: parent,
+            parent,
         };
         self.make_index(child, new)
     }
