@@ -182,8 +182,10 @@ impl Ddl<'_> {
         {
             return Ok((IndexSource::Column(*number), column.typ, column.name.clone()));
         }
+        // An operator has no name to give.
+        let is_call = matches!(crate::sql::parser::parse_expression(text), Ok(ast::Expr::Function(_)));
         let label = match &bound.expr {
-            Expr::Call { function, .. } if !function.name.starts_with("json") => function.name.to_string(),
+            Expr::Call { function, .. } if is_call => function.name.to_string(),
             _ => "expr".to_string(),
         };
         Ok((IndexSource::Expression(canonical_key(text, table, &self.eval)?), bound.expr.typ(), label))

@@ -184,6 +184,24 @@ impl Ddl<'_> {
             (None, None) => Err(err!(INVALID_FUNCTION_DEFINITION, "function result type must be specified")),
             (Some((set, written)), of_outputs) => {
                 let typ = Type::new(self.data_type(written)?.oid);
+                let is_input = |a: &&Argument| !matches!(a.mode, ArgumentMode::Out | ArgumentMode::Table);
+                if types::is_polymorphic(typ.oid)
+                    && !arguments.iter().filter(is_input).any(|a| types::is_polymorphic(a.typ.oid))
+                {
+                    let inputs = match typ {
+                        Type::ANYCOMPATIBLE | Type::ANYCOMPATIBLEARRAY => {
+                            "anycompatible, anycompatiblearray, anycompatiblenonarray, anycompatiblerange, or \
+                             anycompatiblemultirange"
+                        }
+                        _ => "anyelement, anyarray, anynonarray, anyenum, anyrange, or anymultirange",
+                    };
+                    return Err(err!(INVALID_FUNCTION_DEFINITION, "cannot determine result data type").detail(
+                        format!(
+                            "A result of type {} requires at least one input of type {inputs}.",
+                            types::format_type(typ)
+                        ),
+                    ));
+                }
                 match of_outputs {
                     Some(expected) if expected != typ => Err(err!(
                         INVALID_FUNCTION_DEFINITION,

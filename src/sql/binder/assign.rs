@@ -10,6 +10,7 @@ use crate::err;
 use crate::error::{Error, Result};
 use crate::sql::context::EvalContext;
 use crate::sql::function::{Body, Function, Volatility};
+use crate::sql::functions::define::check_length;
 use crate::sql::parser::ident;
 use crate::sql::plan::{CastKind, Expr, Subscript};
 use crate::sql::statement::{Target, TargetStep};
@@ -378,6 +379,11 @@ fn too_large() -> Error {
     err!(PROGRAM_LIMIT_EXCEEDED, "array size exceeds the maximum allowed ({ELEMENTS_MAX})")
 }
 
+/// Refuses an array of so many elements if the session may not use the memory that it takes.
+fn grown(context: &EvalContext, items: usize) -> Result<()> {
+    check_length(context, items.saturating_mul(std::mem::size_of::<Datum>()))
+}
+
 /// How many items some dimensions have.
 fn items_of(lengths: impl Iterator<Item = i64>) -> Result<usize> {
     let mut items: i64 = 1;
@@ -387,7 +393,7 @@ fn items_of(lengths: impl Iterator<Item = i64>) -> Result<usize> {
     usize::try_from(items).map_err(|_| too_large())
 }
 
-fn array_assign_slice(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+fn array_assign_slice(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let [array, Datum::Array(lowers), Datum::Array(uppers), Datum::Text(given), source, Datum::Oid(element)] = args
     else {
         return Err(malformed());
@@ -444,6 +450,7 @@ fn array_assign_slice(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         if source.values.len() < span {
             return Err(too_small());
         }
+        grown(context, items)?;
         let before = usize::try_from(i64::from(dim.1) - first).unwrap_or(0);
         array.values.splice(0..0, std::iter::repeat_n(Datum::Null, before));
         array.values.resize(items, Datum::Null);
@@ -490,7 +497,7 @@ fn array_assign_slice(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
     Ok(Datum::Array(array.into()))
 }
 
-fn array_assign(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
+fn array_assign(context: &EvalContext, args: &[Datum]) -> Result<Datum> {
     let [array, Datum::Array(path), value, Datum::Oid(element)] = args else { return Err(malformed()) };
     let at = subscripts_of(path)?;
     let mut array = match array {
@@ -512,6 +519,7 @@ fn array_assign(_: &EvalContext, args: &[Datum]) -> Result<Datum> {
         if count > ELEMENTS_MAX {
             return Err(too_large());
         }
+        grown(context, usize::try_from(count).unwrap_or(usize::MAX))?;
         let before = usize::try_from(lower - first).unwrap_or(0);
         array.values.splice(0..0, std::iter::repeat_n(Datum::Null, before));
         array.values.resize(usize::try_from(count).unwrap_or(0), Datum::Null);

@@ -139,11 +139,16 @@ impl Binder<'_> {
         let input: Vec<_> = routine.inputs().collect();
         // Polymorphic arguments: what the call gives them.
         let declared_types = chosen.args;
+        let known = |oid: &Oid| *oid != Type::UNKNOWN.oid;
         let element = declared_types.iter().zip(&oids).find_map(|(declared, actual)| match Type::new(*declared) {
-            Type::ANYELEMENT | Type::ANYCOMPATIBLE => Some(*actual),
+            Type::ANYELEMENT | Type::ANYCOMPATIBLE => Some(*actual).filter(known),
             Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY => types::element_of(*actual),
             _ => None,
         });
+        if element.is_none() && declared_types.iter().any(|typ| types::is_polymorphic(*typ)) && !oids.iter().any(known)
+        {
+            return Err(err!(DATATYPE_MISMATCH, "could not determine polymorphic type because input has type unknown"));
+        }
         let concrete = |typ: Type| match (typ, element) {
             (Type::ANYELEMENT | Type::ANYCOMPATIBLE, Some(element)) => Type::new(element),
             (Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY, Some(element)) => {
@@ -206,7 +211,8 @@ impl Binder<'_> {
     /// `None`: the body runs when it is called, as it has several statements, changes something or calls itself.
     fn routine_body(&mut self, call: &RoutineCall) -> Result<Option<Body>> {
         let routine = call.get()?;
-        if self.calls.len() >= CALLS_MAX || self.bodies.contains(&routine.oid) {
+        // What gives nothing is run for what it does.
+        if routine.returns == Type::VOID || self.calls.len() >= CALLS_MAX || self.bodies.contains(&routine.oid) {
             return Ok(None);
         }
         let parsed = parser::parse(&routine.query_text())?;
@@ -295,6 +301,11 @@ impl Binder<'_> {
             return Ok(Expr::Call { function: &RUN_ROUTINE, args: run_arguments(call)?, typ });
         };
         let value = match outputs.as_slice() {
+            [_] if typ == Type::RECORD && body.columns.iter().all(|column| column.typ != Type::RECORD) => Expr::Row {
+                fields: body.columns.iter().map(|column| column.expr()).collect(),
+                names: body.columns.iter().map(|column| (column.name.as_str().into(), column.typ.oid)).collect(),
+                typ,
+            },
             [_] => {
                 let column = body.columns.last().ok_or_else(|| Error::internal("a body gives a column"))?;
                 self.coerce(column.expr(), typ, Context::Assignment, position)?
@@ -381,6 +392,13 @@ impl Binder<'_> {
         let routine = call.get()?.clone();
         let columns = match definitions {
             Some(columns) => columns,
+            None if call.returns == Type::RECORD && routine.outputs().next().is_none() => {
+                return Err(err!(
+                    SYNTAX_ERROR,
+                    "a column definition list is required for functions returning \"record\""
+                )
+                .at(position));
+            }
             None => self.routine_columns(call)?,
         };
         let is_scalar = columns.len() == 1 && !is_composite(call.returns.oid);

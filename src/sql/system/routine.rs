@@ -105,11 +105,7 @@ pub(crate) fn arguments(routine: &Routine, context: &EvalContext, defaults: bool
 
 /// `pg_get_function_identity_arguments`.
 pub(crate) fn identity_arguments(routine: &Routine, context: &EvalContext) -> String {
-    let is_procedure = routine.kind == RoutineKind::Procedure;
-    let shown = routine
-        .arguments
-        .iter()
-        .filter(|a| a.mode != ArgumentMode::Table && (is_procedure || a.mode != ArgumentMode::Out));
+    let shown = routine.arguments.iter().filter(|a| a.mode != ArgumentMode::Table);
     shown.map(|a| with_mode(routine, a, context, false)).collect::<Vec<_>>().join(", ")
 }
 
