@@ -42,6 +42,16 @@ impl Ddl<'_> {
             None => return self.relation(&alter.name).map(|_| tag),
         };
         self.must_own(&entry)?;
+        let (fits, what) = match (alter.kind, &*entry) {
+            (ObjectKind::View, other) => (matches!(other, Entry::View(_)), "a view"),
+            (ObjectKind::Sequence, other) => (matches!(other, Entry::Sequence(_)), "a sequence"),
+            (ObjectKind::MaterializedView, Entry::Table(table)) => (table.view.is_some(), "a materialized view"),
+            (ObjectKind::MaterializedView, _) => (false, "a materialized view"),
+            _ => (true, ""),
+        };
+        if !fits {
+            return Err(err!(WRONG_OBJECT_TYPE, "\"{}\" is not {what}", entry.name()));
+        }
         self.temporary = is_temporary(entry.oid());
         for action in &alter.actions {
             let catalog = self.catalog();

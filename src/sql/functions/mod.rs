@@ -9,6 +9,8 @@ pub(crate) mod aggregates;
 pub(crate) mod array;
 pub(crate) mod compare;
 pub(crate) mod define;
+// Without the server there is nothing to put into partitions.
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
 pub(crate) mod hash;
 pub(crate) mod json;
 pub(crate) mod math;
@@ -25,6 +27,7 @@ pub(crate) mod window;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "server")]
 pub(crate) use aggregates::heap_bytes;
 pub(crate) use sample::{SAMPLE_DRAW, SAMPLED};
 use std::collections::HashMap;
