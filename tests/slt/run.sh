@@ -23,7 +23,7 @@ trap finish EXIT
 mkdir "$work/records"
 cp "$corpus/pg18_pass.json" "$work/records/"
 if [[ ${2:-} == all ]]; then
-  ln -s "$corpus/sqlite" "$work/records/sqlite"
+  cp -r "$corpus/sqlite" "$work/records/sqlite"
 else
   slice=(select1 select2 select3 select5 evidence/in2 evidence/slt_lang_aggfunc evidence/slt_lang_dropindex
     evidence/slt_lang_droptable evidence/slt_lang_droptrigger evidence/slt_lang_replace index/between/10/slt_good_4
