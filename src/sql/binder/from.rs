@@ -172,6 +172,8 @@ impl Binder<'_> {
         parent: Option<&Scope<'_>>,
     ) -> Result<FromItem> {
         let position = self.at(name.span());
+        // A name that WITH defines further on.
+        let mut later = None;
         if let [ast::ObjectNamePart::Identifier(single)] = name.0.as_slice() {
             let folded = ident(single);
             let levels = parent.into_iter().flat_map(|scope| scope.chain());
@@ -185,25 +187,17 @@ impl Binder<'_> {
             let mut levels = parent.into_iter().flat_map(|scope| scope.chain());
             if let Some(level) = levels.find(|scope| scope.later.contains(&folded)) {
                 *level.wanted.borrow_mut() = Some(folded.clone());
-                return self.relation(name).map_err(|error| {
-                    error
-                        .detail(format!(
-                            "There is a WITH item named \"{folded}\", but it cannot be referenced from this part of the query."
-                        ))
-                        .hint("Use WITH RECURSIVE, or re-order the WITH items to remove forward references.")
-                }).and_then(|relation| self.found_relation(relation, alias, position));
+                later = Some(folded);
             }
         }
-        let relation = self.relation(name)?;
-        self.found_relation(relation, alias, position)
-    }
-
-    fn found_relation(
-        &mut self,
-        relation: Relation,
-        alias: Option<&ast::TableAlias>,
-        position: u32,
-    ) -> Result<FromItem> {
+        let relation = self.relation(name).map_err(|error| match &later {
+            Some(name) => error
+                .detail(format!(
+                    "There is a WITH item named \"{name}\", but it cannot be referenced from this part of the query."
+                ))
+                .hint("Use WITH RECURSIVE, or re-order the WITH items to remove forward references."),
+            None => error,
+        })?;
         match relation {
             Relation::System(relation) => self.system_relation(relation, alias),
             Relation::Entry(entry) => match &*entry {

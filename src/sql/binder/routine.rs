@@ -19,6 +19,7 @@ use crate::storage::catalog::{ArgumentMode, Entry as CatalogEntry, PG_CATALOG, R
 use super::Binder;
 use super::call::Resolved;
 use super::coerce::{Context, is_composite};
+use super::polymorphic::{self, Conflict};
 use super::relation::row_fields;
 use super::resolve::{Candidate, Choice, choose};
 use super::scope::{Clause, Entry, Item, Scope, ScopeColumn};
@@ -138,23 +139,19 @@ impl Binder<'_> {
         let CatalogEntry::Routine(routine) = &*entry else { return Err(Error::internal("a routine was expected")) };
         let input: Vec<_> = routine.inputs().collect();
         // Polymorphic arguments: what the call gives them.
-        let declared_types = chosen.args;
-        let known = |oid: &Oid| *oid != Type::UNKNOWN.oid;
-        let element = declared_types.iter().zip(&oids).find_map(|(declared, actual)| match Type::new(*declared) {
-            Type::ANYELEMENT | Type::ANYCOMPATIBLE => Some(*actual).filter(known),
-            Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY => types::element_of(*actual),
-            _ => None,
-        });
-        if element.is_none() && declared_types.iter().any(|typ| types::is_polymorphic(*typ)) && !oids.iter().any(known)
-        {
-            return Err(err!(DATATYPE_MISMATCH, "could not determine polymorphic type because input has type unknown"));
-        }
-        let concrete = |typ: Type| match (typ, element) {
-            (Type::ANYELEMENT | Type::ANYCOMPATIBLE, Some(element)) => Type::new(element),
-            (Type::ANYARRAY | Type::ANYCOMPATIBLEARRAY, Some(element)) => {
-                types::array_of(element).map_or(typ, Type::new)
+        let found = match polymorphic::resolve(&self.catalog, &chosen.args, &oids) {
+            Ok(found) => found,
+            Err(Conflict::Undetermined) => {
+                return Err(err!(
+                    DATATYPE_MISMATCH,
+                    "could not determine polymorphic type because input has type unknown"
+                ));
             }
-            _ => typ,
+            Err(Conflict::Inconsistent) => return Err(self.no_function(name, &oids, names, position)),
+        };
+        let concrete = |typ: Type| match types::is_polymorphic(typ.oid) {
+            true => found.apply(typ.oid).map_or(typ, Type::new),
+            false => typ,
         };
         let mut placed: Vec<Option<Expr>> = vec![None; input.len()];
         let mut args = args;

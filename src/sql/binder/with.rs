@@ -76,34 +76,26 @@ impl Binder<'_> {
                 true => waiting.iter().map(|i| names[*i].clone()).collect(),
                 false => waiting.iter().chain([&i]).map(|i| names[*i].clone()).collect(),
             };
-            match self.definition(with, i, members, scope) {
-                Ok(definition) => {
-                    if self.is_recording() {
-                        noted.extend(self.noted_cte(&with.cte_tables[i], scope)?.map(|cte| (i, cte)));
-                    }
-                    held.retain(|held| *held != i);
-                    definitions.push(definition);
+            let result = self.definition(with, i, members, scope);
+            // With RECURSIVE a later name means its definition, also where there is a relation of the name.
+            let wanted = scope.wanted.take().filter(|_| with.recursive);
+            let Some(next) = wanted.and_then(|name| waiting.iter().position(|i| names[*i] == name)) else {
+                definitions.push(result?);
+                if self.is_recording() {
+                    noted.extend(self.noted_cte(&with.cte_tables[i], scope)?.map(|cte| (i, cte)));
                 }
-                Err(error) => {
-                    let wanted = scope.wanted.take().filter(|_| with.recursive);
-                    let Some(next) = wanted.and_then(|name| waiting.iter().position(|i| names[*i] == name)) else {
-                        return Err(error);
-                    };
-                    let next = waiting.remove(next);
-                    if held.contains(&next) {
-                        let at = with.cte_tables[next.min(i)].alias.name.span;
-                        return Err(err!(
-                            FEATURE_NOT_SUPPORTED,
-                            "mutual recursion between WITH items is not implemented"
-                        )
-                        .at(self.at(at)));
-                    }
-                    scope.ctes.truncate(known);
-                    held.push(i);
-                    waiting.extend([i, next]);
-                }
+                held.retain(|held| *held != i);
+                continue;
+            };
+            let next = waiting.remove(next);
+            if held.contains(&next) {
+                let at = with.cte_tables[next.min(i)].alias.name.span;
+                return Err(err!(FEATURE_NOT_SUPPORTED, "mutual recursion between WITH items is not implemented")
+                    .at(self.at(at)));
             }
-            *scope.wanted.get_mut() = None;
+            scope.ctes.truncate(known);
+            held.push(i);
+            waiting.extend([i, next]);
         }
         scope.later.clear();
         noted.sort_by_key(|(i, _)| *i);
